@@ -1,0 +1,1 @@
+"""Macsmith: number formats to MAC hardware, checked and priced."""

@@ -1,0 +1,411 @@
+"""What a MAC computes (`MacConfig`), how it is built (`Implementation`), and the text for both.
+
+Design text is ``A[xB]:ACCUMULATOR[:OPTION...]``, for example ``e4m3xe5m2:e6m9/64:lanes4:8x8:stages2``.
+
+=============  ==========================================================================
+part           meaning
+=============  ==========================================================================
+A, B           operand formats (`macsmith.model.formats`); B defaults to A
+ACCUMULATOR    ``exact``, ``intN``, a float format, or ``INNER/LENGTH[/OUTER]`` of those
+``lanesN``     products summed per step (1)
+``termsN``     most products one result may sum (a default by accumulator)
+``mulFORMAT``  each product is rounded to this format first (exact)
+``rne rna rtz rup rdn``  rounding of every step that rounds (rne)
+``sat inf nan``  overflow of float accumulators and the output (inf where the format has it, else sat)
+``wrap clip``  overflow of an intN accumulator (neither: it must be wide enough)
+``outFORMAT``  format of the result, ``outraw`` for the accumulator's own bits
+``RxC``        systolic array of R rows and C columns (1x1: a single MAC)
+``os ws``      dataflow: output-stationary (default) or weight-stationary
+``stagesN``    pipeline stages before the accumulator (0)
+``unit``       only the combinational arithmetic step
+=============  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+
+from macsmith.model.accumulators import (
+    Accumulator,
+    ChunkedAccumulator,
+    FloatAccumulator,
+    IntOverflow,
+    SimpleAccumulator,
+    accumulator_parts,
+    dump_accumulator,
+    format_accumulator,
+    int_overflow_of,
+    parse_accumulator,
+)
+from macsmith.model.formats import Format, IntFormat, parse_format
+from macsmith.model.rounding import Overflow, Rounding, check_overflow, default_overflow
+
+__all__ = ["Dataflow", "Design", "Implementation", "MacConfig", "load_designs", "parse_design"]
+
+MAX_LANES = 64
+RAW = "raw"
+
+_FormatField = Annotated[Format, BeforeValidator(parse_format), PlainSerializer(str)]
+_AccumulatorField = Annotated[
+    Accumulator, BeforeValidator(parse_accumulator), PlainSerializer(dump_accumulator)
+]
+
+
+def _parse_output(value: Any) -> Any:
+    return value if value is None or value == RAW else parse_format(value)
+
+
+_OutputField = Annotated[
+    Format | Literal["raw"] | None,
+    BeforeValidator(_parse_output),
+    PlainSerializer(lambda value: None if value is None else str(value)),
+]
+
+
+class Dataflow(Enum):
+    """Which operand stays in the processing elements of an array."""
+
+    OUTPUT_STATIONARY = "os"
+    WEIGHT_STATIONARY = "ws"
+
+
+class MacConfig(BaseModel):
+    """Everything that decides a result bit of a sum of products, and nothing else.
+
+    A result is ``round_out(accumulate(a[k] * b[k] for k in range(K)))``. Each step multiplies
+    `lanes` pairs, and adds their products and the partial sum *exactly*; a float accumulator then
+    rounds once. See `macsmith.model.golden` for the definition.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A ValueError that names the field, what it must be and what it was.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    a: _FormatField
+    b: _FormatField
+    accumulator: _AccumulatorField
+    lanes: Annotated[int, Field(strict=True)] = 1
+    terms: Annotated[int, Field(strict=True)] | None = None
+    product: _FormatField | None = None
+    rounding: Rounding = Rounding.NEAREST_EVEN
+    overflow: Overflow | None = None
+    output: _OutputField = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _b_defaults_to_a(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "a" in data and data.get("b") is None:
+            return {**data, "b": data["a"]}
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        what = f"{self.a.name}x{self.b.name}:{format_accumulator(self.accumulator)}"
+        if not 1 <= self.lanes <= MAX_LANES:
+            raise ValueError(f"{what}: lanes must be 1 to {MAX_LANES}, not {self.lanes}")
+        if self.terms is not None and self.terms < 1:
+            raise ValueError(f"{what}: terms must be at least 1 product, not {self.terms}")
+        if self.terms is not None and self.terms < self.lanes:
+            raise ValueError(
+                f"{what}: terms must be at least the {self.lanes} lanes of one step, "
+                f"not {self.terms}"
+            )
+        if isinstance(self.accumulator, ChunkedAccumulator):
+            length = self.accumulator.length
+            if length % self.lanes:
+                raise ValueError(
+                    f"{what}: the chunk of {length} products must be a multiple of the "
+                    f"{self.lanes} lanes summed per step"
+                )
+        if self.overflow is not None:
+            for fmt in self.float_formats:
+                check_overflow(fmt, self.overflow)
+        # the widths are derived here once, so that a too narrow accumulator fails at birth
+        from macsmith.model.widths import check_widths
+
+        check_widths(self)
+        return self
+
+    @property
+    def float_formats(self) -> tuple[Format, ...]:
+        """Float formats that results are rounded to: accumulators, product, stated output."""
+        formats: list[Format] = []
+        formats += [
+            part.format
+            for part in accumulator_parts(self.accumulator)
+            if isinstance(part, FloatAccumulator)
+        ]
+        formats += [
+            fmt
+            for fmt in (self.product, self.output)
+            if fmt is not None and not isinstance(fmt, IntFormat | str)
+        ]
+        return tuple(formats)
+
+    def overflow_of(self, fmt: Format) -> Overflow:
+        """Overflow policy where a value is rounded to `fmt`."""
+        if self.overflow is None or isinstance(fmt, IntFormat):
+            return default_overflow(fmt)
+        try:
+            check_overflow(fmt, self.overflow)
+        except ValueError:  # only for a default output format, which may lack the code
+            return default_overflow(fmt)
+        return self.overflow
+
+    @property
+    def last_accumulator(self) -> SimpleAccumulator:
+        """The accumulator that the result is read from: the outer one when chunked."""
+        return accumulator_parts(self.accumulator)[-1]
+
+    @property
+    def output_format(self) -> Format | None:
+        """Format of the result; None where it is the raw fixed-point partial sum.
+
+        The default is the accumulator's own format if that is a float; binary32 for a
+        fixed-point accumulator over float operands (rounded once on the way out); raw for a
+        fixed-point accumulator over integers.
+        """
+        if self.output == RAW:
+            last = self.last_accumulator
+            return last.format if isinstance(last, FloatAccumulator) else None
+        if self.output is not None:
+            assert not isinstance(self.output, str)
+            return self.output
+        last = self.last_accumulator
+        if isinstance(last, FloatAccumulator):
+            return last.format
+        if isinstance(self.a, IntFormat) and isinstance(self.b, IntFormat):
+            return None
+        return parse_format("fp32")
+
+
+class Implementation(BaseModel):
+    """Everything that changes only cost or latency."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stages: Annotated[int, Field(strict=True)] = 0
+    rows: Annotated[int, Field(strict=True)] = 1
+    columns: Annotated[int, Field(strict=True)] = 1
+    dataflow: Dataflow = Dataflow.OUTPUT_STATIONARY
+    form: Literal["stream", "unit"] = "stream"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not 0 <= self.stages <= 32:
+            raise ValueError(f"stages must be 0 to 32, not {self.stages}")
+        for axis in ("rows", "columns"):
+            size = getattr(self, axis)
+            if not 1 <= size <= 256:
+                raise ValueError(f"array {axis} must be 1 to 256, not {size}")
+        if self.dataflow is Dataflow.WEIGHT_STATIONARY:
+            raise ValueError(
+                "dataflow ws (weight-stationary) is not built yet: leave it out for "
+                "output-stationary"
+            )
+        if self.form == "unit" and (self.stages or self.is_array):
+            raise ValueError("a unit is one combinational step: it takes no stages and no array")
+        return self
+
+    @property
+    def is_array(self) -> bool:
+        """Whether there is more than one processing element."""
+        return self.rows * self.columns > 1
+
+
+class Design(BaseModel):
+    """A computation and a way to build it; one row of a report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mac: MacConfig
+    implementation: Implementation = Implementation()
+
+    @property
+    def text(self) -> str:
+        """Canonical design text; `parse_design` gives this very design back."""
+        mac, impl = self.mac, self.implementation
+        operands = mac.a.name if mac.a == mac.b else f"{mac.a.name}x{mac.b.name}"
+        parts = [operands, format_accumulator(mac.accumulator)]
+        if mac.lanes != 1:
+            parts.append(f"lanes{mac.lanes}")
+        if mac.terms is not None:
+            parts.append(f"terms{mac.terms}")
+        if mac.product is not None:
+            parts.append(f"mul{mac.product.name}")
+        if mac.rounding is not Rounding.NEAREST_EVEN:
+            parts.append(mac.rounding.value)
+        if mac.overflow is not None:
+            parts.append(mac.overflow.value)
+        int_overflow = int_overflow_of(mac.accumulator)
+        if int_overflow is not IntOverflow.FORBID:
+            parts.append(int_overflow.value)
+        if mac.output is not None:
+            parts.append(f"out{mac.output}")
+        if impl.is_array:
+            parts.append(f"{impl.rows}x{impl.columns}")
+        if impl.dataflow is not Dataflow.OUTPUT_STATIONARY:
+            parts.append(impl.dataflow.value)
+        if impl.stages:
+            parts.append(f"stages{impl.stages}")
+        if impl.form != "stream":
+            parts.append(impl.form)
+        return ":".join(parts)
+
+    @property
+    def id(self) -> str:
+        """The text with ``_`` for ``:`` and ``/``: a file name and a Verilog module name."""
+        return self.text.replace(":", "_").replace("/", "_")
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_toml(self) -> str:
+        """The design as a TOML document that `load_designs` reads back."""
+        lines = []
+        for table, model in (("mac", self.mac), ("implementation", self.implementation)):
+            lines.append(f"[{table}]")
+            for key, value in model.model_dump(mode="json", exclude_none=True).items():
+                lines.append(f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"')
+        return "\n".join(lines) + "\n"
+
+
+def _split_operands(text: str) -> tuple[Format, Format]:
+    """``AxB`` at the ``x`` where both sides are formats; names may hold an ``x`` themselves."""
+    for at in (index for index, letter in enumerate(text) if letter == "x"):
+        try:
+            return parse_format(text[:at]), parse_format(text[at + 1 :])
+        except ValueError:
+            continue
+    if "x" in text:  # tell which of the two is wrong, unless the whole is one format
+        try:
+            whole = parse_format(text)
+        except ValueError:
+            left, _, right = text.partition("x")
+            return parse_format(left), parse_format(right)
+        return whole, whole
+    whole = parse_format(text)
+    return whole, whole
+
+
+_COUNT_OPTION = re.compile(r"(lanes|terms|stages)(-?\d+)")
+_ARRAY_OPTION = re.compile(r"(\d+)x(\d+)")
+
+
+def _first_line(error: ValidationError) -> str:
+    """The first problem of a pydantic error as one line that names the field."""
+    problem = error.errors()[0]
+    message = problem["msg"].removeprefix("Value error, ")
+    field = ".".join(str(part) for part in problem["loc"])
+    return f"{field}: {message}" if field else message
+
+
+def parse_design(text: str) -> Design:
+    """The design that a design text stands for.
+
+    Raises
+    ------
+    ValueError
+        One line: what is wrong, what it must be, what it was.
+    """
+    parts = text.strip().lower().split(":")
+    if len(parts) < 2 or not all(parts):
+        raise ValueError(
+            f"design {text!r}: must be A[xB]:ACCUMULATOR[:OPTION...], such as e4m3:exact or "
+            "e4m3xe5m2:e6m9/64:lanes4"
+        )
+    a, b = _split_operands(parts[0])
+    mac: dict[str, Any] = {"a": a, "b": b}
+    implementation: dict[str, Any] = {}
+    int_overflow = IntOverflow.FORBID
+
+    def put(target: dict[str, Any], key: str, value: Any, option: str) -> None:
+        if key in target:
+            raise ValueError(f"design {text!r}: option {option!r} states {key} a second time")
+        target[key] = value
+
+    for option in parts[2:]:
+        if match := _COUNT_OPTION.fullmatch(option):
+            key, count = match[1], int(match[2])
+            put(implementation if key == "stages" else mac, key, count, option)
+        elif match := _ARRAY_OPTION.fullmatch(option):
+            put(implementation, "rows", int(match[1]), option)
+            put(implementation, "columns", int(match[2]), option)
+        elif option in {mode.value for mode in Rounding}:
+            put(mac, "rounding", Rounding(option), option)
+        elif option in {mode.value for mode in Overflow}:
+            put(mac, "overflow", Overflow(option), option)
+        elif option in {IntOverflow.WRAP.value, IntOverflow.CLIP.value}:
+            int_overflow = IntOverflow(option)
+        elif option in {flow.value for flow in Dataflow}:
+            put(implementation, "dataflow", Dataflow(option), option)
+        elif option == "unit":
+            put(implementation, "form", "unit", option)
+        elif option.startswith("out") and len(option) > 3:
+            put(mac, "output", option[3:] if option[3:] == RAW else parse_format(option[3:]), option)
+        elif option.startswith("mul") and len(option) > 3:
+            put(mac, "product", parse_format(option[3:]), option)
+        else:
+            raise ValueError(
+                f"design {text!r}: unknown option {option!r}; options are lanesN, termsN, "
+                "mulFORMAT, rne/rna/rtz/rup/rdn, sat/inf/nan, wrap/clip, outFORMAT, RxC, stagesN, "
+                "unit"
+            )
+    mac["accumulator"] = parse_accumulator(parts[1], int_overflow)
+    try:
+        return Design(mac=MacConfig(**mac), implementation=Implementation(**implementation))
+    except ValidationError as error:
+        raise ValueError(_first_line(error)) from None
+
+
+def load_designs(path: Path) -> list[Design]:
+    """Designs of a TOML file: one as ``[mac]`` and ``[implementation]`` tables, or several as a
+    list of design texts, ``designs = ["e4m3:exact", ...]``.
+
+    Raises
+    ------
+    ValueError
+        The file, the line or field, and what is wrong there.
+    OSError
+        The file cannot be read.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not TOML: {error}") from None
+    if "designs" in document:
+        designs = []
+        texts = document["designs"]
+        if not isinstance(texts, list) or not texts:
+            raise ValueError(f"{path}: designs must be a list of design texts, not {texts!r}")
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise ValueError(f"{path}: designs[{index}] must be a design text, not {text!r}")
+            try:
+                designs.append(parse_design(text))
+            except ValueError as error:
+                raise ValueError(f"{path}: designs[{index}]: {error}") from None
+        return designs
+    if "mac" not in document:
+        raise ValueError(f"{path}: must have a list `designs` or a table [mac]")
+    try:
+        return [Design.model_validate(document, strict=False)]
+    except ValidationError as error:
+        raise ValueError(f"{path}: {_first_line(error)}") from None

@@ -1,0 +1,244 @@
+"""The definition of every result bit: integers and fractions, one product at a time.
+
+Short and slow on purpose; `macsmith.model.fast` is the same function on arrays, and hardware is
+compared with either. Nothing here is shared with the hardware but the configuration and the
+derived widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from macsmith.model.accumulators import ChunkedAccumulator
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import Format, IntFormat, Special
+from macsmith.model.rounding import Rounding, encode
+from macsmith.model.widths import PartialSumWidths, mac_widths
+
+__all__ = ["accumulate", "dot", "matmul", "product", "result", "step"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A value with a sign, because zero has one too."""
+
+    value: Fraction | Special
+    negative: bool
+
+
+def _decode(fmt: Format, code: int) -> Term:
+    return Term(fmt.decode(code), fmt.is_negative(code))
+
+
+def _signed_infinity(negative: bool) -> Term:
+    return Term(Special.NEGATIVE_INFINITY if negative else Special.POSITIVE_INFINITY, negative)
+
+
+_NAN = Term(Special.NAN, False)
+
+
+def product(config: MacConfig, a_code: int, b_code: int) -> Term:
+    """The term that one pair of operand codes contributes.
+
+    NaN times anything, and infinity times zero, is NaN. A zero product of two floats has the
+    sign IEEE 754 gives it; with an integer operand it is positive.
+    """
+    a, b = _decode(config.a, a_code), _decode(config.b, b_code)
+    negative = a.negative != b.negative
+    if Special.NAN in (a.value, b.value):
+        term = _NAN
+    elif isinstance(a.value, Special) or isinstance(b.value, Special):
+        term = _NAN if 0 in (a.value, b.value) else _signed_infinity(negative)
+    else:
+        value = a.value * b.value
+        if value == 0 and (isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat)):
+            negative = False
+        term = Term(value, negative)
+    if config.product is None:
+        return term
+    return _decode(config.product, _round(config, config.product, term))
+
+
+def _round(config: MacConfig, fmt: Format, term: Term) -> int:
+    return encode(
+        fmt,
+        term.value,
+        config.rounding,
+        config.overflow_of(fmt),
+        negative_zero=term.negative,
+    )
+
+
+def _exact_sum(terms: Sequence[Term], rounding: Rounding) -> Term:
+    """Exact sum; infinities of both signs give NaN.
+
+    A sum of zero is -0 if every term is a zero with that sign; if the signs differ or numbers
+    cancel it is +0, or -0 when rounding down (IEEE 754-2019, 6.3).
+    """
+    specials = {term.value for term in terms if isinstance(term.value, Special)}
+    if len(specials) > 1 or Special.NAN in specials:
+        return _NAN
+    if specials:
+        return _signed_infinity(specials.pop() is Special.NEGATIVE_INFINITY)
+    total = sum((Fraction(term.value) for term in terms), Fraction(0))  # type: ignore[arg-type]
+    if total:
+        return Term(total, total < 0)
+    signs = {term.negative for term in terms}
+    if len(signs) == 1 and all(term.value == 0 for term in terms):
+        return Term(total, signs.pop())
+    return Term(total, rounding is Rounding.DOWN)
+
+
+def _flags(widths: PartialSumWidths, value: Special) -> int:
+    if widths.flag_bits == 1 or value is Special.NAN:
+        return (1 << widths.flag_bits) - 1
+    return 0b01 if value is Special.POSITIVE_INFINITY else 0b10
+
+
+def _partial_sum_term(widths: PartialSumWidths, bits: int) -> Term:
+    """What the bits of a partial sum stand for."""
+    if widths.format is not None:
+        return _decode(widths.format, bits)
+    flags = bits >> widths.integer_bits
+    integer = bits & ((1 << widths.integer_bits) - 1)
+    if flags:
+        if flags == (1 << widths.flag_bits) - 1:
+            return _NAN
+        return _signed_infinity(flags == 0b10)
+    integer -= (integer >> (widths.integer_bits - 1)) << widths.integer_bits
+    value = integer * Fraction(2) ** widths.lsb_exponent
+    return Term(value, value < 0)
+
+
+def accumulate(
+    config: MacConfig, widths: PartialSumWidths, bits: int, terms: Sequence[Term]
+) -> int:
+    """Add the terms of one step to a simple accumulator's partial sum.
+
+    A float partial sum is the exact sum of itself and all terms, rounded once. A fixed-point one
+    adds finite terms in its own units, keeps `flags` for the special ones, and then wraps or
+    clips as it was built to.
+    """
+    if widths.format is not None:
+        before = _decode(widths.format, bits)
+        return _round(config, widths.format, _exact_sum([before, *terms], config.rounding))
+    half = 1 << (widths.integer_bits - 1)
+    flags = bits >> widths.integer_bits
+    integer = bits & (2 * half - 1)
+    integer -= (integer & half) << 1
+    for term in terms:
+        if isinstance(term.value, Special):
+            flags |= _flags(widths, term.value)
+        else:
+            units = term.value / Fraction(2) ** widths.lsb_exponent
+            if units.denominator != 1:
+                raise AssertionError(f"term {term.value} is no multiple of the accumulator's unit")
+            integer += units.numerator
+    if widths.clips:
+        integer = min(max(integer, -half), half - 1)
+    return flags << widths.integer_bits | integer & (2 * half - 1)
+
+
+def step(
+    config: MacConfig,
+    partial_sum: int,
+    a_codes: Sequence[int],
+    b_codes: Sequence[int],
+    *,
+    chunk_end: bool = False,
+) -> int:
+    """One step: the next partial sum from the present one and `lanes` operand pairs.
+
+    Parameters
+    ----------
+    partial_sum
+        Bits as laid out in `macsmith.model.widths`; all zero to begin with.
+    a_codes, b_codes
+        `lanes` codes each.
+    chunk_end
+        Only for a chunked accumulator: after this step, the inner sum is converted to the outer
+        accumulator's format (rounded once, if that is a float), added to the outer sum, and
+        cleared.
+    """
+    if len(a_codes) != config.lanes or len(b_codes) != config.lanes:
+        raise ValueError(
+            f"a step takes {config.lanes} operand pairs, not {len(a_codes)} and {len(b_codes)}"
+        )
+    widths = mac_widths(config)
+    terms = [product(config, a, b) for a, b in zip(a_codes, b_codes, strict=True)]
+    inner_mask = (1 << widths.inner.bits) - 1
+    inner = accumulate(config, widths.inner, partial_sum & inner_mask, terms)
+    if widths.outer is None:
+        return inner
+    outer = partial_sum >> widths.inner.bits
+    if chunk_end:
+        chunk = _partial_sum_term(widths.inner, inner)
+        if widths.outer.format is not None:
+            chunk = _decode(widths.outer.format, _round(config, widths.outer.format, chunk))
+        outer = accumulate(config, widths.outer, outer, [chunk])
+        inner = 0
+    return outer << widths.inner.bits | inner
+
+
+def result(config: MacConfig, partial_sum: int) -> int:
+    """Result code of a finished sum: read from the last accumulator, rounded to the output format,
+    or its raw bits."""
+    widths = mac_widths(config)
+    bits = partial_sum >> (widths.inner.bits if widths.outer else 0)
+    fmt = config.output_format
+    if fmt is None or fmt == widths.last.format:
+        return bits
+    return _round(config, fmt, _partial_sum_term(widths.last, bits))
+
+
+def check_length(config: MacConfig, length: int) -> None:
+    """ValueError unless a sum of `length` products is one the configuration is built for."""
+    limit = mac_widths(config).max_terms
+    if length < 1 or length % config.lanes:
+        raise ValueError(
+            f"K must be a positive multiple of the {config.lanes} lanes, not {length} "
+            "(pad with zeros)"
+        )
+    if limit is not None and length > limit:
+        raise ValueError(
+            f"K must be at most the {limit} terms the accumulator is built for, not {length} "
+            f"(state terms{length})"
+        )
+
+
+def dot(config: MacConfig, a_codes: Sequence[int], b_codes: Sequence[int]) -> int:
+    """Result code of the sum of ``a[k] * b[k]``, k ascending.
+
+    Raises
+    ------
+    ValueError
+        Lengths differ, are no multiple of the lanes, or exceed the terms the accumulator is for.
+    """
+    if len(a_codes) != len(b_codes):
+        raise ValueError(f"a and b must be of one length, not {len(a_codes)} and {len(b_codes)}")
+    length = len(a_codes)
+    check_length(config, length)
+    chunk = (
+        config.accumulator.length if isinstance(config.accumulator, ChunkedAccumulator) else length
+    )
+    partial_sum = 0
+    for k in range(0, length, config.lanes):
+        after = k + config.lanes
+        partial_sum = step(
+            config,
+            partial_sum,
+            a_codes[k:after],
+            b_codes[k:after],
+            chunk_end=after % chunk == 0 or after == length,
+        )
+    return result(config, partial_sum)
+
+
+def matmul(
+    config: MacConfig, a_codes: Sequence[Sequence[int]], b_codes: Sequence[Sequence[int]]
+) -> list[list[int]]:
+    """Result codes, M x N, of the matrix product of M x K and K x N operand codes."""
+    columns = list(zip(*b_codes, strict=True))
+    return [[dot(config, row, column) for column in columns] for row in a_codes]

@@ -1,0 +1,272 @@
+"""Widths derived from a `MacConfig`: how wide products, partial sums and results are.
+
+Golden model and hardware read the same derivations from here; the arithmetic is their own.
+A partial sum is one word, most significant bit first::
+
+    simple, float        | code |
+    simple, fixed point  | flags (0, 1 or 2 bits) | two's-complement integer |
+    chunked              | outer partial sum | inner partial sum |
+
+A fixed-point partial sum stands for ``integer * 2**lsb_exponent``. Its flags are sticky: with
+infinities there are two, ``| a negative infinity was added | a positive one was |`` and both set
+mean NaN; with NaN only there is one. A special product adds 0 to the integer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import TYPE_CHECKING
+
+from macsmith.model.accumulators import (
+    ChunkedAccumulator,
+    ExactAccumulator,
+    FloatAccumulator,
+    IntAccumulator,
+    IntOverflow,
+    SimpleAccumulator,
+    format_accumulator,
+)
+from macsmith.model.formats import FloatFormat
+from macsmith.model.rounding import Overflow, Rounding, encode
+
+if TYPE_CHECKING:
+    from macsmith.model.config import MacConfig
+
+__all__ = ["DEFAULT_TERMS", "MacWidths", "PartialSumWidths", "TermBound", "mac_widths"]
+
+#: Products per result that an exact accumulator is built for when the design does not say.
+DEFAULT_TERMS = 2048
+
+
+@dataclass(frozen=True)
+class TermBound:
+    """What can be added to a partial sum in one addition.
+
+    All finite terms are multiples of ``2**lsb_exponent`` of magnitude at most
+    ``max_integer * 2**lsb_exponent``; NaN and infinity occur only where flagged.
+    """
+
+    lsb_exponent: int
+    max_integer: int
+    has_nan: bool
+    has_infinity: bool
+
+    @property
+    def flag_bits(self) -> int:
+        """Sticky flag bits that a fixed-point sum of such terms needs."""
+        return 2 if self.has_infinity else int(self.has_nan)
+
+
+@dataclass(frozen=True)
+class PartialSumWidths:
+    """Layout of one simple accumulator's partial sum.
+
+    `format` is its float format; a fixed-point one has `format` None, `integer_bits` of two's
+    complement in units of ``2**lsb_exponent`` and `flag_bits` above them.
+    """
+
+    accumulator: SimpleAccumulator
+    format: FloatFormat | None
+    lsb_exponent: int
+    integer_bits: int
+    flag_bits: int
+    max_terms: int | None
+
+    @property
+    def bits(self) -> int:
+        """Width of the partial sum."""
+        if self.format is not None:
+            return self.format.bits
+        return self.integer_bits + self.flag_bits
+
+    @property
+    def clips(self) -> bool:
+        """Whether an integer sum saturates."""
+        return (
+            isinstance(self.accumulator, IntAccumulator)
+            and self.accumulator.overflow is IntOverflow.CLIP
+        )
+
+
+@dataclass(frozen=True)
+class MacWidths:
+    """All widths of a configuration.
+
+    `product` bounds one exact product, `term` what is added (the product after rounding, where
+    the configuration rounds products); `inner` is the partial sum that products are added to,
+    `outer` the one that chunks are added to (None unless chunked); `max_terms` the most products
+    a result may sum (None: any number).
+    """
+
+    product: TermBound
+    term: TermBound
+    inner: PartialSumWidths
+    outer: PartialSumWidths | None
+    max_terms: int | None
+    output_bits: int
+
+    @property
+    def last(self) -> PartialSumWidths:
+        """The partial sum that the result is read from."""
+        return self.outer or self.inner
+
+    @property
+    def partial_sum_bits(self) -> int:
+        """Width of the whole state of an accumulator."""
+        return self.inner.bits + (self.outer.bits if self.outer else 0)
+
+
+def signed_bits(max_integer: int) -> int:
+    """Two's-complement bits that hold -max_integer .. max_integer."""
+    return max_integer.bit_length() + 1
+
+
+def _product_bound(config: MacConfig) -> TermBound:
+    a, b = config.a, config.b
+    return TermBound(
+        a.least_exponent + b.least_exponent,
+        a.max_integer * b.max_integer,
+        a.has_nan or b.has_nan,
+        a.has_infinity or b.has_infinity,
+    )
+
+
+def _rounded_bound(term: TermBound, fmt: FloatFormat, overflow: Overflow) -> TermBound:
+    """Bound of a term after rounding to `fmt`."""
+    largest = term.max_integer * Fraction(2) ** term.lsb_exponent
+    code = encode(fmt, largest, Rounding.UP, Overflow.SATURATE)
+    overflows = largest > fmt.max
+    # With subnormals, rounding a multiple of 2**l gives a multiple of 2**l. Without them it may
+    # give the smallest number, which is a multiple of the format's own last bit only.
+    lsb = (
+        max(term.lsb_exponent, fmt.least_exponent) if fmt.has_subnormals else fmt.least_exponent
+    )
+    return TermBound(
+        lsb,
+        max(int(fmt.magnitude_value(code) / Fraction(2) ** lsb), 1),
+        fmt.has_nan and (term.has_nan or (overflows and overflow is Overflow.NAN)),
+        fmt.has_infinity
+        and (
+            (term.has_infinity and overflow is Overflow.INFINITY)
+            or (overflows and overflow is Overflow.INFINITY)
+        ),
+    )
+
+
+def _sum_bound(widths: PartialSumWidths, config: MacConfig) -> TermBound:
+    """Bound of a finished partial sum, as a term of the outer accumulator."""
+    if widths.format is None:
+        return TermBound(
+            widths.lsb_exponent,
+            1 << (widths.integer_bits - 1),
+            widths.flag_bits > 0,
+            widths.flag_bits == 2,
+        )
+    fmt = widths.format
+    # repeated rounding up can lift a float sum to the largest number, whatever was added
+    overflow = config.overflow_of(fmt)
+    return TermBound(
+        max(widths.lsb_exponent, fmt.least_exponent) if fmt.has_subnormals else fmt.least_exponent,
+        int(
+            fmt.max
+            / Fraction(2)
+            ** (
+                max(widths.lsb_exponent, fmt.least_exponent)
+                if fmt.has_subnormals
+                else fmt.least_exponent
+            )
+        ),
+        fmt.has_nan,
+        fmt.has_infinity and overflow is Overflow.INFINITY,
+    )
+
+
+def _simple_widths(
+    what: str,
+    accumulator: SimpleAccumulator,
+    term: TermBound,
+    terms: int | None,
+    default_terms: int,
+    unit: str,
+) -> PartialSumWidths:
+    """Layout of an accumulator that adds up to `terms` terms (None: not stated)."""
+    match accumulator:
+        case FloatAccumulator(format=fmt):
+            return PartialSumWidths(accumulator, fmt, term.lsb_exponent, 0, 0, terms)
+        case ExactAccumulator():
+            count = terms if terms is not None else default_terms
+            return PartialSumWidths(
+                accumulator,
+                None,
+                term.lsb_exponent,
+                signed_bits(count * term.max_integer),
+                term.flag_bits,
+                count,
+            )
+        case IntAccumulator(bits=bits, overflow=overflow):
+            count = terms
+            if overflow is IntOverflow.FORBID:
+                fits = ((1 << (bits - 1)) - 1) // term.max_integer
+                asked = terms if terms is not None else 1
+                if fits < asked:
+                    raise ValueError(
+                        f"{what}: int{bits} is too narrow for {asked} {unit}{'s' * (asked != 1)}: "
+                        f"it needs int{signed_bits(asked * term.max_integer)} (or state wrap or "
+                        "clip)"
+                    )
+                count = terms if terms is not None else fits
+            return PartialSumWidths(
+                accumulator, None, term.lsb_exponent, bits, term.flag_bits, count
+            )
+
+
+@cache
+def mac_widths(config: MacConfig) -> MacWidths:
+    """Derive all widths.
+
+    Raises
+    ------
+    ValueError
+        An integer accumulator is too narrow for the terms asked; the message has the width needed.
+    """
+    accumulator = config.accumulator
+    what = f"{config.a.name}x{config.b.name}:{format_accumulator(accumulator)}"
+    product = _product_bound(config)
+    term = product
+    if config.product is not None:
+        if not isinstance(config.product, FloatFormat):
+            raise ValueError(f"{what}: products are rounded to a float format, not {config.product}")
+        term = _rounded_bound(product, config.product, config.overflow_of(config.product))
+    outer = None
+    if isinstance(accumulator, ChunkedAccumulator):
+        length = accumulator.length
+        inner = _simple_widths(what, accumulator.inner, term, length, length, "product")
+        chunk_term = _sum_bound(inner, config)
+        chunks = None if config.terms is None else -(-config.terms // length)
+        default_chunks = -(-DEFAULT_TERMS // length)
+        outer = _simple_widths(
+            what, accumulator.outer, chunk_term, chunks, default_chunks, "chunk"
+        )
+        max_terms = config.terms
+        if max_terms is None and outer.max_terms is not None:
+            max_terms = outer.max_terms * length
+    else:
+        asked = config.terms if config.terms is not None else None
+        if asked is None and isinstance(accumulator, IntAccumulator) and config.lanes > 1:
+            asked_error = _simple_widths(what, accumulator, term, None, DEFAULT_TERMS, "product")
+            if asked_error.max_terms is not None and asked_error.max_terms < config.lanes:
+                asked = config.lanes  # let the message name the lanes of one step
+        inner = _simple_widths(what, accumulator, term, asked, DEFAULT_TERMS, "product")
+        max_terms = inner.max_terms
+    last = outer or inner
+    output = config.output_format
+    return MacWidths(
+        product, term, inner, outer, max_terms, last.bits if output is None else output.bits
+    )
+
+
+def check_widths(config: MacConfig) -> None:
+    """ValueError where `mac_widths` has none."""
+    mac_widths(config)

@@ -1,0 +1,496 @@
+"""What a Liberty file says about its cells, in one set of units.
+
+Everything is converted to ps, fF, nW, fJ, V and um2 whatever the file's own units are. Tables keep
+the library's own slew convention (thresholds and derate), which `Library` carries along.
+"""
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from macsmith.sim.netlist_function import Function, FunctionError, parse_function
+from macsmith.synth.liberty_syntax import Group, LibertyError, read_groups
+
+__all__ = [
+    "Arc",
+    "Library",
+    "LibertyCell",
+    "LibertyError",
+    "LibertyFlipFlop",
+    "LibertyPin",
+    "Power",
+    "Table",
+    "read_liberty",
+]
+
+Edge = Literal["rise", "fall"]
+EDGES: tuple[Edge, Edge] = ("rise", "fall")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A look-up table over input slew (ps) and output load (fF), or over one of them.
+
+    Attributes
+    ----------
+    slews_ps, loads_ff
+        Axis points, ascending; one point where the table does not depend on that axis. For a
+        setup table the second axis is the slew of the clock, in ps.
+    values
+        Shape ``[slews, loads]``, in ps or fJ.
+    """
+
+    slews_ps: NDArray[np.float64]
+    loads_ff: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+    def at(self, slew_ps: float, load_ff: float) -> float:
+        """Bilinear interpolation; outside the table the outermost cell is extended."""
+        row, row_part = _segment(self.slews_ps, slew_ps)
+        column, column_part = _segment(self.loads_ff, load_ff)
+        low = _between(self.values[row], column, column_part)
+        if len(self.slews_ps) == 1:
+            return low
+        high = _between(self.values[row + 1], column, column_part)
+        return low + (high - low) * row_part
+
+
+def _segment(axis: NDArray[np.float64], at: float) -> tuple[int, float]:
+    if len(axis) == 1:
+        return 0, 0.0
+    index = min(max(int(np.searchsorted(axis, at)) - 1, 0), len(axis) - 2)
+    return index, float((at - axis[index]) / (axis[index + 1] - axis[index]))
+
+
+def _between(row: NDArray[np.float64], index: int, part: float) -> float:
+    if len(row) == 1:
+        return float(row[0])
+    return float(row[index] + (row[index + 1] - row[index]) * part)
+
+
+@dataclass(frozen=True)
+class Arc:
+    """A timing group: from `input_pin` to the pin that holds it.
+
+    `delay` and `slew` are by output edge; for a setup arc `delay` holds the constraint by edge of
+    the data and `slew` is empty. `sense` is ``positive_unate``, ``negative_unate`` or ``non_unate``.
+    """
+
+    input_pin: str
+    kind: str
+    sense: str
+    delay: dict[Edge, Table]
+    slew: dict[Edge, Table]
+
+
+@dataclass(frozen=True)
+class Power:
+    """An internal_power group: energy per edge of the pin that holds it, fJ."""
+
+    related_pin: str
+    when: str
+    supply: str
+    energy: dict[Edge, Table]
+
+
+@dataclass(frozen=True)
+class LibertyPin:
+    """One signal pin of a cell."""
+
+    name: str
+    is_output: bool
+    capacitance_ff: float
+    max_load_ff: float
+    function: Function | None
+    is_clock: bool
+    arcs: tuple[Arc, ...]
+    powers: tuple[Power, ...]
+
+
+@dataclass(frozen=True)
+class LibertyFlipFlop:
+    """An ``ff`` group: names of its two states and the functions that drive them."""
+
+    state: str
+    inverted_state: str
+    clocked_on: Function
+    next_state: Function
+    clear: Function | None
+    preset: Function | None
+
+
+@dataclass(frozen=True)
+class LibertyCell:
+    """A cell; `unusable` says why it cannot serve as gate or flip-flop (empty: it can)."""
+
+    name: str
+    area_um2: float
+    leakage_nw: float
+    pins: dict[str, LibertyPin]
+    flip_flop: LibertyFlipFlop | None
+    unusable: str
+
+
+@dataclass(frozen=True)
+class Library:
+    """The cells of one or several Liberty files of one corner."""
+
+    name: str
+    voltage_v: float
+    temperature_c: float
+    slew_lower_percent: float
+    slew_upper_percent: float
+    slew_derate: float
+    cells: dict[str, LibertyCell]
+    files: tuple[str, ...] = field(default=())
+
+
+def read_liberty(paths: Sequence[Path], dont_use: Iterable[str] = ()) -> Library:
+    """Read Liberty files, plain or gzip, as one library.
+
+    Parameters
+    ----------
+    paths
+        Files of the same corner. Name, voltage and slew convention come from the first.
+    dont_use
+        Shell patterns of cell names to mark unusable, besides the file's own ``dont_use``.
+
+    Raises
+    ------
+    LibertyError
+        A file is unreadable or not Liberty; two files disagree on voltage or slew convention, or
+        define the same cell; or not one cell is left that can be used as a gate.
+    """
+    if not paths:
+        raise LibertyError("no Liberty file given; at least one must be named")
+    patterns = tuple(dont_use)
+    first: Library | None = None
+    cells: dict[str, LibertyCell] = {}
+    for path in paths:
+        library = _read_one(Path(path), patterns)
+        if first is None:
+            first = library
+        elif _convention(library) != _convention(first):
+            raise LibertyError(
+                f"{path}: voltage and slew convention {_convention(library)} differ from "
+                f"{_convention(first)} of {paths[0]}; files must be of one corner"
+            )
+        for name, cell in library.cells.items():
+            if name in cells:
+                raise LibertyError(f"{path}: cell {name} is defined twice; give each file once")
+            cells[name] = cell
+    assert first is not None  # paths is not empty
+    if not any(not cell.unusable and cell.flip_flop is None for cell in cells.values()):
+        raise LibertyError(
+            f"{paths[0]}: no usable combinational cell; the file must describe a cell library"
+        )
+    return Library(
+        first.name,
+        first.voltage_v,
+        first.temperature_c,
+        first.slew_lower_percent,
+        first.slew_upper_percent,
+        first.slew_derate,
+        cells,
+        tuple(Path(path).name for path in paths),
+    )
+
+
+def _convention(library: Library) -> tuple[float, ...]:
+    return (
+        library.voltage_v,
+        library.slew_lower_percent,
+        library.slew_upper_percent,
+        library.slew_derate,
+    )
+
+
+_SCALES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
+
+
+@dataclass(frozen=True)
+class _Units:
+    """Factors from the file's units to ours."""
+
+    time_ps: float
+    capacitance_ff: float
+    leakage_nw: float
+    voltage_v: float
+
+    @property
+    def energy_fj(self) -> float:
+        # Liberty: the unit of internal energy is that of voltage squared times capacitance.
+        return self.capacitance_ff * self.voltage_v**2
+
+
+def _read_one(path: Path, patterns: tuple[str, ...]) -> Library:
+    top = read_groups(path)
+    values = top.values
+    model = values.get("delay_model", "table_lookup")
+    if model != "table_lookup":
+        raise LibertyError(f"{path}: delay_model {model}; must be table_lookup (NLDM)")
+    load_unit = top.lists.get("capacitive_load_unit")
+    if load_unit is None or len(load_unit) != 2:
+        raise LibertyError(f"{path}: capacitive_load_unit is missing; must be (number, ff or pf)")
+    units = _Units(
+        time_ps=_unit(path, values.get("time_unit", "1ns"), "s") * 1e12,
+        capacitance_ff=_number(path, load_unit[0])
+        * _unit(path, "1" + load_unit[1].lower(), "f")
+        * 1e15,
+        leakage_nw=_unit(path, values.get("leakage_power_unit", "1nW"), "W") * 1e9,
+        voltage_v=_unit(path, values.get("voltage_unit", "1V"), "V"),
+    )
+    templates = {
+        group.arguments[0]: group
+        for group in top.groups
+        if group.kind in ("lu_table_template", "power_lut_template") and group.arguments
+    }
+    reader = _CellReader(path, units, templates, values)
+    cells: dict[str, LibertyCell] = {}
+    for group in top.children("cell"):
+        cell = reader.cell(group, patterns)
+        if cell.name in cells:
+            raise LibertyError(f"{path}: cell {cell.name} is defined twice")
+        cells[cell.name] = cell
+    return Library(
+        name=top.arguments[0] if top.arguments else path.stem,
+        voltage_v=_number(path, values.get("nom_voltage", "0")) * units.voltage_v,
+        temperature_c=_number(path, values.get("nom_temperature", "25")),
+        slew_lower_percent=_number(path, values.get("slew_lower_threshold_pct_rise", "20")),
+        slew_upper_percent=_number(path, values.get("slew_upper_threshold_pct_rise", "80")),
+        slew_derate=_number(path, values.get("slew_derate_from_library", "1")),
+        cells=cells,
+        files=(path.name,),
+    )
+
+
+def _unit(path: Path, text: str, symbol: str) -> float:
+    body = text.strip()
+    digits = len(body) - len(body.lstrip("0123456789."))
+    number, word = body[:digits], body[digits:]
+    prefix = word[: -len(symbol)] if word.lower().endswith(symbol.lower()) else None
+    if not number or prefix is None or prefix not in _SCALES:
+        raise LibertyError(f"{path}: unit {text!r}; must be a number and a unit of {symbol}")
+    return float(number) * _SCALES[prefix]
+
+
+def _number(path: Path, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise LibertyError(f"{path}: {text!r} must be a number") from None
+
+
+class _CellReader:
+    """Turns cell groups of one file into `LibertyCell`s."""
+
+    def __init__(
+        self, path: Path, units: _Units, templates: dict[str, Group], defaults: dict[str, str]
+    ) -> None:
+        self.path = path
+        self.units = units
+        self.templates = templates
+        self.defaults = defaults
+
+    def number(self, group: Group, name: str, default: str) -> float:
+        return _number(self.path, group.values.get(name, default))
+
+    def cell(self, group: Group, patterns: tuple[str, ...]) -> LibertyCell:
+        if not group.arguments:
+            raise LibertyError(f"{self.path}: a cell without a name")
+        name = group.arguments[0]
+        pins: dict[str, LibertyPin] = {}
+        try:
+            for pin_group in group.children("pin"):
+                for pin_name in pin_group.arguments:
+                    pin = self.pin(pin_name, pin_group)
+                    if pin is not None:
+                        pins[pin_name] = pin
+            flip_flop = self.flip_flop(group)
+        except FunctionError as error:
+            raise LibertyError(f"{self.path}: cell {name}: {error}") from error
+        return LibertyCell(
+            name=name,
+            area_um2=self.number(group, "area", "0"),
+            leakage_nw=self.leakage(group),
+            pins=pins,
+            flip_flop=flip_flop,
+            unusable=_why_unusable(name, group, pins, flip_flop, patterns),
+        )
+
+    def leakage(self, group: Group) -> float:
+        """Unconditional leakage if given, else the mean over the states listed."""
+        general: dict[str, float] = {}
+        by_state: dict[str, list[float]] = {}
+        for entry in group.children("leakage_power"):
+            supply = entry.values.get("related_pg_pin", "")
+            value = self.number(entry, "value", "0") * self.units.leakage_nw
+            if "when" in entry.values:
+                by_state.setdefault(supply, []).append(value)
+            else:
+                general[supply] = value
+        if general:
+            return sum(general.values())
+        if "cell_leakage_power" in group.values:
+            return self.number(group, "cell_leakage_power", "0") * self.units.leakage_nw
+        return float(sum(np.mean(values) for values in by_state.values()))
+
+    def flip_flop(self, group: Group) -> LibertyFlipFlop | None:
+        entry = group.child("ff")
+        if entry is None:
+            return None
+        if len(entry.arguments) < 2 or not {"clocked_on", "next_state"} <= entry.values.keys():
+            raise LibertyError(
+                f"{self.path}: cell {group.arguments[0]}: ff must name two states, clocked_on "
+                "and next_state"
+            )
+        clear, preset = entry.values.get("clear"), entry.values.get("preset")
+        return LibertyFlipFlop(
+            state=entry.arguments[0],
+            inverted_state=entry.arguments[1],
+            clocked_on=parse_function(entry.values["clocked_on"]),
+            next_state=parse_function(entry.values["next_state"]),
+            clear=parse_function(clear) if clear else None,
+            preset=parse_function(preset) if preset else None,
+        )
+
+    def pin(self, name: str, group: Group) -> LibertyPin | None:
+        direction = group.values.get("direction", "")
+        if direction not in ("input", "output"):
+            return None
+        is_output = direction == "output"
+        function = group.values.get("function")
+        default = self.defaults.get(f"default_{direction}_pin_cap", "0")
+        edges = [
+            self.number(group, key, default)
+            for key in ("rise_capacitance", "fall_capacitance")
+            if key in group.values
+        ]
+        # The mean of both edges is what a charge per toggle means; SKY130 gives only these two.
+        capacitance = sum(edges) / len(edges) if edges else self.number(group, "capacitance", default)
+        return LibertyPin(
+            name=name,
+            is_output=is_output,
+            capacitance_ff=capacitance * self.units.capacitance_ff,
+            max_load_ff=self.number(
+                group, "max_capacitance", self.defaults.get("default_max_capacitance", "0")
+            )
+            * self.units.capacitance_ff,
+            function=parse_function(function) if function else None,
+            is_clock=group.values.get("clock", "false").lower() == "true",
+            arcs=tuple(arc for entry in group.children("timing") for arc in self.arcs(entry)),
+            powers=tuple(
+                power for entry in group.children("internal_power") for power in self.powers(entry)
+            ),
+        )
+
+    def arcs(self, group: Group) -> list[Arc]:
+        kind = group.values.get("timing_type", "combinational")
+        if kind.startswith(("setup", "hold", "recovery", "removal")):
+            delay_names, slew_names = ("rise_constraint", "fall_constraint"), ("", "")
+        else:
+            delay_names = ("cell_rise", "cell_fall")
+            slew_names = ("rise_transition", "fall_transition")
+        delay = self.edge_tables(group, delay_names, self.units.time_ps)
+        slew = self.edge_tables(group, slew_names, self.units.time_ps)
+        sense = group.values.get("timing_sense", "non_unate")
+        related = group.values.get("related_pin", "").split()
+        return [Arc(pin, kind, sense, delay, slew) for pin in related] if delay else []
+
+    def powers(self, group: Group) -> list[Power]:
+        energy = self.edge_tables(group, ("rise_power", "fall_power"), self.units.energy_fj)
+        both = group.child("power")
+        if both is not None and not energy:
+            table = self.table(both, self.units.energy_fj)
+            energy = {"rise": table, "fall": table}
+        when = group.values.get("when", "")
+        supply = group.values.get("related_pg_pin", "")
+        related = group.values.get("related_pin", "").split() or [""]
+        return [Power(pin, when, supply, energy) for pin in related] if energy else []
+
+    def edge_tables(
+        self, group: Group, names: tuple[str, str], scale: float
+    ) -> dict[Edge, Table]:
+        tables: dict[Edge, Table] = {}
+        for edge, name in zip(EDGES, names, strict=True):
+            child = group.child(name) if name else None
+            if child is not None:
+                tables[edge] = self.table(child, scale)
+        return tables
+
+    def table(self, group: Group, scale: float) -> Table:
+        """A table with the input (or constrained) slew first, whatever the file's order."""
+        template = self.templates.get(group.arguments[0]) if group.arguments else None
+        variables = [
+            template.values.get(f"variable_{axis}", "") if template is not None else ""
+            for axis in (1, 2)
+        ]
+        axes: list[NDArray[np.float64]] = []
+        for number in ("index_1", "index_2"):
+            points = group.lists.get(number)
+            if points is None and template is not None:
+                points = template.lists.get(number)
+            axes.append(self.floats(points) if points else np.zeros(1))
+        if "values" not in group.lists:
+            raise LibertyError(f"{self.path}: table {group.kind} has no values")
+        flat = self.floats(group.lists["values"])
+        if flat.size == 1:
+            axes = [np.zeros(1), np.zeros(1)]
+        if flat.size != axes[0].size * axes[1].size:
+            raise LibertyError(
+                f"{self.path}: table {group.kind} has {flat.size} values; must be "
+                f"{axes[0].size} x {axes[1].size}"
+            )
+        values = flat.reshape(axes[0].size, axes[1].size) * scale
+        first_is_load = "capacitance" in variables[0]
+        if first_is_load:
+            axes.reverse()
+            values = values.T
+        second_is_load = first_is_load or "capacitance" in variables[1]
+        load_scale = self.units.capacitance_ff if second_is_load else self.units.time_ps
+        return Table(axes[0] * self.units.time_ps, axes[1] * load_scale, np.ascontiguousarray(values))
+
+    def floats(self, texts: tuple[str, ...]) -> NDArray[np.float64]:
+        try:
+            return np.array(" ".join(texts).replace(",", " ").split(), dtype=np.float64)
+        except ValueError as error:
+            raise LibertyError(f"{self.path}: {error} in a table; must be numbers") from None
+
+
+def _why_unusable(
+    name: str,
+    group: Group,
+    pins: dict[str, LibertyPin],
+    flip_flop: LibertyFlipFlop | None,
+    patterns: tuple[str, ...],
+) -> str:
+    outputs = [pin for pin in pins.values() if pin.is_output]
+    if group.values.get("dont_use", "false").lower() == "true":
+        return "dont_use in the Liberty file"
+    for pattern in patterns:
+        if fnmatch.fnmatchcase(name, pattern):
+            return f"dont_use pattern {pattern}"
+    if not outputs:
+        return "no output pin"
+    if group.child("latch") or group.child("latch_bank") or group.child("ff_bank"):
+        return "latch or register bank"
+    if group.child("statetable") or "clock_gating_integrated_cell" in group.values:
+        return "clock gate or state table"
+    if group.child("test_cell") is not None:
+        return "scan flip-flop"
+    if any(g.values.get("three_state") for g in group.children("pin")):
+        return "three-state output"
+    if any(g.values.get("direction") in ("inout", "internal") for g in group.children("pin")):
+        return "inout or internal pin"
+    if any(pin.function is None for pin in outputs):
+        return "an output without function"
+    known = set(pins) | ({flip_flop.state, flip_flop.inverted_state} if flip_flop else set())
+    for pin in outputs:
+        if pin.function is not None and not set(pin.function.variables()) <= known:
+            return f"function of {pin.name} uses something that is no pin"
+    return ""
