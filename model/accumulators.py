@@ -116,7 +116,9 @@ def parse_accumulator(value: Any, int_overflow: IntOverflow = IntOverflow.FORBID
     text, _, stated = value.strip().lower().partition(":")
     if stated:
         if stated not in {mode.value for mode in IntOverflow}:
-            raise ValueError(f"accumulator {value!r}: overflow must be wrap or clip, not {stated!r}")
+            raise ValueError(
+                f"accumulator {value!r}: overflow must be wrap or clip, not {stated!r}"
+            )
         int_overflow = IntOverflow(stated)
     parts = text.split("/")
     result: Accumulator
@@ -127,7 +129,9 @@ def parse_accumulator(value: Any, int_overflow: IntOverflow = IntOverflow.FORBID
         inner = _parse_simple(parts[0], int_overflow)
         outer = _parse_simple(parts[2], int_overflow) if len(parts) == 3 else inner
         if not re.fullmatch(r"-?\d+", parts[1]):
-            raise ValueError(f"accumulator {text!r}: chunk must be a whole number, not {parts[1]!r}")
+            raise ValueError(
+                f"accumulator {text!r}: chunk must be a whole number, not {parts[1]!r}"
+            )
         length = int(parts[1])
         if length < 1:
             raise ValueError(f"{parts[0]}: chunk must be at least 1 product, not {length}")

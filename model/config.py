@@ -29,16 +29,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    model_validator,
-)
-
 from macsmith.model.accumulators import (
     Accumulator,
     ChunkedAccumulator,
@@ -53,6 +43,15 @@ from macsmith.model.accumulators import (
 )
 from macsmith.model.formats import Format, IntFormat, parse_format
 from macsmith.model.rounding import Overflow, Rounding, check_overflow, default_overflow
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 __all__ = ["Dataflow", "Design", "Implementation", "MacConfig", "load_designs", "parse_design"]
 
@@ -359,7 +358,9 @@ def parse_design(text: str) -> Design:
         elif option == "unit":
             put(implementation, "form", "unit", option)
         elif option.startswith("out") and len(option) > 3:
-            put(mac, "output", option[3:] if option[3:] == RAW else parse_format(option[3:]), option)
+            put(
+                mac, "output", option[3:] if option[3:] == RAW else parse_format(option[3:]), option
+            )
         elif option.startswith("mul") and len(option) > 3:
             put(mac, "product", parse_format(option[3:]), option)
         else:

@@ -91,7 +91,7 @@ class FloatFormat:
     exponent_bits: int
     fraction_bits: int
     specials: FloatSpecials = FloatSpecials.IEEE
-    bias: int = None  # type: ignore[assignment]  # filled in __post_init__
+    bias: int = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     has_subnormals: bool = True
 
     def __post_init__(self) -> None:
@@ -442,7 +442,9 @@ NAMED_FORMATS: tuple[NamedFormat, ...] = (
     NamedFormat(
         "e4m3", "OCP E4M3", ("e4m3fn", "float8_e4m3fn", "f8e4m3fn", "ocp_e4m3", "fp8_e4m3"), _OFP8
     ),
-    NamedFormat("e5m2", "OCP E5M2", ("float8_e5m2", "f8e5m2", "ocp_e5m2", "fp8_e5m2", "1-5-2"), _OFP8),
+    NamedFormat(
+        "e5m2", "OCP E5M2", ("float8_e5m2", "f8e5m2", "ocp_e5m2", "fp8_e5m2", "1-5-2"), _OFP8
+    ),
     NamedFormat(
         "e2m1",
         "MX FP4 element E2M1",
@@ -466,7 +468,9 @@ NAMED_FORMATS: tuple[NamedFormat, ...] = (
     NamedFormat("e4m3ieee", "IEEE-like E4M3", ("float8_e4m3", "f8e4m3"), _ML_DTYPES),
     NamedFormat("e4m3fnuz", "E4M3 FNUZ", ("float8_e4m3fnuz", "f8e4m3fnuz"), _ML_DTYPES),
     NamedFormat("e5m2fnuz", "E5M2 FNUZ", ("float8_e5m2fnuz", "f8e5m2fnuz"), _ML_DTYPES),
-    NamedFormat("e4m3b11fnuz", "E4M3 B11 FNUZ", ("float8_e4m3b11fnuz", "f8e4m3b11fnuz"), _ML_DTYPES),
+    NamedFormat(
+        "e4m3b11fnuz", "E4M3 B11 FNUZ", ("float8_e4m3b11fnuz", "f8e4m3b11fnuz"), _ML_DTYPES
+    ),
     NamedFormat(
         "e4m3b4",
         "IBM 1-4-3, bias 4 (HFP8)",
@@ -498,7 +502,9 @@ _ALIASES = {
 _FLOAT_NAME = re.compile(
     r"e(?P<exponent>\d+)m(?P<fraction>\d+)(?:b(?P<bias>m?\d+))?(?P<specials>ieee|fnuz|fn|f)?(?P<ns>ns)?"
 )
-_INT_NAME = re.compile(r"(?P<unsigned>u)?int(?P<bits>\d+)(?P<symmetric>sym)?(?:q(?P<fraction>\d+))?")
+_INT_NAME = re.compile(
+    r"(?P<unsigned>u)?int(?P<bits>\d+)(?P<symmetric>sym)?(?:q(?P<fraction>\d+))?"
+)
 
 
 @cache

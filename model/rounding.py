@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from macsmith.model.formats import FloatFormat, Format, Special
 
-__all__ = ["Overflow", "Rounding", "default_overflow", "encode", "check_overflow"]
+__all__ = ["Overflow", "Rounding", "check_overflow", "default_overflow", "encode"]
 
 
 class Rounding(Enum):
@@ -48,13 +48,19 @@ def default_overflow(fmt: Format) -> Overflow:
 def check_overflow(fmt: Format, overflow: Overflow) -> None:
     """ValueError if the format has no code for what the policy asks."""
     if overflow is Overflow.INFINITY and not fmt.has_infinity:
-        raise ValueError(f"{fmt.name} has no infinity: overflow must be sat" + " or nan" * fmt.has_nan)
+        ways = "sat or nan" if fmt.has_nan else "sat"
+        raise ValueError(f"{fmt.name} has no infinity: overflow must be {ways}")
     if overflow is Overflow.NAN and not fmt.has_nan:
         raise ValueError(f"{fmt.name} has no NaN: overflow must be sat")
 
 
 def _round_magnitude(
-    lower_code: int, below: Fraction, above: Fraction, x: Fraction, rounding: Rounding, negative: bool
+    lower_code: int,
+    below: Fraction,
+    above: Fraction,
+    x: Fraction,
+    rounding: Rounding,
+    negative: bool,
 ) -> int:
     """Code of the neighbour that |x| goes to; `below` <= x <= `above` are the values of
     `lower_code` and the next."""

@@ -133,16 +133,21 @@ def _product_bound(config: MacConfig) -> TermBound:
     )
 
 
+def _lsb_after_rounding(fmt: FloatFormat, lsb_exponent: int) -> int:
+    """Unit of multiples of ``2**lsb_exponent`` after rounding to `fmt`.
+
+    With subnormals, rounding a multiple of 2**l gives a multiple of 2**l. Without them it may
+    give the smallest number, which is a multiple of the format's own last bit only.
+    """
+    return max(lsb_exponent, fmt.least_exponent) if fmt.has_subnormals else fmt.least_exponent
+
+
 def _rounded_bound(term: TermBound, fmt: FloatFormat, overflow: Overflow) -> TermBound:
     """Bound of a term after rounding to `fmt`."""
     largest = term.max_integer * Fraction(2) ** term.lsb_exponent
     code = encode(fmt, largest, Rounding.UP, Overflow.SATURATE)
     overflows = largest > fmt.max
-    # With subnormals, rounding a multiple of 2**l gives a multiple of 2**l. Without them it may
-    # give the smallest number, which is a multiple of the format's own last bit only.
-    lsb = (
-        max(term.lsb_exponent, fmt.least_exponent) if fmt.has_subnormals else fmt.least_exponent
-    )
+    lsb = _lsb_after_rounding(fmt, term.lsb_exponent)
     return TermBound(
         lsb,
         max(int(fmt.magnitude_value(code) / Fraction(2) ** lsb), 1),
@@ -165,21 +170,13 @@ def _sum_bound(widths: PartialSumWidths, config: MacConfig) -> TermBound:
             widths.flag_bits == 2,
         )
     fmt = widths.format
+    lsb = _lsb_after_rounding(fmt, widths.lsb_exponent)
     # repeated rounding up can lift a float sum to the largest number, whatever was added
-    overflow = config.overflow_of(fmt)
     return TermBound(
-        max(widths.lsb_exponent, fmt.least_exponent) if fmt.has_subnormals else fmt.least_exponent,
-        int(
-            fmt.max
-            / Fraction(2)
-            ** (
-                max(widths.lsb_exponent, fmt.least_exponent)
-                if fmt.has_subnormals
-                else fmt.least_exponent
-            )
-        ),
+        lsb,
+        int(fmt.max / Fraction(2) ** lsb),
         fmt.has_nan,
-        fmt.has_infinity and overflow is Overflow.INFINITY,
+        fmt.has_infinity and config.overflow_of(fmt) is Overflow.INFINITY,
     )
 
 
@@ -188,10 +185,16 @@ def _simple_widths(
     accumulator: SimpleAccumulator,
     term: TermBound,
     terms: int | None,
-    default_terms: int,
     unit: str,
+    *,
+    default_terms: int,
+    least_terms: int = 1,
 ) -> PartialSumWidths:
-    """Layout of an accumulator that adds up to `terms` terms (None: not stated)."""
+    """Layout of an accumulator that adds up to `terms` terms.
+
+    Where `terms` is None, an exact one is built for `default_terms`, and an integer one must hold
+    at least `least_terms`.
+    """
     match accumulator:
         case FloatAccumulator(format=fmt):
             return PartialSumWidths(accumulator, fmt, term.lsb_exponent, 0, 0, terms)
@@ -206,19 +209,18 @@ def _simple_widths(
                 count,
             )
         case IntAccumulator(bits=bits, overflow=overflow):
-            count = terms
             if overflow is IntOverflow.FORBID:
                 fits = ((1 << (bits - 1)) - 1) // term.max_integer
-                asked = terms if terms is not None else 1
+                asked = terms if terms is not None else least_terms
                 if fits < asked:
                     raise ValueError(
                         f"{what}: int{bits} is too narrow for {asked} {unit}{'s' * (asked != 1)}: "
                         f"it needs int{signed_bits(asked * term.max_integer)} (or state wrap or "
                         "clip)"
                     )
-                count = terms if terms is not None else fits
+                terms = terms if terms is not None else fits
             return PartialSumWidths(
-                accumulator, None, term.lsb_exponent, bits, term.flag_bits, count
+                accumulator, None, term.lsb_exponent, bits, term.flag_bits, terms
             )
 
 
@@ -237,28 +239,35 @@ def mac_widths(config: MacConfig) -> MacWidths:
     term = product
     if config.product is not None:
         if not isinstance(config.product, FloatFormat):
-            raise ValueError(f"{what}: products are rounded to a float format, not {config.product}")
+            raise ValueError(
+                f"{what}: products are rounded to a float format, not {config.product}"
+            )
         term = _rounded_bound(product, config.product, config.overflow_of(config.product))
     outer = None
     if isinstance(accumulator, ChunkedAccumulator):
         length = accumulator.length
-        inner = _simple_widths(what, accumulator.inner, term, length, length, "product")
+        inner = _simple_widths(
+            what, accumulator.inner, term, length, "product", default_terms=length
+        )
         chunk_term = _sum_bound(inner, config)
         chunks = None if config.terms is None else -(-config.terms // length)
         default_chunks = -(-DEFAULT_TERMS // length)
         outer = _simple_widths(
-            what, accumulator.outer, chunk_term, chunks, default_chunks, "chunk"
+            what, accumulator.outer, chunk_term, chunks, "chunk", default_terms=default_chunks
         )
         max_terms = config.terms
         if max_terms is None and outer.max_terms is not None:
             max_terms = outer.max_terms * length
     else:
-        asked = config.terms if config.terms is not None else None
-        if asked is None and isinstance(accumulator, IntAccumulator) and config.lanes > 1:
-            asked_error = _simple_widths(what, accumulator, term, None, DEFAULT_TERMS, "product")
-            if asked_error.max_terms is not None and asked_error.max_terms < config.lanes:
-                asked = config.lanes  # let the message name the lanes of one step
-        inner = _simple_widths(what, accumulator, term, asked, DEFAULT_TERMS, "product")
+        inner = _simple_widths(
+            what,
+            accumulator,
+            term,
+            config.terms,
+            "product",
+            default_terms=DEFAULT_TERMS,
+            least_terms=config.lanes,
+        )
         max_terms = inner.max_terms
     last = outer or inner
     output = config.output_format
