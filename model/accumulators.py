@@ -60,7 +60,7 @@ SimpleAccumulator = ExactAccumulator | IntAccumulator | FloatAccumulator
 
 @dataclass(frozen=True)
 class ChunkedAccumulator:
-    """`length` products are summed in `inner`; its sum is then converted to and added in `outer`."""
+    """`length` products are summed in `inner`; that sum is converted to and added in `outer`."""
 
     inner: SimpleAccumulator
     length: int
@@ -79,7 +79,8 @@ def _parse_simple(text: str, int_overflow: IntOverflow) -> SimpleAccumulator:
         bits = int(match[1])
         if not 2 <= bits <= MAX_INT_ACCUMULATOR_BITS:
             raise ValueError(
-                f"accumulator {text}: width must be 2 to {MAX_INT_ACCUMULATOR_BITS} bits, not {bits}"
+                f"accumulator {text}: width must be 2 to {MAX_INT_ACCUMULATOR_BITS} bits, "
+                f"not {bits}"
             )
         return IntAccumulator(bits, int_overflow)
     try:

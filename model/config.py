@@ -1,6 +1,7 @@
 """What a MAC computes (`MacConfig`), how it is built (`Implementation`), and the text for both.
 
-Design text is ``A[xB]:ACCUMULATOR[:OPTION...]``, for example ``e4m3xe5m2:e6m9/64:lanes4:8x8:stages2``.
+Design text is ``A[xB]:ACCUMULATOR[:OPTION...]``, for example
+``e4m3xe5m2:e6m9/64:lanes4:8x8:stages2``.
 
 =============  ==========================================================================
 part           meaning
@@ -11,7 +12,7 @@ ACCUMULATOR    ``exact``, ``intN``, a float format, or ``INNER/LENGTH[/OUTER]`` 
 ``termsN``     most products one result may sum (a default by accumulator)
 ``mulFORMAT``  each product is rounded to this format first (exact)
 ``rne rna rtz rup rdn``  rounding of every step that rounds (rne)
-``sat inf nan``  overflow of float accumulators and the output (inf where the format has it, else sat)
+``sat inf nan``  overflow of float accumulators and output (inf if the format has it, else sat)
 ``wrap clip``  overflow of an intN accumulator (neither: it must be wide enough)
 ``outFORMAT``  format of the result, ``outraw`` for the accumulator's own bits
 ``RxC``        systolic array of R rows and C columns (1x1: a single MAC)
@@ -43,6 +44,7 @@ from macsmith.model.accumulators import (
 )
 from macsmith.model.formats import Format, IntFormat, parse_format
 from macsmith.model.rounding import Overflow, Rounding, check_overflow, default_overflow
+from macsmith.model.widths import mac_widths
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -137,9 +139,7 @@ class MacConfig(BaseModel):
             for fmt in self.float_formats:
                 check_overflow(fmt, self.overflow)
         # the widths are derived here once, so that a too narrow accumulator fails at birth
-        from macsmith.model.widths import check_widths
-
-        check_widths(self)
+        mac_widths(self)
         return self
 
     @property

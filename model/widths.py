@@ -274,8 +274,3 @@ def mac_widths(config: MacConfig) -> MacWidths:
     return MacWidths(
         product, term, inner, outer, max_terms, last.bits if output is None else output.bits
     )
-
-
-def check_widths(config: MacConfig) -> None:
-    """ValueError where `mac_widths` has none."""
-    mac_widths(config)
