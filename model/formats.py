@@ -509,7 +509,7 @@ _INT_NAME = re.compile(
 
 @cache
 def _parse_name(name: str) -> Format:
-    text = _ALIASES.get(name, name)
+    text = _ALIASES.get(name.removeprefix("format_info_"), name)
     if match := _FLOAT_NAME.fullmatch(text):
         exponent_bits, fraction_bits = int(match["exponent"]), int(match["fraction"])
         base = f"e{exponent_bits}m{fraction_bits}"
@@ -539,14 +539,42 @@ def _parse_name(name: str) -> Format:
     )
 
 
+def _from_gfloat(info: Any) -> Format:
+    """The format of a gfloat FormatInfo, by its counts and flags (its codes decide, not its name).
+
+    Raises
+    ------
+    ValueError
+        An encoding that no format here has: another number of NaN codes, no sign.
+    """
+    exponent_bits = info.k - info.precision
+    if getattr(info, "is_twos_complement", False):
+        return IntFormat(info.k, fraction_bits=info.bias + info.precision - 2)
+    extended = str(getattr(info.domain, "name", info.domain)).lower().endswith("extended")
+    # NaN codes of one sign: every nonzero fraction of the top exponent, one, or none
+    kinds = {
+        (True, (1 << (info.precision - 1)) - 1, True): FloatSpecials.IEEE,
+        (False, 1, True): FloatSpecials.FN,
+        (False, 0, False): FloatSpecials.FNUZ,
+        (False, 0, True): FloatSpecials.FINITE,
+    }
+    specials = kinds.get((extended, info.num_high_nans, info.has_nz))
+    if specials is None or not info.is_signed:
+        raise ValueError(f"gfloat format {info.name}: its encoding of NaN, sign or infinity is new")
+    return FloatFormat(
+        exponent_bits, info.precision - 1, specials, info.bias, bool(info.has_subnormals)
+    )
+
+
 def parse_format(description: Any) -> Format:
     """The format a name or a NumPy type stands for.
 
     Parameters
     ----------
     description
-        A canonical name or alias (any case, ``-`` and ``_`` as the alias has them), a NumPy or
-        ml_dtypes dtype or scalar type, or a format, which is returned as it is.
+        A canonical name or alias (any case, ``-`` and ``_`` as the alias has them), a dtype or
+        scalar type of NumPy, ml_dtypes or PyTorch, a gfloat FormatInfo, or a format, which is
+        returned as it is.
 
     Raises
     ------
@@ -559,7 +587,11 @@ def parse_format(description: Any) -> Format:
         return description
     if isinstance(description, str):
         return _parse_name(description.strip().lower())
+    if hasattr(description, "num_high_nans"):
+        return _from_gfloat(description)
     dtype_name = getattr(description, "name", None) or getattr(description, "__name__", None)
+    if dtype_name is None and str(description).startswith("torch."):
+        dtype_name = str(description).removeprefix("torch.")
     if isinstance(dtype_name, str):
         return _parse_name(dtype_name.lower())
     raise TypeError(
