@@ -1,0 +1,65 @@
+"""Pareto fronts: which points no other point beats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Sense", "pareto_front"]
+
+Sense = Literal["min", "max"]
+
+
+def pareto_front(objectives: ArrayLike, senses: Sequence[Sense] | None = None) -> NDArray[np.bool_]:
+    """Which rows are on the Pareto front.
+
+    A point is beaten if another one is at least as good in every objective and better in one.
+    Points equal in every objective do not beat each other: both are on the front or none is.
+    A point that misses an objective (NaN) cannot be compared: it is not on the front and beats
+    nobody.
+
+    Parameters
+    ----------
+    objectives
+        Shape [points, objectives], at least two objectives; NaN where a metric is missing.
+    senses
+        ``"min"`` or ``"max"`` an objective; all are minimised by default.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape [points].
+
+    Raises
+    ------
+    ValueError
+        The array is not two-dimensional, has fewer than two objectives, or `senses` does not fit.
+    """
+    points = np.asarray(objectives, dtype=np.float64)
+    if points.size == 0 and points.ndim < 2:
+        return np.zeros(0, dtype=np.bool_)
+    if points.ndim != 2 or points.shape[1] < 2:
+        raise ValueError(
+            f"objectives must be [points, objectives] with at least 2 objectives, not {points.shape}"
+        )
+    if senses is not None:
+        if len(senses) != points.shape[1]:
+            raise ValueError(
+                f"senses must name {points.shape[1]} objectives, not {len(senses)}: {list(senses)}"
+            )
+        unknown = [sense for sense in senses if sense not in ("min", "max")]
+        if unknown:
+            raise ValueError(f"a sense must be 'min' or 'max', not {unknown[0]!r}")
+        points = points * np.where(np.asarray(senses) == "max", -1.0, 1.0)
+    front = np.zeros(len(points), dtype=np.bool_)
+    complete = ~np.isnan(points).any(axis=1)
+    candidates = points[complete]
+    # One row against all: n rows of n comparisons, without an n x n x k array for large n.
+    front[complete] = [
+        not ((candidates <= point).all(axis=1) & (candidates < point).any(axis=1)).any()
+        for point in candidates
+    ]
+    return front
