@@ -21,6 +21,16 @@ _TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w.\[\]]*)|([01])|([!'()&*|+^]))")
 class FunctionError(ValueError):
     """A Boolean function that cannot be read; the message shows the text."""
 
+# How loosely operators bind; what binds more loosely than its surroundings needs parentheses.
+_STRENGTH: dict[Operator, int] = {
+    "variable": 0,
+    "constant": 0,
+    "not": 1,
+    "xor": 2,
+    "and": 3,
+    "or": 4,
+}
+
 
 @dataclass(frozen=True)
 class Function:
@@ -107,12 +117,17 @@ class Function:
         return f"({first} {sign} {second})"
 
     def __str__(self) -> str:
+        return self._text("or")
+
+    def _text(self, outer: Operator) -> str:
+        """Text with no more parentheses than the operator around it needs."""
         if self.operator in ("variable", "constant"):
             return self.name
         if self.operator == "not":
-            return f"!{self.operands[0]}"
+            return f"!{self.operands[0]._text('not')}"
         sign = {"and": "&", "or": "|", "xor": "^"}[self.operator]
-        return f"({self.operands[0]}{sign}{self.operands[1]})"
+        text = sign.join(operand._text(self.operator) for operand in self.operands)
+        return text if _STRENGTH[self.operator] <= _STRENGTH[outer] else f"({text})"
 
 
 def parse_function(text: str) -> Function:

@@ -59,6 +59,26 @@ class Table:
         high = _between(self.values[row + 1], column, column_part)
         return low + (high - low) * row_part
 
+    def grid(
+        self, slews_ps: NDArray[np.float64], loads_ff: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """`at` on all pairs at once, shape ``[slews, loads]``."""
+        along_loads = _interpolate(self.loads_ff, self.values, loads_ff)
+        return _interpolate(self.slews_ps, along_loads.T, slews_ps).T
+
+
+def _interpolate(
+    axis: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Interpolate (and extend) `values` along their last axis, whose points are `axis`."""
+    if len(axis) == 1:
+        return np.repeat(values, len(at), axis=-1)
+    index = np.clip(np.searchsorted(axis, at) - 1, 0, len(axis) - 2)
+    part = (at - axis[index]) / (axis[index + 1] - axis[index])
+    low = values[..., index]
+    result: NDArray[np.float64] = low + (values[..., index + 1] - low) * part
+    return result
+
 
 def _segment(axis: NDArray[np.float64], at: float) -> tuple[int, float]:
     if len(axis) == 1:
@@ -457,7 +477,8 @@ class _CellReader:
 
     def floats(self, texts: tuple[str, ...]) -> NDArray[np.float64]:
         try:
-            return np.array(" ".join(texts).replace(",", " ").split(), dtype=np.float64)
+            plain = " ".join(texts).replace(",", " ").replace("\\", " ")
+            return np.array(plain.split(), dtype=np.float64)
         except ValueError as error:
             raise LibertyError(f"{self.path}: {error} in a table; must be numbers") from None
 

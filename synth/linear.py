@@ -1,0 +1,375 @@
+"""From a Liberty library's tables to a technology's linear figures.
+
+The straight lines are fitted over the part of each table that small arithmetic circuits use: input
+slews up to a quarter of the largest tabulated one, loads up to an eighth of the largest. Points
+are spaced evenly in the logarithm and the squared error is taken relative to the value, so short
+delays count as much as long ones.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from macsmith.sim.netlist_function import Function, parse_function
+from macsmith.synth.liberty import (
+    EDGES,
+    Arc,
+    Edge,
+    LibertyCell,
+    LibertyError,
+    LibertyFlipFlop,
+    LibertyPin,
+    Library,
+    Power,
+    Table,
+)
+from macsmith.synth.technology import (
+    Cell,
+    FlipFlop,
+    InputPin,
+    LinearTiming,
+    OutputPin,
+    Sense,
+    Technology,
+    TimingArc,
+)
+
+__all__ = ["technology_from_library"]
+
+# ABC matches functions of at most six inputs, so wider gates would never be chosen.
+MOST_INPUTS = 6
+SLEW_POINTS = 6
+LOAD_POINTS = 6
+SLEW_SHARE = 4.0
+LOAD_SHARE = 8.0
+
+
+def technology_from_library(
+    library: Library,
+    *,
+    name: str = "",
+    title: str = "",
+    source: str = "",
+    corner: str = "",
+    licence: str = "",
+    attribution: str = "",
+    dont_use: Sequence[str] = (),
+    driver_cell: str = "",
+    output_load_ff: float = 0.0,
+) -> Technology:
+    """Reduce a library to a table of facts.
+
+    Cells the library marks unusable are left out. Without `driver_cell` the second smallest
+    buffer is taken (the only one if there is one, else the smallest inverter); without
+    `output_load_ff` 2.5 times the input capacitance of the smallest inverter.
+
+    Raises
+    ------
+    LibertyError
+        No inverter, no flip-flop, or a driver cell that is not there.
+    """
+    cells = {
+        cell.name: _linear_cell(cell)
+        for cell in library.cells.values()
+        if not cell.unusable and _has_timing(cell) and _is_narrow(cell)
+    }
+    table = Technology(
+        name=name or library.name,
+        title=title or library.name,
+        source=source or ", ".join(library.files),
+        corner=corner or f"{library.voltage_v:g} V, {library.temperature_c:g} C",
+        licence=licence or "as the Liberty files state",
+        attribution=attribution,
+        voltage_v=library.voltage_v,
+        temperature_c=library.temperature_c,
+        slew_lower_percent=library.slew_lower_percent,
+        slew_upper_percent=library.slew_upper_percent,
+        slew_derate=library.slew_derate,
+        dont_use=tuple(dont_use),
+        driver_cell=driver_cell,
+        output_load_ff=output_load_ff,
+        cells=cells,
+    )
+    try:
+        inverter = table.inverter
+    except ValueError:
+        raise LibertyError(f"{table.name}: no usable inverter; the library must have one") from None
+    if not any(cell.flip_flop for cell in cells.values()):
+        raise LibertyError(f"{table.name}: no usable flip-flop; the library must have one")
+    if not driver_cell:
+        candidates = [*table.buffers()[1:2], *table.buffers()[:1], inverter]
+        driver_cell = candidates[0].name
+    if driver_cell not in cells:
+        raise LibertyError(f"{table.name}: driver cell {driver_cell!r} is not a usable cell")
+    if not output_load_ff:
+        (pin,) = inverter.inputs.values()
+        output_load_ff = 2.5 * pin.capacitance_ff
+    return Technology(
+        **{
+            **{key: getattr(table, key) for key in table.__dataclass_fields__},
+            "driver_cell": driver_cell,
+            "output_load_ff": output_load_ff,
+        }
+    )
+
+
+def _has_timing(cell: LibertyCell) -> bool:
+    # Tie cells have outputs without arcs; ABC needs none and Yosys ties by hilomap, which is unused.
+    return all(
+        any(arc.slew for arc in pin.arcs) for pin in cell.pins.values() if pin.is_output
+    )
+
+
+def _is_narrow(cell: LibertyCell) -> bool:
+    inputs = sum(not pin.is_output for pin in cell.pins.values())
+    return cell.flip_flop is not None or inputs <= MOST_INPUTS
+
+
+def _linear_cell(cell: LibertyCell) -> Cell:
+    register = cell.flip_flop
+    clock = register.clocked_on.variables()[0] if register else ""
+    clock_energy, output_extra = _clock_energy(cell, clock) if register else (0.0, 0.0)
+    return Cell(
+        name=cell.name,
+        area_um2=cell.area_um2,
+        leakage_nw=cell.leakage_nw,
+        inputs={
+            pin.name: InputPin(
+                pin.capacitance_ff, 0.0 if pin.name == clock else _input_energy_fj(cell, pin)
+            )
+            for pin in cell.pins.values()
+            if not pin.is_output
+        },
+        outputs={
+            pin.name: _linear_output(cell, pin, output_extra)
+            for pin in cell.pins.values()
+            if pin.is_output
+        },
+        flip_flop=_linear_flip_flop(cell, register, clock_energy) if register else None,
+    )
+
+
+def _linear_output(cell: LibertyCell, pin: LibertyPin, extra_fj: float) -> OutputPin:
+    assert pin.function is not None  # cells without are unusable
+    arcs: dict[str, TimingArc] = {}
+    sources = dict.fromkeys(arc.input_pin for arc in pin.arcs if _is_data_arc(arc))
+    for source in sources:
+        group = [arc for arc in pin.arcs if arc.input_pin == source and _is_data_arc(arc)]
+        if all(set(arc.delay) == set(EDGES) == set(arc.slew) for arc in group):
+            arcs[source] = _linear_arc(pin, group)
+    return OutputPin(
+        function=pin.function,
+        energy_fj=_mean_energy_fj(pin.powers, pin.arcs) + extra_fj,
+        max_load_ff=pin.max_load_ff,
+        arcs=arcs,
+    )
+
+
+def _is_data_arc(arc: Arc) -> bool:
+    return arc.kind in ("combinational", "rising_edge", "falling_edge")
+
+
+def _linear_arc(pin: LibertyPin, group: list[Arc]) -> TimingArc:
+    senses = {arc.sense for arc in group}
+    sense: Sense = "both"
+    if senses == {"positive_unate"}:
+        sense = "positive"
+    elif senses == {"negative_unate"}:
+        sense = "negative"
+    return TimingArc(sense, _fit_edge(pin, group, "rise"), _fit_edge(pin, group, "fall"))
+
+
+def _fit_edge(pin: LibertyPin, group: list[Arc], edge: Edge) -> LinearTiming:
+    """The line through the slowest of the arcs (they differ in state or in input edge)."""
+    slews, loads = fit_range(group[0].delay[edge], pin.max_load_ff)
+
+    delay = fit_line(slews, loads, _slowest([arc.delay[edge] for arc in group], slews, loads))
+    slew = fit_line(slews, loads, _slowest([arc.slew[edge] for arc in group], slews, loads))
+    return LinearTiming(*delay, *slew)
+
+
+def _slowest(
+    tables: list[Table], slews: NDArray[np.float64], loads: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    grids = np.stack([table.grid(slews, loads) for table in tables])
+    result: NDArray[np.float64] = grids.max(axis=0)
+    return result
+
+
+def fit_range(
+    table: Table, max_load_ff: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Slews (ps) and loads (fF) at which a table is sampled for the fit."""
+    loads_top = max(max_load_ff, float(table.loads_ff[-1]))
+    return (
+        _spread(table.slews_ps, float(table.slews_ps[-1]) / SLEW_SHARE, SLEW_POINTS),
+        _spread(table.loads_ff, loads_top / LOAD_SHARE, LOAD_POINTS),
+    )
+
+
+def _spread(axis: NDArray[np.float64], top: float, points: int) -> NDArray[np.float64]:
+    """Points from the axis' low end (but no less than a twentieth of `top`) up to `top`."""
+    if len(axis) == 1:
+        return np.full(points, axis[0])
+    top = max(top, float(axis[1]))
+    return np.geomspace(max(float(axis[0]), top / 20), top, points)
+
+def fit_line(
+    slews: NDArray[np.float64], loads: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[float, float, float]:
+    """Least relative squares of ``base + per_slew * slew + per_ff * load``.
+
+    `values` has shape ``[slews, loads]``; the three coefficients come back in that order.
+    """
+    slew_grid, load_grid = np.meshgrid(slews, loads, indexing="ij")
+    flat = values.ravel()
+    # A floor on the weight: delays near zero (or negative, at slow inputs) must not rule the fit.
+    weights = 1.0 / np.maximum(np.abs(flat), 0.25 * float(np.median(np.abs(flat))) + 1e-9)
+    matrix = np.column_stack([np.ones(flat.size), slew_grid.ravel(), load_grid.ravel()])
+    solution, *_ = np.linalg.lstsq(matrix * weights[:, None], flat * weights, rcond=None)
+    base, per_slew, per_ff = (float(number) for number in solution)
+    return base, per_slew, per_ff
+
+
+def _typical(pin_powers: Sequence[Power]) -> tuple[float, float]:
+    """Slew and load at which energies are taken: the middle of the fitted range."""
+    table = next(iter(pin_powers[0].energy.values()))
+    for power in pin_powers:
+        for candidate in power.energy.values():
+            if candidate.values.size > table.values.size:
+                table = candidate
+    slews, loads = fit_range(table, 0.0)
+    return float(slews[SLEW_POINTS // 2]), float(loads[LOAD_POINTS // 2])
+
+
+def _without_default(powers: Sequence[Power]) -> list[Power]:
+    """Drop an unconditional group where conditional ones of the same pins cover its cases."""
+    conditional = {(power.related_pin, power.supply) for power in powers if power.when}
+    return [p for p in powers if p.when or (p.related_pin, p.supply) not in conditional]
+
+
+def _energy_at(power: Power, slew: float, load: float) -> dict[Edge, float]:
+    return {edge: table.at(slew, load) for edge, table in power.energy.items()}
+
+
+def _mean_energy_fj(powers: Sequence[Power], arcs: Sequence[Arc]) -> float:
+    """Internal energy of one output toggle: mean over inputs, states and edges, sum of supplies."""
+    data_inputs = {arc.input_pin for arc in arcs if _is_data_arc(arc)}
+    used = _without_default([p for p in powers if not p.related_pin or p.related_pin in data_inputs])
+    if not used:
+        return 0.0
+    slew, load = _typical(used)
+    by_supply: dict[str, list[float]] = {}
+    for power in used:
+        energies = _energy_at(power, slew, load)
+        by_supply.setdefault(power.supply, []).append(sum(energies.values()) / len(EDGES))
+    return float(sum(np.mean(values) for values in by_supply.values()))
+
+
+def _input_energy_fj(cell: LibertyCell, pin: LibertyPin) -> float:
+    """Mean energy of a toggle of an input, over all states of the other pins, states equally likely.
+
+    Groups with a condition count in the states it names; what stays uncovered costs nothing here
+    (there the output toggles and its own figure holds the energy).
+    """
+    used = _without_default(pin.powers)
+    if not used:
+        return 0.0
+    slew, load = _typical(used)
+    states = _states(cell)
+    total = 0.0
+    for power in used:
+        energy = sum(_energy_at(power, slew, load).values()) / len(EDGES)
+        share = 1.0
+        if power.when:
+            condition = parse_function(power.when)
+            share = sum(_holds(condition, state) for state in states) / len(states)
+        total += energy * share
+    return total
+
+
+def _states(cell: LibertyCell) -> list[dict[str, int]]:
+    """Every value of the input pins (and of the state of a flip-flop), outputs filled in."""
+    inputs = [pin.name for pin in cell.pins.values() if not pin.is_output]
+    register = cell.flip_flop
+    free = [*inputs, *([register.state] if register else [])]
+    states = []
+    for bits in itertools.product((0, 1), repeat=len(free)):
+        state = dict(zip(free, bits, strict=True))
+        if register:
+            state[register.inverted_state] = 1 - state[register.state]
+        for pin in cell.pins.values():
+            if pin.function is not None:
+                state[pin.name] = pin.function.evaluate(state)
+        states.append(state)
+    return states
+
+
+def _holds(condition: Function, state: dict[str, int]) -> bool:
+    # A condition may name a pin that is no logic pin (a supply); it then holds.
+    if not set(condition.variables()) <= state.keys():
+        return True
+    return bool(condition.evaluate(state))
+
+
+def _clock_energy(cell: LibertyCell, clock: str) -> tuple[float, float]:
+    """Energy of a clock cycle that changes no output, and what an output toggle adds or saves.
+
+    Libraries that list the clock pin's energy by state give zero to the active edge in states where
+    the output follows, because the output's own group holds it. There the mean is taken over
+    the states that do cost, and the active edge is taken back from the output's figure.
+    """
+    pin = cell.pins[clock]
+    used = _without_default(pin.powers)
+    if not used:
+        return 0.0, 0.0
+    slew, load = _typical(used)
+    edges: dict[str, dict[Edge, list[float]]] = {}
+    left_out = False
+    for power in used:
+        for edge, energy in _energy_at(power, slew, load).items():
+            if power.when and energy == 0.0:
+                left_out = left_out or power.supply == used[0].supply
+                continue
+            edges.setdefault(power.supply, {}).setdefault(edge, []).append(energy)
+    means = {
+        edge: float(sum(np.mean(supply[edge]) for supply in edges.values() if edge in supply))
+        for edge in EDGES
+    }
+    assert cell.flip_flop is not None
+    rises = cell.flip_flop.clocked_on.evaluate({clock: 1}) == 1
+    active: Edge = "rise" if rises else "fall"
+    return sum(means.values()), (-means[active] if left_out else 0.0)
+
+
+def _linear_flip_flop(
+    cell: LibertyCell, register: LibertyFlipFlop, clock_energy_fj: float
+) -> FlipFlop:
+    setup: dict[str, float] = {}
+    for pin in cell.pins.values():
+        worst = [
+            _setup_ps(table)
+            for arc in pin.arcs
+            if arc.kind.startswith("setup")
+            for table in arc.delay.values()
+        ]
+        if worst:
+            setup[pin.name] = max(worst)
+    return FlipFlop(
+        state=register.state,
+        inverted_state=register.inverted_state,
+        clocked_on=register.clocked_on,
+        next_state=register.next_state,
+        clear=register.clear,
+        preset=register.preset,
+        clock_energy_fj=clock_energy_fj,
+        setup_ps=setup,
+    )
+
+
+def _setup_ps(table: Table) -> float:
+    """Setup time at the typical data slew and the smallest tabulated clock slew."""
+    slews, _ = fit_range(table, 0.0)
+    return table.at(float(slews[SLEW_POINTS // 2]), float(table.loads_ff[0]))
