@@ -228,12 +228,14 @@ class G2pNetwork:
         reset = _sigmoid(reset_input + reset_state)
         update = _sigmoid(update_input + update_state)
         new = np.tanh(new_input + reset * new_state)
-        return (1 - update) * new + update * hidden
+        state: Float32Array = (1 - update) * new + update * hidden
+        return state
 
 
 def _sigmoid(values: Float32Array) -> Float32Array:
     # Through tanh, which cannot overflow.
-    return np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * values)
+    result: Float32Array = np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * values)
+    return result
 
 
 def edit_distance(answer: tuple[int, ...], right: tuple[int, ...]) -> int:

@@ -34,9 +34,8 @@ def load_tokenizer(file: GgufFile) -> Tokenizer:
         left, _, right = merge.partition(" ")
         merges.append((left, right))
     tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=merges))
-    # No type stubs of the package know that these attributes can be set.
-    tokenizer.pre_tokenizer = Sequence(  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = Sequence(
         [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
     )
-    tokenizer.decoder = ByteLevelDecoder()  # type: ignore[assignment]
+    tokenizer.decoder = ByteLevelDecoder()
     return tokenizer

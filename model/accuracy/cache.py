@@ -1,0 +1,82 @@
+"""Results kept on disk under the digest of everything that determines them."""
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+CACHE_VARIABLE = "MACSMITH_CACHE"
+
+
+def cache_folder() -> Path:
+    """Return where results are kept: under ``$MACSMITH_CACHE``, or else ``build/cache``."""
+    return Path(os.environ.get(CACHE_VARIABLE) or Path("build") / "cache") / "accuracy"
+
+
+def content_key(content: Mapping[str, Any]) -> str:
+    """Return the first 32 hexadecimal digits of the SHA-256 of a mapping that JSON can hold."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def source_digest(files: Iterable[Path]) -> str:
+    """Return 16 hexadecimal digits for the contents of source files.
+
+    A changed line of code is a changed computation: its old results are not found again.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def remember(content: Mapping[str, Any], compute: Callable[[], Arrays]) -> Arrays:
+    """Return the arrays stored under `content`, computing and storing them if there are none.
+
+    A file that cannot be read (cut off, of another version) is computed anew. The file appears at
+    once and whole, and a process that asks for what another one is computing waits for it, so
+    processes may share the folder.
+    """
+    path = cache_folder() / f"{content_key(content)}.npz"
+    stored = _read(path)
+    if stored is not None:
+        return stored
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The system drops the lock of a process that dies.
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stored = _read(path)
+        if stored is None:
+            stored = compute()
+            _write(path, stored)
+    return stored
+
+
+def _read(path: Path) -> Arrays | None:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,208 @@
+"""The accuracy tasks, and the one function that computes one of them in a design's arithmetic."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from macsmith.model import fast
+from macsmith.model.accuracy.arithmetic import AnyArithmetic, ReferenceArithmetic
+from macsmith.model.accuracy.cache import Arrays, remember, source_digest
+from macsmith.model.accuracy.g2p_task import G2pTask
+from macsmith.model.accuracy.packages import package_version
+from macsmith.model.accuracy.quantise import Scaling, parse_scaling
+from macsmith.model.accuracy.quantised import BitExactArithmetic, ExactArithmetic
+from macsmith.model.accuracy.results import AccuracyResult
+from macsmith.model.accuracy.smollm2_task import SmolLM2Task
+from macsmith.model.accuracy.task import Sample, Task
+from macsmith.model.config import Design
+
+Accumulation = Literal["exact", "bit-exact"]
+ACCUMULATIONS: tuple[Accumulation, ...] = ("exact", "bit-exact")
+Progress = Callable[[float, str], None]
+
+# Sources, beside this folder's, whose change changes results.
+_MODEL_SOURCES = ("accumulators.py", "config.py", "formats.py", "widths.py", "fast*")
+
+TASKS: dict[str, Task] = {task.name: task for task in (G2pTask(), SmolLM2Task())}
+
+
+def find_task(name: str) -> Task:
+    """Return a task by its name.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists them.
+    """
+    task = TASKS.get(name)
+    if task is None:
+        raise ValueError(f"accuracy task must be one of {', '.join(TASKS)}, not {name!r}")
+    return task
+
+
+def evaluate(
+    task: str,
+    design: Design,
+    *,
+    scaling: str | Scaling = Scaling.ROW,
+    accumulation: str = "exact",
+    tokens: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> AccuracyResult:
+    """Compute a task in a design's arithmetic and compare with the unquantised network.
+
+    Operand A of the design holds activations, B weights. What was computed before, for this design
+    or for another with the same operand formats, is read from the cache.
+
+    Parameters
+    ----------
+    task
+        ``g2p`` or ``smollm2``.
+    design
+        The design. Only what it computes matters, not how it is built.
+    scaling
+        Name of a rule in `macsmith.model.accuracy.quantise.SCALINGS`.
+    accumulation
+        ``exact``: the accumulator is ignored. ``bit-exact``: every sum is what the design's
+        hardware computes; the sample is smaller by default, and the metrics beginning with
+        ``accumulator_`` compare with exact sums on the same sample.
+    tokens
+        Size of the sample: predicted tokens, or words for ``g2p``. By default 3,072 tokens (256 bit
+        by bit), or 2,000 words.
+    seed
+        Another seed gives another sample.
+    progress
+        Called with the fraction done and a few words about what is being done.
+
+    Raises
+    ------
+    ValueError
+        Unknown task, scaling or accumulation, or a sample that cannot be had.
+    MissingPackageError
+        A package with the task's data is not installed.
+    """
+    chosen = find_task(task)
+    rule = parse_scaling(scaling)
+    if accumulation not in ACCUMULATIONS:
+        raise ValueError(
+            f"accumulation must be one of {', '.join(ACCUMULATIONS)}, not {accumulation!r}"
+        )
+    bit_exact = accumulation == "bit-exact"
+    config = design.mac
+    if tokens is None:
+        tokens = chosen.default_bit_exact_tokens if bit_exact else chosen.default_tokens
+    sample = chosen.sample(tokens, seed)
+
+    def stage(first: float, last: float, what: str) -> Callable[[float], None] | None:
+        if progress is None:
+            return None
+        report = progress
+        report(first, what)
+        return lambda fraction: report(first + (last - first) * fraction, what)
+
+    reference = _run(
+        chosen, sample, {"arithmetic": "float32"}, ReferenceArithmetic, stage(0.0, 0.2, "reference")
+    )
+    exact_key = {
+        "arithmetic": "exact",
+        "a": config.a.name,
+        "b": config.b.name,
+        "scaling": rule.value,
+    }
+    exact = _run(
+        chosen,
+        sample,
+        exact_key,
+        lambda: ExactArithmetic(config.a, config.b, rule),
+        stage(0.2, 0.4 if bit_exact else 1.0, f"{config.a.name} x {config.b.name}, exact sums"),
+    )
+    outcome = exact
+    if bit_exact:
+        computation = Design(mac=config).text
+        outcome = _run(
+            chosen,
+            sample,
+            {"arithmetic": "bit-exact", "computation": computation, "scaling": rule.value},
+            lambda: BitExactArithmetic(config, rule),
+            stage(0.4, 1.0, f"{computation}, bit by bit"),
+        )
+    metrics = chosen.metrics(outcome, reference, exact if bit_exact else None)
+    metrics["non_finite_outputs"] = int(outcome["non_finite_outputs"])
+    if progress is not None:
+        progress(1.0, "done")
+    return AccuracyResult(
+        task=task,
+        design=design.text,
+        metrics=metrics,
+        provenance={
+            **sample.provenance,
+            "seed": seed,
+            "quantised_layers": chosen.quantised_layers,
+            "quantised_layer_count": int(outcome["layers"]),
+            "macs": int(outcome["macs"]),
+            "activations": config.a.name,
+            "weights": config.b.name,
+            "scaling": rule.value,
+            "accumulation": accumulation,
+            **_details(outcome),
+            "versions": versions(chosen),
+        },
+    )
+
+
+def versions(task: Task) -> str:
+    """Return names and versions of the packages that a result depends on."""
+    ours = [f"{p.distribution.partition('==')[0]} {package_version(p)}" for p in task.packages]
+    return ", ".join([*ours, f"numpy {np.__version__}"])
+
+
+def _run(
+    task: Task,
+    sample: Sample,
+    key: dict[str, str],
+    make_arithmetic: Callable[[], AnyArithmetic],
+    progress: Callable[[float], None] | None,
+) -> Arrays:
+    """Run a task in an arithmetic, or take the outcome from the cache."""
+
+    def compute() -> Arrays:
+        arithmetic = make_arithmetic()
+        outcome = task.run(sample, arithmetic, progress)
+        outcome["layers"] = np.array(len(arithmetic.work.layers))
+        outcome["macs"] = np.array(arithmetic.work.macs)
+        outcome["non_finite_outputs"] = np.array(arithmetic.work.non_finite_outputs)
+        if isinstance(arithmetic, BitExactArithmetic):
+            outcome["headroom_binades"] = np.array(arithmetic.largest_headroom_binades)
+            outcome["passes"] = np.array(arithmetic.largest_passes)
+        return outcome
+
+    content = {
+        "task": task.name,
+        "sample": sample.identity,
+        "key": key,
+        "source": task_sources_digest(),
+        "numpy": np.__version__,
+    }
+    return remember(content, compute)
+
+
+def _details(outcome: Arrays) -> dict[str, str | int]:
+    """Return what only bit-exact runs have to tell."""
+    if "headroom_binades" not in outcome:
+        return {}
+    return {
+        "largest_headroom_binades": int(outcome["headroom_binades"]),
+        "largest_passes_per_sum": int(outcome["passes"]),
+    }
+
+
+@cache
+def task_sources_digest() -> str:
+    """Return a digest of all source text that decides a result: it is part of every cache key."""
+    here = Path(__file__).parent
+    model = Path(fast.__file__).parent
+    files = [*here.glob("*.py"), *(file for name in _MODEL_SOURCES for file in model.glob(name))]
+    return source_digest(sorted(file for file in files if file.is_file()))
