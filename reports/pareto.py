@@ -43,7 +43,7 @@ def pareto_front(objectives: ArrayLike, senses: Sequence[Sense] | None = None) -
         return np.zeros(0, dtype=np.bool_)
     if points.ndim != 2 or points.shape[1] < 2:
         raise ValueError(
-            f"objectives must be [points, objectives] with at least 2 objectives, not {points.shape}"
+            f"objectives must be [points, objectives], at least 2 objectives, not {points.shape}"
         )
     if senses is not None:
         if len(senses) != points.shape[1]:

@@ -1,0 +1,212 @@
+"""Sweeps: which designs, technologies and accuracy tasks an exploration covers, as TOML.
+
+::
+
+    title = "Chunk lengths"
+    designs = ["e4m3:exact", "e4m3xe5m2:e6m9/64"]   # design texts
+    technologies = ["asap7", "sky130"]              # default: asap7
+    tasks = ["smollm2", "g2p"]                      # default: none
+    seed = 1                                        # of stimulus and test material
+
+    [[grid]]                                        # every combination becomes a design
+    operands = ["e4m3", "e5m2"]
+    accumulators = ["exact", "e6m9", "e6m9/64"]
+    options = ["", "lanes4"]                        # default: [""]
+
+At least one of `designs` and `grid`; a design that is named twice is explored once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from macsmith.model.config import Design, parse_design
+
+__all__ = ["DEFAULT_SWEEP", "Sweep", "default_sweep_path", "load_sweep", "parse_sweep"]
+
+DEFAULT_SWEEP = "default"
+DEFAULT_TECHNOLOGIES = ("asap7",)
+DEFAULT_SEED = 1
+
+_SWEEP_FIELDS = ("title", "designs", "grid", "technologies", "tasks", "seed")
+_GRID_FIELDS = ("operands", "accumulators", "options")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is explored.
+
+    Attributes
+    ----------
+    designs
+        At least one, each once.
+    technologies
+        Names of technologies that each design is priced in; may be empty.
+    tasks
+        Names of accuracy tasks; may be empty.
+    seed
+        Of stimulus and of the selection of test material.
+    title
+        Heading of the report.
+    """
+
+    designs: tuple[Design, ...]
+    technologies: tuple[str, ...] = DEFAULT_TECHNOLOGIES
+    tasks: tuple[str, ...] = ()
+    seed: int = DEFAULT_SEED
+    title: str = ""
+    source: str = field(default="", compare=False)
+
+
+def default_sweep_path() -> Path:
+    """The sweep that ships with the package, and that ``make report`` explores."""
+    return Path(str(resources.files("macsmith.reports") / "sweeps" / f"{DEFAULT_SWEEP}.toml"))
+
+
+class _Document:
+    """A TOML text with the place of each complaint."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self.text = text
+        self.source = source
+
+    def error(self, field_name: str, problem: str, *, near: str | None = None) -> ValueError:
+        """A ValueError that names file, line and field; `near` is text on the line meant."""
+        last = field_name.rpartition(".")[2]
+        key = re.sub(r"\[\d+\]", "", last)
+        line = self._line_with(near) if near else None
+        line = line or self._line_with_key(key)
+        place = f"{self.source}, line {line}" if line else self.source
+        return ValueError(f"{place}: {field_name}: {problem}")
+
+    def _line_with(self, near: str) -> int | None:
+        quoted = re.compile(r"[\"']" + re.escape(near) + r"[\"']")
+        return self._first_line(quoted)
+
+    def _line_with_key(self, key: str) -> int | None:
+        return self._first_line(re.compile(rf"^\s*(\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[=\].]"))
+
+    def _first_line(self, pattern: re.Pattern[str]) -> int | None:
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            if pattern.search(line):
+                return number
+        return None
+
+    def text_list(self, table: dict[str, Any], key: str, place: str) -> list[str]:
+        """A list of texts; ValueError otherwise."""
+        value = table[key]
+        name = f"{place}{key}"
+        if not isinstance(value, list):
+            raise self.error(name, f"must be a list of texts, not {value!r}")
+        for index, item in enumerate(value):
+            if not isinstance(item, str):
+                raise self.error(f"{name}[{index}]", f"must be a text, not {item!r}")
+        return value
+
+
+def _only_known(
+    document: _Document, table: dict[str, Any], known: Iterable[str], place: str
+) -> None:
+    for key in table:
+        if key not in known:
+            raise document.error(
+                f"{place}{key}", f"is no field of a sweep; fields are {', '.join(known)}"
+            )
+
+
+def _grid_texts(document: _Document, grids: Any) -> list[tuple[str, str]]:
+    """Design texts of all grids, each with the name of its grid."""
+    if not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids):
+        raise document.error("grid", "must be tables, each headed by [[grid]]")
+    texts = []
+    for index, grid in enumerate(grids):
+        place = f"grid[{index}]."
+        _only_known(document, grid, _GRID_FIELDS, place)
+        for required in ("operands", "accumulators"):
+            if required not in grid:
+                raise document.error(f"grid[{index}]", f"must have {required}")
+        axes = [
+            document.text_list(grid, key, place) if key in grid else [""] for key in _GRID_FIELDS
+        ]
+        for key, axis in zip(_GRID_FIELDS, axes, strict=True):
+            if not axis:
+                raise document.error(f"{place}{key}", "must not be empty")
+        for operands, accumulator, options in itertools.product(*axes):
+            text = ":".join(part for part in (operands, accumulator, options) if part)
+            texts.append((text, f"grid[{index}]"))
+    return texts
+
+
+def parse_sweep(text: str, source: str = "sweep") -> Sweep:
+    """The sweep that a TOML text describes.
+
+    Parameters
+    ----------
+    text
+        TOML; see the head of this module.
+    source
+        Name of the text in messages.
+
+    Raises
+    ------
+    ValueError
+        One line: where, which field, what it must be and what it was.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{source}: not TOML: {error}") from None
+    document = _Document(text, source)
+    _only_known(document, table, _SWEEP_FIELDS, "")
+    entries: list[tuple[str, str]] = []
+    if "designs" in table:
+        texts = document.text_list(table, "designs", "")
+        entries += [(item, f"designs[{index}]") for index, item in enumerate(texts)]
+    if "grid" in table:
+        entries += _grid_texts(document, table["grid"])
+    if not entries:
+        raise document.error("designs", "must name at least one design (or use [[grid]])")
+    designs: dict[str, Design] = {}
+    for design_text, name in entries:
+        try:
+            design = parse_design(design_text)
+        except ValueError as error:
+            raise document.error(name, str(error), near=design_text) from None
+        designs.setdefault(design.text, design)
+    seed = table.get("seed", DEFAULT_SEED)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise document.error("seed", f"must be a whole number from 0, not {seed!r}")
+    title = table.get("title", "")
+    if not isinstance(title, str):
+        raise document.error("title", f"must be a text, not {title!r}")
+    names = {}
+    for key, default in (("technologies", DEFAULT_TECHNOLOGIES), ("tasks", ())):
+        chosen = document.text_list(table, key, "") if key in table else list(default)
+        names[key] = tuple(dict.fromkeys(chosen))
+    return Sweep(
+        tuple(designs.values()), names["technologies"], names["tasks"], seed, title, source
+    )
+
+
+def load_sweep(path: Path) -> Sweep:
+    """The sweep of a TOML file.
+
+    Raises
+    ------
+    ValueError
+        The file, line and field, and what is wrong there.
+    OSError
+        The file cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not TOML: {error}") from None
+    return parse_sweep(text, str(path))
