@@ -65,7 +65,8 @@ def remember(content: Mapping[str, Any], compute: Callable[[], Arrays]) -> Array
 
 def _read(path: Path) -> Arrays | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: NumPy does not close a file that it finds to be no archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None

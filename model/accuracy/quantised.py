@@ -15,7 +15,7 @@ from macsmith.model.accuracy.quantise import (
     target_magnitude,
 )
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format
+from macsmith.model.formats import FloatFormat, Format, parse_format
 from macsmith.model.widths import mac_widths
 from numpy.typing import NDArray
 
@@ -99,7 +99,7 @@ class BitExactArithmetic:
     """
 
     def __init__(self, config: MacConfig, scaling: Scaling) -> None:
-        self.config, self.scaling = config, scaling
+        self.config, self.scaling = readable(config), scaling
         self._target_a = target_magnitude(config.a)
         self._target_b = target_magnitude(config.b)
         self._limit = largest_sum(config)
@@ -189,8 +189,23 @@ def largest_sum(config: MacConfig) -> float | None:
     return min(limits, default=None)
 
 
+def readable(config: MacConfig) -> MacConfig:
+    """Return the configuration, with results in float32 where raw ones do not fit an integer.
+
+    Raw partial sums of more than 63 bits, or with flags for infinity and NaN, are rounded once to
+    float32, as a host would read them.
+    """
+    last = mac_widths(config).last
+    if config.output_format is not None or (last.integer_bits <= 63 and not last.flag_bits):
+        return config
+    return config.model_copy(update={"output": parse_format("fp32")})
+
+
 def decode_results(config: MacConfig, codes: NDArray[np.unsignedinteger]) -> NDArray[np.float64]:
-    """Return the values of result codes: of the output format, or raw fixed-point partial sums."""
+    """Return the values of result codes: of the output format, or raw fixed-point partial sums.
+
+    Raw ones must have no flags and at most 63 bits (`readable` sees to it).
+    """
     if config.output_format is not None:
         return fast.decode(config.output_format, codes)
     widths = mac_widths(config).last
