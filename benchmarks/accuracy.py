@@ -10,8 +10,9 @@ import argparse
 import os
 import tempfile
 import time
+from pathlib import Path
 
-from macsmith.model.accuracy.cache import CACHE_VARIABLE
+from macsmith.model.accuracy import cache
 from macsmith.model.accuracy.tasks import evaluate
 from macsmith.model.config import parse_design
 
@@ -67,7 +68,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="all formats and accumulators")
     full = parser.parse_args().full
     with tempfile.TemporaryDirectory() as folder:
-        os.environ[CACHE_VARIABLE] = folder
+        cache.cache_folder = lambda: Path(folder)
         print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
         for task in ("g2p", "smollm2"):
             for formats in EXACT if full else SHORT_EXACT:

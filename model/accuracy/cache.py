@@ -1,12 +1,13 @@
 """Results kept on disk under the digest of everything that determines them."""
 
 import fcntl
+import functools
 import hashlib
 import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 Arrays = dict[str, NDArray[Any]]
 
 CACHE_VARIABLE = "MACSMITH_CACHE"
+# Sources in the folder above this one that decide results.
+_MODEL_SOURCES = ("accumulators.py", "config.py", "formats.py", "widths.py", "fast*")
 
 
 def cache_folder() -> Path:
@@ -29,26 +32,29 @@ def content_key(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def source_digest(files: Iterable[Path]) -> str:
-    """Return 16 hexadecimal digits for the contents of source files.
+@functools.cache
+def sources_digest() -> str:
+    """Return 16 hexadecimal digits for the source text that decides results: part of every key.
 
     A changed line of code is a changed computation: its old results are not found again.
     """
+    here = Path(__file__).parent
+    above = (file for name in _MODEL_SOURCES for file in here.parent.glob(name))
     digest = hashlib.sha256()
-    for file in files:
+    for file in sorted(file for file in (*here.glob("*.py"), *above) if file.is_file()):
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def remember(content: Mapping[str, Any], compute: Callable[[], Arrays]) -> Arrays:
-    """Return the arrays stored under `content`, computing and storing them if there are none.
+    """Return the arrays stored under `content` and the present sources, or compute and store them.
 
     A file that cannot be read (cut off, of another version) is computed anew. The file appears at
     once and whole, and a process that asks for what another one is computing waits for it, so
     processes may share the folder.
     """
-    path = cache_folder() / f"{content_key(content)}.npz"
+    path = cache_folder() / f"{content_key({**content, 'source': sources_digest()})}.npz"
     stored = _read(path)
     if stored is not None:
         return stored

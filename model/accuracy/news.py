@@ -22,13 +22,10 @@ class NewsSample:
         Which ones, such as ``tech/017``, in the order of the sequences.
     tokens
         ``[sequences, length + 1]``: `length` inputs and, shifted by one, `length` targets.
-    digest
-        First 16 hexadecimal digits of the SHA-256 of the token codes.
     """
 
     articles: tuple[str, ...]
     tokens: NDArray[np.int64]
-    digest: str
 
 
 def select_articles(
@@ -90,8 +87,12 @@ def select_articles(
                 f"{length + 1} tokens; ask for shorter or fewer sequences"
             )
     tokens = np.array(rows, dtype=np.int64)
-    digest = hashlib.sha256(tokens.astype("<i8").tobytes()).hexdigest()[:16]
-    return NewsSample(tuple(names), tokens, digest)
+    return NewsSample(tuple(names), tokens)
+
+
+def token_digest(tokens: NDArray[np.int64]) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of token codes."""
+    return hashlib.sha256(tokens.astype("<i8").tobytes()).hexdigest()[:16]
 
 
 def _shuffled(folder: Path, seed: int) -> list[Path]:

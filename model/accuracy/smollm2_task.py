@@ -6,8 +6,15 @@ from functools import cache, lru_cache
 import numpy as np
 from macsmith.model.accuracy import news, smollm2
 from macsmith.model.accuracy.arithmetic import AnyArithmetic
-from macsmith.model.accuracy.cache import Arrays
-from macsmith.model.accuracy.packages import NEWS, SMOLLM2, DataPackage, file_digest, find_data
+from macsmith.model.accuracy.cache import Arrays, remember
+from macsmith.model.accuracy.packages import (
+    NEWS,
+    SMOLLM2,
+    DataPackage,
+    file_digest,
+    find_data,
+    package_version,
+)
 from macsmith.model.accuracy.task import Sample, paired_change
 from macsmith.model.accuracy.tokenizer import load_tokenizer
 from tokenizers import Tokenizer
@@ -50,17 +57,32 @@ class SmolLM2Task:
                 f"{SEQUENCE_TOKENS}, not {tokens}"
             )
         length = min(tokens, SEQUENCE_TOKENS)
-        text_tokenizer = open_smollm2()[1]
-        chosen = news.select_articles(text_tokenizer, tokens // length, length, seed)
+
+        def select() -> Arrays:
+            chosen = news.select_articles(open_smollm2()[1], tokens // length, length, seed)
+            return {"tokens": chosen.tokens, "articles": np.array(chosen.articles)}
+
+        # Opening the file takes 2 s, so what was selected is remembered too.
+        network = _smollm2_digest()
+        chosen = remember(
+            {
+                "selection": [tokens // length, length, seed],
+                "network": network,
+                "news": package_version(NEWS),
+            },
+            select,
+        )
+        articles = [str(name) for name in chosen["articles"]]
+        digest = news.token_digest(chosen["tokens"])
         return Sample(
-            content=chosen.tokens,
-            identity={"network": _smollm2_digest(), "tokens": chosen.digest, "length": length},
+            content=chosen["tokens"],
+            identity={"network": network, "tokens": digest, "length": length},
             provenance={
-                "text": "BBC news, beginnings of " + ", ".join(chosen.articles),
-                "text_digest": chosen.digest,
-                "network_digest": _smollm2_digest(),
+                "text": "BBC news, beginnings of " + ", ".join(articles),
+                "text_digest": digest,
+                "network_digest": network,
                 "tokens": tokens,
-                "sequences": len(chosen.articles),
+                "sequences": len(articles),
                 "tokens_per_sequence": length,
             },
         )

@@ -15,7 +15,7 @@ from macsmith.model.accuracy.quantise import (
 )
 from macsmith.model.accuracy.smollm2 import LINEAR_GROUPS, SmolLM2, linear_layer_names
 from macsmith.model.accuracy.smollm2_task import open_smollm2
-from macsmith.model.accuracy.tasks import find_task, task_sources_digest
+from macsmith.model.accuracy.tasks import find_task
 from macsmith.model.config import Design
 from numpy.typing import NDArray
 
@@ -114,7 +114,6 @@ def capture_layer(task: str, layer: str) -> Arrays:
         "task": task,
         "sample": sample.identity,
         "captured": layer,
-        "source": task_sources_digest(),
     }
 
     def compute() -> Arrays:

@@ -1,14 +1,11 @@
 """The accuracy tasks, and the one function that computes one of them in a design's arithmetic."""
 
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from macsmith.model import fast
 from macsmith.model.accuracy.arithmetic import AnyArithmetic, ReferenceArithmetic
-from macsmith.model.accuracy.cache import Arrays, remember, source_digest
+from macsmith.model.accuracy.cache import Arrays, remember
 from macsmith.model.accuracy.g2p_task import G2pTask
 from macsmith.model.accuracy.packages import package_version
 from macsmith.model.accuracy.quantise import Scaling, parse_scaling
@@ -21,9 +18,6 @@ from macsmith.model.config import Design
 Accumulation = Literal["exact", "bit-exact"]
 ACCUMULATIONS: tuple[Accumulation, ...] = ("exact", "bit-exact")
 Progress = Callable[[float, str], None]
-
-# Sources, beside this folder's, whose change changes results.
-_MODEL_SOURCES = ("accumulators.py", "config.py", "formats.py", "widths.py", "fast*")
 
 TASKS: dict[str, Task] = {task.name: task for task in (G2pTask(), SmolLM2Task())}
 
@@ -183,7 +177,6 @@ def _run(
         "task": task.name,
         "sample": sample.identity,
         "key": key,
-        "source": task_sources_digest(),
         "numpy": np.__version__,
     }
     return remember(content, compute)
@@ -197,12 +190,3 @@ def _details(outcome: Arrays) -> dict[str, str | int]:
         "largest_headroom_binades": int(outcome["headroom_binades"]),
         "largest_passes_per_sum": int(outcome["passes"]),
     }
-
-
-@cache
-def task_sources_digest() -> str:
-    """Return a digest of all source text that decides a result: it is part of every cache key."""
-    here = Path(__file__).parent
-    model = Path(fast.__file__).parent
-    files = [*here.glob("*.py"), *(file for name in _MODEL_SOURCES for file in model.glob(name))]
-    return source_digest(sorted(file for file in files if file.is_file()))

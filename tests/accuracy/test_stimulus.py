@@ -42,7 +42,7 @@ class TestG2p:
         design = parse_design("e4m3:exact")
         with pytest.raises(ValueError, match="length must be at least 1 pair, not 0"):
             operand_stream("g2p", design, 0)
-        with pytest.raises(ValueError, match="g2p: layer must be one of enc_w_ih, .*, not 'x'"):
+        with pytest.raises(ValueError, match=r"g2p: layer must be one of enc_w_ih, .*, not 'x'"):
             operand_stream("g2p", design, 1, layer="x")
         with pytest.raises(ValueError, match="accuracy task must be one of"):
             operand_stream("mnist", design, 1)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from macsmith.model.accuracy import cache as cache_module
 from macsmith.model.accuracy.arithmetic import Float32Array
 from macsmith.model.accuracy.quantise import ScaledMatrix, Scaling
 from macsmith.model.accuracy.quantised import (
@@ -19,6 +20,8 @@ from macsmith.model.config import parse_design
 from macsmith.model.formats import parse_format
 
 WORDS = 60
+# Taken before the fixture that replaces it.
+FOLDER_RULE = cache_module.cache_folder
 TOKENS = 32
 
 
@@ -156,7 +159,7 @@ class TestG2p:
     def test_designs_with_the_same_formats_share_exact_results(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        monkeypatch.setenv("MACSMITH_CACHE", str(tmp_path))
+        monkeypatch.setattr(cache_module, "cache_folder", lambda: tmp_path)
         evaluate("g2p", parse_design("e4m3:exact"), tokens=5)
         files = sorted(tmp_path.rglob("*.npz"))
         assert len(files) == 2  # the reference and the exact sums
@@ -276,3 +279,12 @@ class TestBitExactArithmetic:
         assert readable(config).output_format == parse_format("fp32")
         result, _ = self.product(text, *matrices)
         np.testing.assert_allclose(result, matrices[0] @ matrices[1].T, rtol=0.01)
+
+
+def test_cache_folder_is_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MACSMITH_CACHE", str(tmp_path))
+    assert FOLDER_RULE() == tmp_path / "accuracy"
+    monkeypatch.setenv("MACSMITH_CACHE", "")
+    assert FOLDER_RULE() == Path("build/cache/accuracy")
