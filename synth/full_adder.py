@@ -1,0 +1,188 @@
+"""Full adders: the primitive the hardware generator instantiates, and what becomes of it.
+
+Generated Verilog holds instances of ``macsmith_full_adder (a, b, c -> sum, carry)``. A recipe
+either dissolves them into gates or keeps them as cells of the library. ABC sees a kept adder as a
+black box, so decisions about it are taken here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from macsmith.synth.technology import FullAdderCell
+
+__all__ = [
+    "FULL_ADDER",
+    "FullAdderPlan",
+    "plan_full_adders",
+    "primitive_as_box",
+    "primitive_as_gates",
+    "techmap_constants",
+    "techmap_onto_cell",
+]
+
+FULL_ADDER = "macsmith_full_adder"
+FLIPPED = f"{FULL_ADDER}_flipped"
+DISSOLVED = f"{FULL_ADDER}_gates"
+
+_PORTS = "(input a, input b, input c, output sum, output carry);"
+_GATES = (
+    "  wire half = a ^ b;\n"
+    "  assign sum = half ^ c;\n"
+    "  assign carry = (a & b) | (c & half);\n"
+    "endmodule\n"
+)
+
+
+def primitive_as_gates() -> str:
+    """Verilog of the primitive for recipes that dissolve it."""
+    return f"module {FULL_ADDER} {_PORTS}\n{_GATES}"
+
+
+def primitive_as_box() -> str:
+    """Verilog of the primitive for recipes that keep it."""
+    return f"(* blackbox *)\nmodule {FULL_ADDER} {_PORTS}\nendmodule\n"
+
+
+def techmap_constants() -> str:
+    """Techmap rules: a full adder with a constant input goes back to gates, others stay."""
+    return (
+        f"module {FULL_ADDER} {_PORTS}\n"
+        + "".join(f"  parameter _TECHMAP_CONSTMSK_{pin}_ = 0;\n" for pin in "abc")
+        + "  wire _TECHMAP_FAIL_ = !(|{_TECHMAP_CONSTMSK_a_, _TECHMAP_CONSTMSK_b_,"
+        " _TECHMAP_CONSTMSK_c_});\n" + _GATES
+    )
+
+
+def techmap_onto_cell(adder: FullAdderCell) -> str:
+    """Techmap rules from the three kinds a plan makes onto a library cell and inverters.
+
+    A cell whose outputs are both inverted can be used in two ways, because sum and carry are
+    self-dual (complemented inputs complement them): direct, complements coming out, or flipped,
+    complements going in and the true values coming out.
+    """
+    text = f"module {DISSOLVED} {_PORTS}\n{_GATES}"
+    for name, flipped in ((FULL_ADDER, False), (FLIPPED, True)):
+        inputs = "".join(
+            f", .{pin}({'~' if flipped else ''}{wire})"
+            for pin, wire in zip(adder.inputs, "abc", strict=True)
+        )
+        outputs = [
+            ("sum", adder.sum_pin, adder.sum_inverted != flipped),
+            ("carry", adder.carry_pin, adder.carry_inverted != flipped),
+        ]
+        text += (
+            f"module {name} {_PORTS}\n"
+            "  wire raw_sum, raw_carry;\n"
+            f"  {adder.cell.name} _TECHMAP_REPLACE_ (.{adder.sum_pin}(raw_sum), "
+            f".{adder.carry_pin}(raw_carry){inputs});\n"
+            + "".join(
+                f"  assign {wire} = {'~' if inverted else ''}raw_{wire};\n"
+                for wire, _, inverted in outputs
+            )
+            + "endmodule\n"
+        )
+    return text
+
+
+@dataclass(frozen=True)
+class FullAdderPlan:
+    """Names of the adders to flip and to dissolve; all others are used direct."""
+
+    total: int
+    flipped: tuple[str, ...]
+    dissolved: tuple[str, ...]
+
+    def commands(self) -> list[str]:
+        """Yosys commands that retype the adders accordingly."""
+        return [
+            f"chtype -set {kind} c:{name}"
+            for kind, names in ((FLIPPED, self.flipped), (DISSOLVED, self.dissolved))
+            for name in names
+        ]
+
+
+def plan_full_adders(module: Mapping[str, Any], adder: FullAdderCell) -> FullAdderPlan:
+    """Decide for every full adder of a flat module (Yosys JSON) what becomes of it.
+
+    An adder with a constant input, two equal inputs or an unused output is dissolved. Of the rest, for a
+    cell with inverted outputs, those are flipped for which fewer inverters are needed
+    between adders: an edge from one adder to another costs nothing exactly if the two differ.
+    The count is minimised by single moves until none helps; what drives or reads an adder from
+    outside can absorb an inverter and is not counted.
+    """
+    cells = {n: c for n, c in module["cells"].items() if c["type"] == FULL_ADDER}
+    readers = _reader_counts(module)
+    dissolved = [name for name, cell in cells.items() if _is_degenerate(cell, readers)]
+    kept = {name: cell for name, cell in cells.items() if name not in set(dissolved)}
+    if not (adder.sum_inverted and adder.carry_inverted):
+        return FullAdderPlan(len(cells), (), tuple(dissolved))
+    neighbours = _neighbours(kept)
+    flipped = _alternate(list(kept), neighbours)
+    return FullAdderPlan(len(cells), tuple(flipped), tuple(dissolved))
+
+
+def _reader_counts(module: Mapping[str, Any]) -> dict[Any, int]:
+    """How often each bit is read by a cell or leaves by a port."""
+    counts: dict[Any, int] = {}
+    for cell in module["cells"].values():
+        directions = cell.get("port_directions", {})
+        for pin, bits in cell["connections"].items():
+            if directions.get(pin) == "output":
+                continue
+            for bit in bits:
+                counts[bit] = counts.get(bit, 0) + 1
+    for port in module["ports"].values():
+        if port["direction"] == "output":
+            for bit in port["bits"]:
+                counts[bit] = counts.get(bit, 0) + 1
+    return counts
+
+
+def _is_degenerate(cell: Mapping[str, Any], readers: Mapping[Any, int]) -> bool:
+    connections = cell["connections"]
+    inputs = [bit for pin in "abc" for bit in connections.get(pin, ["x"])]
+    outputs = [bit for pin in ("sum", "carry") for bit in connections.get(pin, [])]
+    if any(isinstance(bit, str) for bit in inputs) or len(set(inputs)) < len(inputs):
+        return True
+    return len(outputs) < 2 or any(readers.get(bit, 0) == 0 for bit in outputs)
+
+
+def _neighbours(cells: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Adders wired to each adder, one entry per wire between them, in both directions."""
+    source_of: dict[Any, str] = {}
+    for name, cell in cells.items():
+        for pin in ("sum", "carry"):
+            for bit in cell["connections"][pin]:
+                source_of[bit] = name
+    neighbours: dict[str, list[str]] = {name: [] for name in cells}
+    for name, cell in cells.items():
+        for pin in "abc":
+            for bit in cell["connections"][pin]:
+                source = source_of.get(bit)
+                if source is not None and source != name:
+                    neighbours[name].append(source)
+                    neighbours[source].append(name)
+    return neighbours
+
+
+def _alternate(names: list[str], neighbours: Mapping[str, list[str]]) -> list[str]:
+    """Two-colour the adders so that few wires join equals: breadth first, then single moves."""
+    side: dict[str, bool] = {}
+    for start in names:
+        queue = [] if start in side else [start]
+        side.setdefault(start, False)
+        for name in queue:
+            for other in neighbours[name]:
+                if other not in side:
+                    side[other] = not side[name]
+                    queue.append(other)
+    improved = True
+    while improved:
+        improved = False
+        for name in names:
+            equal = sum(side[other] == side[name] for other in neighbours[name])
+            if 2 * equal > len(neighbours[name]):
+                side[name] = not side[name]
+                improved = True
+    return [name for name in names if side[name]]

@@ -1,0 +1,141 @@
+"""Synthesis recipes: what is done with adders and registers before ABC, and ABC's script.
+
+``smallest`` and ``fastest`` are fixed: published comparisons with other units used exactly these
+scripts. ABC reads commands separated by newlines.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["ABC_SCRIPTS", "RECIPES", "Recipe", "recipe", "recipes_for"]
+
+FullAdders = Literal["gates", "cells"]
+Carry = Literal["brent-kung", "kogge-stone", "ripple"]
+
+_HEAD = ("strash", "&get -n", "&fraig -x", "&put", "scorr", "dc2", "dch -f")
+
+ABC_SCRIPTS: dict[str, tuple[str, ...]] = {
+    # Empty: the script Yosys uses when a constraint file is given.
+    "default": (),
+    "smallest": (
+        *_HEAD,
+        "amap -m",
+        "topo",
+        "buffer -c -N 16",
+        "topo",
+        "dnsize -c",
+        "stime -p",
+    ),
+    "balanced": (
+        *_HEAD,
+        "amap -m",
+        "topo",
+        "buffer -c -N 16",
+        "topo",
+        "upsize -c",
+        "dnsize -c",
+        "stime -p",
+    ),
+    "fastest": (
+        *_HEAD,
+        "map -B 0.9",
+        "topo",
+        "buffer -c -N 16",
+        "topo",
+        "upsize -c",
+        "dnsize -c",
+        "stime -p",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way from RTL to cells.
+
+    Parameters
+    ----------
+    script
+        Which of `ABC_SCRIPTS`.
+    full_adders
+        ``gates`` dissolves the full-adder primitive, ``cells`` keeps it as the library's cell.
+    carry
+        How carries of adders written as ``+`` are computed: ``brent-kung`` is what Yosys does by
+        itself.
+    fold_inverters
+        Where the library's flip-flop has only an inverted output, store the complement instead
+        of adding an inverter behind it; the logic in front absorbs the inversion.
+    multiply
+        Option of Yosys' ``synth`` for arithmetic written as ``*`` and ``+``: ``""``,
+        ``arith_tree`` or ``booth``.
+    """
+
+    script: str
+    full_adders: FullAdders = "gates"
+    carry: Carry = "brent-kung"
+    fold_inverters: bool = False
+    multiply: Literal["", "arith_tree", "booth"] = ""
+
+    @property
+    def name(self) -> str:
+        """Name in results and files: the script, then what differs from the plain flow."""
+        parts = [
+            self.script,
+            "fa" if self.full_adders == "cells" else "",
+            "" if self.carry == "brent-kung" else self.carry.replace("-", ""),
+            self.multiply.replace("_", ""),
+            "folded" if self.fold_inverters else "",
+        ]
+        return "-".join(part for part in parts if part)
+
+    @property
+    def front(self) -> tuple[str, ...]:
+        """What the front end (everything before cells are chosen) depends on."""
+        return (self.full_adders, self.carry, self.multiply)
+
+
+RECIPES: tuple[Recipe, ...] = (
+    *(Recipe(script) for script in ABC_SCRIPTS),
+    *(Recipe(script, full_adders="cells") for script in ABC_SCRIPTS),
+)
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of that name, as `Recipe.name` spells it.
+
+    Raises
+    ------
+    ValueError
+        No such recipe; the message says what a name is made of.
+    """
+    script, *options = name.split("-")
+    fields: dict[str, object] = {}
+    known: dict[str, tuple[str, object]] = {
+        "fa": ("full_adders", "cells"),
+        "koggestone": ("carry", "kogge-stone"),
+        "ripple": ("carry", "ripple"),
+        "arithtree": ("multiply", "arith_tree"),
+        "booth": ("multiply", "booth"),
+        "folded": ("fold_inverters", True),
+    }
+    if script not in ABC_SCRIPTS or not set(options) <= known.keys():
+        raise ValueError(
+            f"recipe {name!r} is unknown; must be one of {', '.join(ABC_SCRIPTS)}, with "
+            f"{', '.join('-' + option for option in known)} behind as wanted"
+        )
+    for option in options:
+        key, value = known[option]
+        fields[key] = value
+    return Recipe(script, **fields)  # type: ignore[arg-type]
+
+
+def recipes_for(
+    recipes: Sequence[Recipe], *, has_full_adders: bool, library_has_full_adder: bool
+) -> list[Recipe]:
+    """Those of `recipes` that can differ for this design and library, in order."""
+    return [
+        entry
+        for entry in recipes
+        if entry.full_adders == "gates" or (has_full_adders and library_has_full_adder)
+    ]
