@@ -1,0 +1,415 @@
+"""The golden model on arrays: the same bits as `macsmith.model.golden`, compiled.
+
+Codes are unsigned integers, values float64 (which holds every value of every format exactly). Wide
+numbers (a partial sum or a raw result of more than 64 bits) are arrays with one more axis: 64-bit
+words, least significant first.
+
+The kernels are compiled with the system's C++ compiler on first use (`fast_library`); which
+arithmetic a matrix product is computed with, and why that gives the same bits, is in `fast_plan`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from macsmith.model.config import MacConfig
+from macsmith.model.fast_library import (
+    CompileError,
+    MacStruct,
+    format_struct,
+    kernels,
+    mac_struct,
+    words_needed,
+)
+from macsmith.model.fast_plan import Engine, Plan, make_plan, wraps
+from macsmith.model.formats import Format, parse_format
+from macsmith.model.golden import check_length
+from macsmith.model.rounding import Overflow, Rounding, check_overflow
+from macsmith.model.widths import PartialSumWidths, mac_widths
+
+__all__ = [
+    "CompileError",
+    "code_dtype",
+    "decode",
+    "encode",
+    "engine_of",
+    "matmul",
+    "quantise",
+    "result",
+    "step",
+]
+
+Codes = npt.NDArray[Any]
+Values = npt.NDArray[np.float64]
+
+#: Formats up to this width are decoded through a table of all their values.
+_TABLE_BITS = 16
+
+
+def code_dtype(fmt: Format) -> np.dtype[Any]:
+    """Smallest unsigned dtype that holds a format's codes: uint8, uint16 or uint32."""
+    return np.dtype(np.uint8 if fmt.bits <= 8 else np.uint16 if fmt.bits <= 16 else np.uint32)
+
+
+def _pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _policy(
+    fmt: Format, rounding: Rounding | str, overflow: Overflow | str | None
+) -> tuple[Rounding, Overflow | None]:
+    """The enumerations that names stand for, checked against the format."""
+    rounding = Rounding(rounding)
+    if overflow is not None:
+        overflow = Overflow(overflow)
+        if fmt.has_specials:
+            check_overflow(fmt, overflow)
+    return rounding, overflow
+
+
+def _as_codes(what: str, codes: npt.ArrayLike, bits: int) -> npt.NDArray[np.uint32]:
+    """Codes as contiguous uint32, checked.
+
+    Raises
+    ------
+    TypeError
+        They are not integers.
+    ValueError
+        One has more than `bits` bits or is negative.
+    """
+    array = np.asarray(codes)
+    if array.dtype.kind not in "ui":
+        raise TypeError(f"{what}: codes must be unsigned integers, not {array.dtype}")
+    limit = (1 << bits) - 1
+    if array.size and np.iinfo(array.dtype).max > limit:
+        largest = int(array.max())
+        if largest > limit:
+            raise ValueError(f"{what}: code must be 0 to {limit}, not {largest}")
+    if array.size and array.dtype.kind == "i" and (least := int(array.min())) < 0:
+        raise ValueError(f"{what}: code must be 0 to {limit}, not {least}")
+    return np.ascontiguousarray(array, dtype=np.uint32)
+
+
+@cache
+def _value_table(fmt: Format) -> Values:
+    codes = np.arange(1 << fmt.bits, dtype=np.uint32)
+    values = np.empty(codes.shape)
+    struct = format_struct(fmt)
+    kernels().macsmith_decode(
+        ctypes.byref(struct), ctypes.c_int64(codes.size), _pointer(codes), _pointer(values)
+    )
+    values.flags.writeable = False
+    return values
+
+
+def decode(fmt: Format | str, codes: npt.ArrayLike) -> Values:
+    """Values of codes, exactly.
+
+    Returns
+    -------
+    float64 array
+        Of the shape of `codes`. Negative zero, infinities and NaN are those of float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `codes` are not integers, or one is outside ``0 .. 2**bits - 1``.
+    """
+    fmt = parse_format(fmt)
+    checked = _as_codes(fmt.name, codes, fmt.bits)
+    if fmt.bits <= _TABLE_BITS:
+        return np.asarray(_value_table(fmt)[checked])
+    values = np.empty(checked.shape)
+    struct = format_struct(fmt)
+    kernels().macsmith_decode(
+        ctypes.byref(struct), ctypes.c_int64(checked.size), _pointer(checked), _pointer(values)
+    )
+    return values
+
+
+def encode(
+    fmt: Format | str,
+    values: npt.ArrayLike,
+    rounding: Rounding | str = Rounding.NEAREST_EVEN,
+    overflow: Overflow | str | None = None,
+) -> Codes:
+    """Codes that values round to, as `macsmith.model.rounding.encode` defines it.
+
+    Parameters
+    ----------
+    fmt
+        Target format.
+    values
+        Numbers; taken as float64.
+    rounding, overflow
+        The enumerations or their names (``"rne"``, ``"sat"``); `overflow` None takes
+        `default_overflow`.
+
+    Returns
+    -------
+    uint8, uint16 or uint32 array
+        Of the shape of `values`, as `code_dtype` says.
+    """
+    fmt = parse_format(fmt)
+    rounding, overflow = _policy(fmt, rounding, overflow)
+    array = np.ascontiguousarray(values, dtype=np.float64).reshape(np.shape(values))
+    codes = np.empty(array.shape, dtype=np.uint32)
+    struct = format_struct(fmt, rounding, overflow)
+    kernels().macsmith_encode(
+        ctypes.byref(struct), ctypes.c_int64(array.size), _pointer(array), _pointer(codes)
+    )
+    return codes.astype(code_dtype(fmt))
+
+
+def quantise(
+    fmt: Format | str,
+    values: npt.ArrayLike,
+    rounding: Rounding | str = Rounding.NEAREST_EVEN,
+    overflow: Overflow | str | None = None,
+) -> Values:
+    """The values that `encode` and `decode` make of `values`."""
+    fmt = parse_format(fmt)
+    rounding, overflow = _policy(fmt, rounding, overflow)
+    array = np.ascontiguousarray(values, dtype=np.float64).reshape(np.shape(values))
+    rounded = np.empty(array.shape)
+    struct = format_struct(fmt, rounding, overflow)
+    kernels().macsmith_quantise(
+        ctypes.byref(struct), ctypes.c_int64(array.size), _pointer(array), _pointer(rounded)
+    )
+    return rounded
+
+
+def _squeeze_words(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    return words[..., 0] if words.shape[-1] == 1 else words
+
+
+@cache
+def _general(config: MacConfig) -> tuple[MacStruct, int]:
+    return mac_struct(config), words_needed(config)
+
+
+def _check(status: int) -> None:
+    if status:
+        raise RuntimeError("the compiled kernels and fast_library.py disagree: a bug in macsmith")
+
+
+def _words_of(what: str, numbers: npt.ArrayLike, bits: int) -> npt.NDArray[np.uint64]:
+    """Numbers of `bits` bits as ``[batch, words]``, checked for shape and range."""
+    words = -(-bits // 64)
+    array = np.asarray(numbers)
+    if array.dtype.kind not in "ui":
+        raise TypeError(f"{what} must be unsigned integers, not {array.dtype}")
+    if array.size and array.dtype.kind == "i" and int(array.min()) < 0:
+        raise ValueError(f"{what} must not be negative, not {int(array.min())}")
+    if words > 1 and (array.ndim == 0 or array.shape[-1] != words):
+        raise ValueError(f"{what} of {bits} bits must have {words} words on the last axis")
+    array = np.ascontiguousarray(array, dtype=np.uint64).reshape(-1, words)
+    top_bits = bits - 64 * (words - 1)
+    if top_bits < 64 and array.size and int(array[:, -1].max()) >> top_bits:
+        raise ValueError(f"{what} must have at most {bits} bits")
+    return array
+
+
+def step(
+    config: MacConfig,
+    partial_sums: npt.ArrayLike,
+    a_codes: npt.ArrayLike,
+    b_codes: npt.ArrayLike,
+    chunk_end: npt.ArrayLike = False,
+) -> npt.NDArray[np.uint64]:
+    """One step of many accumulators: `macsmith.model.golden.step` on a batch.
+
+    Parameters
+    ----------
+    partial_sums
+        ``[batch]`` bits as laid out in `macsmith.model.widths`; ``[batch, words]`` where a partial
+        sum has more than 64 bits.
+    a_codes, b_codes
+        ``[batch, lanes]`` codes (``[batch]`` will do for one lane).
+    chunk_end
+        Whether this step ends a chunk, for all or for each.
+
+    Returns
+    -------
+    uint64 array
+        The next partial sums, of the shape of `partial_sums`.
+    """
+    widths = mac_widths(config)
+    before = _words_of("partial sums", partial_sums, widths.partial_sum_bits)
+    count = len(before)
+    operands = []
+    for name, fmt, codes in (("a", config.a, a_codes), ("b", config.b, b_codes)):
+        checked = _as_codes(f"{name} ({fmt.name})", codes, fmt.bits)
+        if checked.shape not in ((count, config.lanes), (count,) if config.lanes == 1 else None):
+            raise ValueError(
+                f"{name}: must have the shape {(count, config.lanes)} of batch and lanes, "
+                f"not {checked.shape}"
+            )
+        operands.append(checked)
+    ends = np.ascontiguousarray(np.broadcast_to(np.asarray(chunk_end, dtype=np.uint8), (count,)))
+    after = np.empty_like(before)
+    struct, words = _general(config)
+    _check(
+        kernels().macsmith_step(
+            ctypes.byref(struct),
+            words,
+            ctypes.c_int64(count),
+            _pointer(before),
+            _pointer(operands[0]),
+            _pointer(operands[1]),
+            _pointer(ends),
+            _pointer(after),
+        )
+    )
+    return _squeeze_words(after)
+
+
+def result(config: MacConfig, partial_sums: npt.ArrayLike) -> npt.NDArray[np.uint64]:
+    """Result codes of finished partial sums: `macsmith.model.golden.result` on a batch.
+
+    `partial_sums` are as for `step`; so is the result where it has more than 64 bits.
+    """
+    widths = mac_widths(config)
+    before = _words_of("partial sums", partial_sums, widths.partial_sum_bits)
+    results = np.empty((len(before), -(-widths.output_bits // 64)), dtype=np.uint64)
+    struct, words = _general(config)
+    _check(
+        kernels().macsmith_result(
+            ctypes.byref(struct),
+            words,
+            ctypes.c_int64(len(before)),
+            _pointer(before),
+            _pointer(results),
+        )
+    )
+    return _squeeze_words(results)
+
+
+@cache
+def _plan(config: MacConfig, length: int) -> Plan:
+    return make_plan(config, length)
+
+
+def engine_of(config: MacConfig, length: int) -> Engine:
+    """What `matmul` computes sums of `length` products with."""
+    return _plan(config, length).engine
+
+
+def _wrap(sums: Values, last: PartialSumWidths) -> Values:
+    """Final sums modulo the width of their accumulator; specials stay."""
+    finite = np.isfinite(sums)
+    integers = np.ldexp(np.where(finite, sums, 0), -last.lsb_exponent).astype(np.int64)
+    unused = max(64 - last.integer_bits, 0)
+    wrapped = np.ldexp((integers << unused >> unused).astype(np.float64), last.lsb_exponent)
+    return np.where(finite, wrapped, sums)
+
+
+def _encode_sums(config: MacConfig, sums: Values) -> npt.NDArray[np.uint64]:
+    """Result codes of final sums, which float64 holds exactly."""
+    fmt, last = config.output_format, mac_widths(config).last
+    if fmt is not None:
+        if wraps(last.accumulator):
+            sums = _wrap(sums, last)
+        return encode(fmt, sums, config.rounding, config.overflow_of(fmt)).astype(np.uint64)
+    integers = np.ldexp(sums, -last.lsb_exponent).astype(np.int64).view(np.uint64)
+    if last.bits < 64:
+        integers &= np.uint64((1 << last.bits) - 1)
+    return integers
+
+
+def _matmul_general(
+    config: MacConfig, a_codes: npt.NDArray[np.uint32], b_codes: npt.NDArray[np.uint32]
+) -> npt.NDArray[np.uint64]:
+    (rows, length), columns = a_codes.shape, b_codes.shape[1]
+    struct, words = _general(config)
+    results = np.empty((rows, columns, struct.result_words), dtype=np.uint64)
+    _check(
+        kernels().macsmith_matmul(
+            ctypes.byref(struct),
+            words,
+            ctypes.c_int64(rows),
+            ctypes.c_int64(columns),
+            ctypes.c_int64(length),
+            _pointer(a_codes),
+            _pointer(b_codes),
+            _pointer(results),
+        )
+    )
+    return _squeeze_words(results)
+
+
+def _matmul_tiles(plan: Plan, a_values: npt.NDArray[Any], b_values: npt.NDArray[Any]) -> Values:
+    dtype = np.float32 if plan.engine is Engine.TILES32 else np.float64
+    # columns lie along the vectors; products and their sums do not change if A and B swap places
+    is_swapped = b_values.shape[1] < a_values.shape[0] and b_values.shape[1] < 32
+    if is_swapped:
+        a_values, b_values = b_values.T, a_values.T
+    a_values = np.ascontiguousarray(a_values, dtype=dtype)
+    b_values = np.ascontiguousarray(b_values, dtype=dtype)
+    (rows, length), columns = a_values.shape, b_values.shape[1]
+    sums = np.empty((rows, columns), dtype=dtype)
+    run = (
+        kernels().macsmith_tiles_float
+        if plan.engine is Engine.TILES32
+        else kernels().macsmith_tiles_double
+    )
+    assert plan.tiles is not None
+    _check(
+        run(
+            ctypes.byref(plan.tiles),
+            ctypes.c_int64(rows),
+            ctypes.c_int64(columns),
+            ctypes.c_int64(length),
+            _pointer(a_values),
+            _pointer(b_values),
+            _pointer(sums),
+        )
+    )
+    return np.asarray(sums.T if is_swapped else sums, dtype=np.float64)
+
+
+def matmul(
+    config: MacConfig, a_codes: npt.ArrayLike, b_codes: npt.ArrayLike
+) -> npt.NDArray[np.uint64]:
+    """Result codes of a matrix product, k ascending: `macsmith.model.golden.matmul` on arrays.
+
+    Parameters
+    ----------
+    a_codes, b_codes
+        ``[M, K]`` codes of `config.a`, ``[K, N]`` codes of `config.b`.
+
+    Returns
+    -------
+    uint64 array
+        ``[M, N]``; ``[M, N, words]`` for raw results of more than 64 bits.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Wrong dtype, shape or code; K is no multiple of the lanes, or more than the terms the
+        accumulator is built for.
+    CompileError
+        The kernels cannot be compiled.
+    """
+    a = _as_codes(f"a ({config.a.name})", a_codes, config.a.bits)
+    b = _as_codes(f"b ({config.b.name})", b_codes, config.b.bits)
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+        raise ValueError(f"a and b must be M x K and K x N codes, not {a.shape} and {b.shape}")
+    length = a.shape[1]
+    check_length(config, length)
+    plan = _plan(config, length)
+    if plan.engine is Engine.GENERAL:
+        return _matmul_general(config, a, b)
+    a_values, b_values = decode(config.a, a), decode(config.b, b)
+    if plan.engine in (Engine.TILES32, Engine.TILES64):
+        return _encode_sums(config, _matmul_tiles(plan, a_values, b_values))
+    dtype = np.float32 if plan.engine is Engine.BLAS32 else np.float64
+    with np.errstate(invalid="ignore"):  # infinity times 0 is NaN, and meant
+        sums = a_values.astype(dtype) @ b_values.astype(dtype)
+    # a fixed-point sum has no negative zero
+    return _encode_sums(config, sums.astype(np.float64) + 0.0)

@@ -1,0 +1,347 @@
+// The compiled golden model: conversions, and the general path of sums of products.
+//
+// The general path is right for every configuration: a step's exact sum is formed in a wide integer
+// (of as many 64-bit words as the widest sum needs) and rounded once. The tiles of fast_tiles.hpp
+// are for configurations in which floating-point hardware provably gives the same bits.
+//
+// Compiled on first use by fast_library.py; every function here is called through ctypes on arrays
+// whose sizes Python has checked.
+
+#include "fast_formats.hpp"
+#include "fast_tiles.hpp"
+
+#include <vector>
+
+namespace macsmith {
+
+// Mirrors `_Sum` of fast_library.py: one simple accumulator.
+struct SumLayout {
+  Format format;
+  int32_t is_fixed;
+  int32_t lsb_exponent;  // fixed: unit of the register; float: unit of the exact sum
+  int32_t integer_bits;
+  int32_t flag_bits;
+  int32_t clips;
+  int32_t bits;
+};
+
+// Mirrors `_Mac` of fast_library.py.
+struct Mac {
+  Format a, b, product, output;
+  SumLayout inner, outer;
+  int32_t has_product_format;
+  int32_t has_integer_operand;
+  int32_t lanes;
+  int32_t chunk_length;  // 0: not chunked
+  int32_t is_raw_output;
+  int32_t rounding;
+  int32_t partial_sum_words;
+  int32_t result_words;
+};
+
+template <int N>
+struct Sum {
+  Wide<N> integer;  // fixed only
+  uint32_t flags;   // fixed only
+  uint32_t code;    // float only
+
+  void clear() { integer.clear(), flags = 0, code = 0; }
+};
+
+inline uint32_t flags_of(const SumLayout &s, const Term &t) {
+  if (s.flag_bits == 1 || t.kind == NOT_A_NUMBER) return (1u << s.flag_bits) - 1;
+  return t.negative ? 2u : 1u;
+}
+
+// Adds a finite term in units of 2**lsb_exponent, of which its value is a multiple (its significand
+// may have zeros below).
+template <int N>
+void add_term(Wide<N> &sum, const Term &t, int32_t lsb_exponent) {
+  const int32_t shift = t.exponent - lsb_exponent;
+  if (!t.significand) return;
+  if (shift >= 0) sum.add(t.significand, t.negative, shift);
+  else sum.add(t.significand >> -shift, t.negative, 0);
+}
+
+// Exact sum of finite terms, or the special that they add up to.
+template <int N>
+struct ExactSum {
+  Wide<N> total;
+  int32_t lsb_exponent;
+  bool has_nan = false, has_positive_infinity = false, has_negative_infinity = false;
+  bool all_zero = true, has_positive = false, has_negative = false;
+
+  explicit ExactSum(int32_t lsb) : lsb_exponent(lsb) { total.clear(); }
+
+  void add(const Term &t) {
+    if (__builtin_expect(t.kind != FINITE, 0)) {
+      if (t.kind == NOT_A_NUMBER) has_nan = true;
+      else if (t.negative) has_negative_infinity = true;
+      else has_positive_infinity = true;
+      return;
+    }
+    (t.negative ? has_negative : has_positive) = true;
+    if (!t.significand) return;
+    all_zero = false;
+    add_term(total, t, lsb_exponent);
+  }
+
+  uint32_t round(const Format &f, int32_t rounding) const {
+    if (has_nan || (has_positive_infinity && has_negative_infinity))
+      return encode_special(f, NOT_A_NUMBER, false);
+    if (has_positive_infinity || has_negative_infinity)
+      return encode_special(f, INFINITE, has_negative_infinity);
+    uint64_t significand = 0;
+    int32_t exponent = 0;
+    bool negative = false;
+    if (!total.normalise(significand, exponent, negative))
+      // IEEE 754-2019, 6.3: zeros of one sign keep it; otherwise +0, or -0 rounding down
+      negative = all_zero && has_positive != has_negative ? has_negative : rounding == DOWN;
+    return encode(f, negative, significand, exponent + lsb_exponent);
+  }
+};
+
+template <int N>
+void accumulate(const Mac &mac, const SumLayout &s, Sum<N> &sum, const Term *terms, int count) {
+  if (!s.is_fixed) {
+    ExactSum<N> exact(s.lsb_exponent);
+    exact.add(decode(s.format, sum.code));
+    for (int i = 0; i < count; ++i) exact.add(terms[i]);
+    sum.code = exact.round(s.format, mac.rounding);
+    return;
+  }
+  for (int i = 0; i < count; ++i) {
+    const Term &t = terms[i];
+    if (t.kind != FINITE) sum.flags |= flags_of(s, t);
+    else add_term(sum.integer, t, s.lsb_exponent);
+  }
+  if (s.clips) sum.integer.clip(s.integer_bits);
+  else sum.integer.wrap(s.integer_bits);
+}
+
+// Rounds the value of a partial sum to a format.
+template <int N>
+uint32_t round_sum(const SumLayout &s, const Sum<N> &sum, const Format &f) {
+  if (!s.is_fixed) {
+    const Term t = decode(s.format, sum.code);
+    if (t.kind != FINITE) return encode_special(f, t.kind, t.negative);
+    return encode(f, t.negative, t.significand, t.exponent);
+  }
+  if (sum.flags) {
+    if (sum.flags == (1u << s.flag_bits) - 1) return encode_special(f, NOT_A_NUMBER, false);
+    return encode_special(f, INFINITE, sum.flags == 2);
+  }
+  uint64_t significand = 0;
+  int32_t exponent = 0;
+  bool negative = false;
+  sum.integer.normalise(significand, exponent, negative);
+  return encode(f, negative && significand, significand, exponent + s.lsb_exponent);
+}
+
+template <int N>
+void end_chunk(const Mac &mac, Sum<N> &inner, Sum<N> &outer) {
+  if (!mac.outer.is_fixed) {
+    const Term t = decode(mac.outer.format, round_sum(mac.inner, inner, mac.outer.format));
+    accumulate(mac, mac.outer, outer, &t, 1);
+  } else if (!mac.inner.is_fixed) {
+    const Term t = decode(mac.inner.format, inner.code);
+    accumulate(mac, mac.outer, outer, &t, 1);
+  } else {
+    // both fixed: the same unit, by the derivation of widths.py
+    if (inner.flags) {
+      const bool is_nan = inner.flags == (1u << mac.inner.flag_bits) - 1;
+      const Term t{0, 0, uint8_t(inner.flags == 2), is_nan ? NOT_A_NUMBER : INFINITE};
+      accumulate(mac, mac.outer, outer, &t, 1);
+    } else {
+      outer.integer.add(inner.integer);
+      accumulate(mac, mac.outer, outer, nullptr, 0);
+    }
+  }
+  inner.clear();
+}
+
+template <int N>
+void step(const Mac &mac, Sum<N> &inner, Sum<N> &outer, const Term *a, const Term *b,
+          bool chunk_end) {
+  Term terms[64];
+  for (int lane = 0; lane < mac.lanes; ++lane) {
+    Term t = product(a[lane], b[lane], mac.has_integer_operand);
+    if (mac.has_product_format)
+      t = decode(mac.product, t.kind == FINITE
+                                  ? encode(mac.product, t.negative, t.significand, t.exponent)
+                                  : encode_special(mac.product, t.kind, t.negative));
+    terms[lane] = t;
+  }
+  accumulate(mac, mac.inner, inner, terms, mac.lanes);
+  if (chunk_end && mac.chunk_length) end_chunk(mac, inner, outer);
+}
+
+// Bit fields of multi-word numbers, least significant word first.
+inline void put_bits(uint64_t *words, int32_t at, const uint64_t *bits, int32_t count) {
+  for (int32_t done = 0; done < count; done += 64) {
+    const int32_t left = count - done < 64 ? count - done : 64;
+    const uint64_t piece =
+        left == 64 ? bits[done / 64] : bits[done / 64] & ((uint64_t(1) << left) - 1);
+    const int32_t to = at + done;
+    words[to / 64] |= piece << (to % 64);
+    if (to % 64 && to % 64 + left > 64) words[to / 64 + 1] |= piece >> (64 - to % 64);
+  }
+}
+
+inline uint64_t get_bits(const uint64_t *words, int32_t at, int32_t count) {
+  if (!count) return 0;
+  uint64_t piece = words[at / 64] >> (at % 64);
+  if (at % 64 && at % 64 + count > 64) piece |= words[at / 64 + 1] << (64 - at % 64);
+  return count == 64 ? piece : piece & ((uint64_t(1) << count) - 1);
+}
+
+template <int N>
+void load(const SumLayout &s, Sum<N> &sum, const uint64_t *words, int32_t at) {
+  sum.clear();
+  if (!s.is_fixed) {
+    sum.code = uint32_t(get_bits(words, at, s.bits));
+    return;
+  }
+  for (int32_t done = 0; done < s.integer_bits; done += 64) {
+    const int32_t left = s.integer_bits - done < 64 ? s.integer_bits - done : 64;
+    sum.integer.word[done / 64] = get_bits(words, at + done, left);
+  }
+  sum.integer.wrap(s.integer_bits);
+  sum.flags = uint32_t(get_bits(words, at + s.integer_bits, s.flag_bits));
+}
+
+template <int N>
+void store(const SumLayout &s, const Sum<N> &sum, uint64_t *words, int32_t at) {
+  if (!s.is_fixed) {
+    const uint64_t code = sum.code;
+    put_bits(words, at, &code, s.bits);
+    return;
+  }
+  put_bits(words, at, sum.integer.word, s.integer_bits);
+  const uint64_t flags = sum.flags;
+  put_bits(words, at + s.integer_bits, &flags, s.flag_bits);
+}
+
+template <int N>
+void store_result(const Mac &mac, const Sum<N> &inner, const Sum<N> &outer, uint64_t *words) {
+  const SumLayout &last = mac.chunk_length ? mac.outer : mac.inner;
+  const Sum<N> &sum = mac.chunk_length ? outer : inner;
+  std::memset(words, 0, sizeof(uint64_t) * size_t(mac.result_words));
+  if (mac.is_raw_output) store(last, sum, words, 0);
+  else words[0] = round_sum(last, sum, mac.output);
+}
+
+template <int N>
+void step_batch(const Mac &mac, int64_t count, const uint64_t *before, const uint32_t *a,
+                const uint32_t *b, const uint8_t *chunk_end, uint64_t *after) {
+  Term a_terms[64], b_terms[64];
+  for (int64_t i = 0; i < count; ++i) {
+    Sum<N> inner, outer;
+    load(mac.inner, inner, before, 0);
+    outer.clear();
+    if (mac.chunk_length) load(mac.outer, outer, before, mac.inner.bits);
+    for (int lane = 0; lane < mac.lanes; ++lane) {
+      a_terms[lane] = decode(mac.a, a[lane]);
+      b_terms[lane] = decode(mac.b, b[lane]);
+    }
+    step(mac, inner, outer, a_terms, b_terms, chunk_end[i]);
+    std::memset(after, 0, sizeof(uint64_t) * size_t(mac.partial_sum_words));
+    store(mac.inner, inner, after, 0);
+    if (mac.chunk_length) store(mac.outer, outer, after, mac.inner.bits);
+    before += mac.partial_sum_words, after += mac.partial_sum_words;
+    a += mac.lanes, b += mac.lanes;
+  }
+}
+
+template <int N>
+void result_batch(const Mac &mac, int64_t count, const uint64_t *partial_sums, uint64_t *results) {
+  for (int64_t i = 0; i < count; ++i) {
+    Sum<N> inner, outer;
+    load(mac.inner, inner, partial_sums, 0);
+    outer.clear();
+    if (mac.chunk_length) load(mac.outer, outer, partial_sums, mac.inner.bits);
+    store_result(mac, inner, outer, results);
+    partial_sums += mac.partial_sum_words, results += mac.result_words;
+  }
+}
+
+template <int N>
+void matmul(const Mac &mac, int64_t M, int64_t columns, int64_t K, const uint32_t *a,
+            const uint32_t *b, uint64_t *results) {
+  std::vector<Term> a_terms(size_t(M * K)), b_terms(size_t(K * columns));
+  for (int64_t i = 0; i < M * K; ++i) a_terms[size_t(i)] = decode(mac.a, a[i]);
+  for (int64_t n = 0; n < columns; ++n)  // one column after the other
+    for (int64_t k = 0; k < K; ++k)
+      b_terms[size_t(n * K + k)] = decode(mac.b, b[k * columns + n]);
+  for (int64_t m = 0; m < M; ++m)
+    for (int64_t n = 0; n < columns; ++n) {
+      Sum<N> inner, outer;
+      inner.clear(), outer.clear();
+      int64_t in_chunk = 0;
+      for (int64_t k = 0; k < K; k += mac.lanes) {
+        in_chunk += mac.lanes;
+        const bool chunk_end = in_chunk == mac.chunk_length || k + mac.lanes == K;
+        step(mac, inner, outer, &a_terms[size_t(m * K + k)], &b_terms[size_t(n * K + k)],
+             chunk_end);
+        if (chunk_end) in_chunk = 0;
+      }
+      store_result(mac, inner, outer, results + (m * columns + n) * mac.result_words);
+    }
+}
+
+}  // namespace macsmith
+
+using namespace macsmith;
+
+extern "C" {
+
+void macsmith_decode(const Format *format, int64_t count, const uint32_t *codes, double *values) {
+  for (int64_t i = 0; i < count; ++i) values[i] = to_double(decode(*format, codes[i]));
+}
+
+void macsmith_encode(const Format *format, int64_t count, const double *values, uint32_t *codes) {
+  for (int64_t i = 0; i < count; ++i) codes[i] = encode(*format, values[i]);
+}
+
+void macsmith_quantise(const Format *format, int64_t count, const double *values, double *rounded) {
+  for (int64_t i = 0; i < count; ++i)
+    rounded[i] = to_double(decode(*format, encode(*format, values[i])));
+}
+
+// `words` is the size of the wide integer: one of those below, at least what the widest sum needs.
+#define WITH_WORDS(call)            \
+  switch (words) {                  \
+    case 2: { constexpr int N = 2; call; } return 0;   \
+    case 4: { constexpr int N = 4; call; } return 0;   \
+    case 12: { constexpr int N = 12; call; } return 0; \
+    case 40: { constexpr int N = 40; call; } return 0; \
+    default: return 1;              \
+  }
+
+int32_t macsmith_step(const Mac *mac, int32_t words, int64_t count, const uint64_t *before,
+                      const uint32_t *a, const uint32_t *b, const uint8_t *chunk_end,
+                      uint64_t *after) {
+  WITH_WORDS(step_batch<N>(*mac, count, before, a, b, chunk_end, after))
+}
+
+int32_t macsmith_result(const Mac *mac, int32_t words, int64_t count, const uint64_t *partial_sums,
+                        uint64_t *results) {
+  WITH_WORDS(result_batch<N>(*mac, count, partial_sums, results))
+}
+
+int32_t macsmith_matmul(const Mac *mac, int32_t words, int64_t M, int64_t columns, int64_t K,
+                        const uint32_t *a, const uint32_t *b, uint64_t *results) {
+  WITH_WORDS(matmul<N>(*mac, M, columns, K, a, b, results))
+}
+
+int32_t macsmith_tiles_float(const TileSpec *spec, int64_t M, int64_t columns, int64_t K,
+                             const float *a, const float *b, float *sums) {
+  return run_tiles<float>(*spec, M, columns, K, a, b, sums);
+}
+
+int32_t macsmith_tiles_double(const TileSpec *spec, int64_t M, int64_t columns, int64_t K,
+                              const double *a, const double *b, double *sums) {
+  return run_tiles<double>(*spec, M, columns, K, a, b, sums);
+}
+
+}  // extern "C"

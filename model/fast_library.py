@@ -1,0 +1,354 @@
+"""Compiles the kernels of the fast golden model on first use, and loads them.
+
+The shared library is kept in a cache folder (environment ``MACSMITH_CACHE``, else
+``~/.cache/macsmith``) under a name that changes with the sources, the compiler and the processor.
+The compiler is ``g++``, or what the environment names in ``CXX``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import Format, IntFormat
+from macsmith.model.rounding import Overflow, Rounding, default_overflow
+from macsmith.model.widths import PartialSumWidths, mac_widths
+
+__all__ = [
+    "CompileError",
+    "MacStruct",
+    "TileRoundStruct",
+    "TileSpecStruct",
+    "cache_folder",
+    "compile_kernels",
+    "format_struct",
+    "kernels",
+    "mac_struct",
+    "words_needed",
+]
+
+_SOURCES = ("fast_kernels.cpp", "fast_tiles.hpp", "fast_formats.hpp")
+# No -ffast-math: the tiles rely on every floating-point operation being rounded where it is written.
+# Contraction to fused multiply-add is harmless there: only exact products are ever contracted.
+_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fno-fast-math")
+_ROUNDINGS = tuple(Rounding)
+_OVERFLOWS = tuple(Overflow)
+#: Sizes of wide integer that are compiled, in 64-bit words.
+_WIDE_WORDS = (2, 4, 12, 40)
+
+
+class CompileError(RuntimeError):
+    """The kernels of the fast golden model could not be compiled or loaded."""
+
+
+class FormatStruct(ctypes.Structure):
+    """Mirrors `Format` of fast_formats.hpp."""
+
+    _fields_ = [
+        (name, ctypes.c_int32)
+        for name in (
+            "is_float",
+            "bits",
+            "fraction_bits",
+            "least_exponent",
+            "has_subnormals",
+            "has_negative_zero",
+            "has_nan",
+            "max_code",
+            "nan_code",
+            "infinity_code",
+            "is_signed",
+            "min_integer",
+            "max_integer",
+            "rounding",
+            "overflow",
+        )
+    ]
+
+
+class SumStruct(ctypes.Structure):
+    """Mirrors `SumLayout` of fast_kernels.cpp."""
+
+    _fields_ = [
+        ("format", FormatStruct),
+        *(
+            (name, ctypes.c_int32)
+            for name in ("is_fixed", "lsb_exponent", "integer_bits", "flag_bits", "clips", "bits")
+        ),
+    ]
+
+
+class MacStruct(ctypes.Structure):
+    """Mirrors `Mac` of fast_kernels.cpp."""
+
+    _fields_ = [
+        *((name, FormatStruct) for name in ("a", "b", "product", "output")),
+        *((name, SumStruct) for name in ("inner", "outer")),
+        *(
+            (name, ctypes.c_int32)
+            for name in (
+                "has_product_format",
+                "has_integer_operand",
+                "lanes",
+                "chunk_length",
+                "is_raw_output",
+                "rounding",
+                "partial_sum_words",
+                "result_words",
+            )
+        ),
+    ]
+
+
+class TileRoundStruct(ctypes.Structure):
+    """Mirrors `TileRound` of fast_tiles.hpp."""
+
+    _fields_ = [
+        ("format", FormatStruct),
+        ("max", ctypes.c_double),
+        ("smallest", ctypes.c_double),
+        ("max_exponent", ctypes.c_int32),
+        ("is_fixed", ctypes.c_int32),
+        ("clips", ctypes.c_int32),
+        ("clip_low", ctypes.c_double),
+        ("clip_high", ctypes.c_double),
+    ]
+
+
+class TileSpecStruct(ctypes.Structure):
+    """Mirrors `TileSpec` of fast_tiles.hpp."""
+
+    _fields_ = [
+        *((name, TileRoundStruct) for name in ("inner", "outer", "product")),
+        *(
+            (name, ctypes.c_int32)
+            for name in (
+                "lanes",
+                "chunk_length",
+                "is_odd",
+                "has_product_format",
+                "has_integer_operand",
+                "rounding",
+            )
+        ),
+    ]
+
+
+def format_struct(
+    fmt: Format,
+    rounding: Rounding = Rounding.NEAREST_EVEN,
+    overflow: Overflow | None = None,
+) -> FormatStruct:
+    """A format, with the rounding and overflow of values that are rounded to it."""
+    if overflow is None:
+        overflow = default_overflow(fmt)
+    policy = {
+        "rounding": _ROUNDINGS.index(rounding),
+        "overflow": _OVERFLOWS.index(overflow),
+    }
+    if isinstance(fmt, IntFormat):
+        return FormatStruct(
+            bits=fmt.bits,
+            least_exponent=fmt.least_exponent,
+            is_signed=fmt.is_signed,
+            min_integer=fmt.min_code_integer,
+            max_integer=fmt.max_code_integer,
+            infinity_code=-1,
+            **policy,
+        )
+    return FormatStruct(
+        is_float=True,
+        bits=fmt.bits,
+        fraction_bits=fmt.fraction_bits,
+        least_exponent=fmt.least_exponent,
+        has_subnormals=fmt.has_subnormals,
+        has_negative_zero=fmt.has_negative_zero,
+        has_nan=fmt.has_nan,
+        # codes of 32 bits may wrap to negative numbers here, and back in the kernels
+        max_code=fmt.max_magnitude_code,
+        nan_code=fmt.nan_code if fmt.has_nan else 0,
+        infinity_code=fmt.infinity_code if fmt.has_infinity else -1,
+        is_signed=True,
+        **policy,
+    )
+
+
+def _sum_struct(config: MacConfig, widths: PartialSumWidths, lsb_exponent: int) -> SumStruct:
+    fmt = widths.format
+    if fmt is None:
+        return SumStruct(
+            is_fixed=True,
+            lsb_exponent=widths.lsb_exponent,
+            integer_bits=widths.integer_bits,
+            flag_bits=widths.flag_bits,
+            clips=widths.clips,
+            bits=widths.bits,
+        )
+    return SumStruct(
+        format=format_struct(fmt, config.rounding, config.overflow_of(fmt)),
+        lsb_exponent=lsb_exponent,
+        bits=fmt.bits,
+    )
+
+
+def _accumulator_lsb(config: MacConfig, widths: PartialSumWidths) -> int:
+    """Unit of the exact sums that a float accumulator rounds: of its format and its terms."""
+    assert widths.format is not None
+    term_lsb = mac_widths(config).term.lsb_exponent
+    return min(widths.format.least_exponent, term_lsb)
+
+
+def words_needed(config: MacConfig) -> int:
+    """64-bit words of the wide integer that holds every exact sum of the configuration."""
+    widths = mac_widths(config)
+    headroom = config.lanes.bit_length() + 2  # the terms of a step, the partial sum, a sign
+    term = widths.term
+    term_top = term.max_integer.bit_length() + term.lsb_exponent
+    needed = 0
+    for part in (widths.inner, widths.outer):
+        if part is None:
+            continue
+        if part.format is None:
+            lsb, top = part.lsb_exponent, part.lsb_exponent + part.integer_bits
+        else:
+            lsb, top = _accumulator_lsb(config, part), part.format.max_exponent + 1
+        if part is widths.inner:
+            top = max(top, term_top)
+        elif widths.inner.format is not None:
+            top = max(top, widths.inner.format.max_exponent + 1)
+        else:
+            top = max(top, widths.inner.lsb_exponent + widths.inner.integer_bits)
+        needed = max(needed, top - lsb + headroom)
+    words = -(-needed // 64)
+    for available in _WIDE_WORDS:
+        if words <= available:
+            return available
+    raise ValueError(f"a sum of {needed} bits is too wide: the most is {64 * _WIDE_WORDS[-1]}")
+
+
+@cache
+def mac_struct(config: MacConfig) -> MacStruct:
+    """The configuration as the kernels read it."""
+    widths = mac_widths(config)
+    output = config.output_format
+    is_raw = output is None or output == widths.last.format
+
+    def rounded(fmt: Format | None) -> FormatStruct:
+        if fmt is None:
+            return FormatStruct()
+        return format_struct(fmt, config.rounding, config.overflow_of(fmt))
+
+    def layout(part: PartialSumWidths | None) -> SumStruct:
+        if part is None:
+            return SumStruct()
+        lsb = 0 if part.format is None else _accumulator_lsb(config, part)
+        return _sum_struct(config, part, lsb)
+
+    return MacStruct(
+        a=format_struct(config.a),
+        b=format_struct(config.b),
+        product=rounded(config.product),
+        output=rounded(output),
+        inner=layout(widths.inner),
+        outer=layout(widths.outer),
+        has_product_format=config.product is not None,
+        has_integer_operand=isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat),
+        lanes=config.lanes,
+        chunk_length=getattr(config.accumulator, "length", 0),
+        is_raw_output=is_raw,
+        rounding=_ROUNDINGS.index(config.rounding),
+        partial_sum_words=-(-widths.partial_sum_bits // 64),
+        result_words=-(-widths.output_bits // 64),
+    )
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept."""
+    stated = os.environ.get("MACSMITH_CACHE")
+    return Path(stated) if stated else Path.home() / ".cache" / "macsmith"
+
+
+def _processor() -> str:
+    """What -march=native depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    return "\n".join(sorted({line for line in lines if line.startswith(("flags", "model name"))}))
+
+
+def compile_kernels(compiler: str | None = None, folder: Path | None = None) -> Path:
+    """Path of the compiled library; compiled now unless the cache has it.
+
+    Parameters
+    ----------
+    compiler
+        C++17 compiler; None takes the environment's ``CXX``, else ``g++``.
+    folder
+        Cache folder; None takes `cache_folder`.
+
+    Raises
+    ------
+    CompileError
+        There is no compiler (the message tells how to get one) or it fails (its command and the
+        tail of its output).
+    """
+    compiler = compiler or os.environ.get("CXX") or "g++"
+    found = shutil.which(compiler)
+    if found is None:
+        raise CompileError(
+            f"the fast golden model needs a C++17 compiler, and {compiler!r} is not on PATH: "
+            "install g++ (Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; macOS: "
+            "xcode-select --install), or name yours in the environment variable CXX"
+        )
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+    key = hashlib.sha256()
+    here = Path(__file__).parent
+    for part in (*_FLAGS, version.stdout, platform.platform(), _processor()):
+        key.update(part.encode())
+    for name in _SOURCES:
+        key.update((here / name).read_bytes())
+    folder = folder or cache_folder()
+    library = folder / f"fast_{key.hexdigest()[:20]}.so"
+    if library.exists():
+        return library
+    folder.mkdir(parents=True, exist_ok=True)
+    # compiled beside its final place and moved there whole: several processes may do so at once
+    with tempfile.TemporaryDirectory(dir=folder, prefix="compile_") as scratch:
+        output = Path(scratch) / library.name
+        command = [found, *_FLAGS, "-o", str(output), str(here / _SOURCES[0])]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode:
+            tail = "\n".join((run.stderr or run.stdout).strip().splitlines()[-20:])
+            raise CompileError(f"{' '.join(command)}\nfailed with exit code {run.returncode}:\n{tail}")
+        os.replace(output, library)
+    return library
+
+
+@cache
+def kernels() -> ctypes.CDLL:
+    """The compiled kernels, loaded once per process.
+
+    Raises
+    ------
+    CompileError
+        See `compile_kernels`; or the library cannot be loaded.
+    """
+    library = compile_kernels()
+    try:
+        loaded = ctypes.CDLL(str(library))
+    except OSError as error:
+        raise CompileError(f"{library} cannot be loaded: {error}; delete it to compile anew") from None
+    for name in ("macsmith_decode", "macsmith_encode", "macsmith_quantise"):
+        getattr(loaded, name).restype = None
+    for name in ("step", "result", "matmul", "tiles_float", "tiles_double"):
+        getattr(loaded, f"macsmith_{name}").restype = ctypes.c_int32
+    return loaded

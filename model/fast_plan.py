@@ -1,0 +1,261 @@
+"""Which arithmetic gives the bits of the golden model for a matrix product, and why.
+
+=========  ==================================================================================
+engine     when
+=========  ==================================================================================
+`BLAS32`   one fixed-point sum whose every partial sum is an integer below 2**24 in some unit:
+           float32 is exact in any order
+`BLAS64`   the same below 2**53, in float64
+`TILES32`  register tiles on float32 (fast_tiles.hpp, which has the proofs)
+`TILES64`  the same on float64
+`GENERAL`  everything else: wide integers, one product after the other
+=========  ==================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+
+from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow, SimpleAccumulator
+from macsmith.model.config import MacConfig
+from macsmith.model.fast_library import (
+    TileRoundStruct,
+    TileSpecStruct,
+    format_struct,
+)
+from macsmith.model.formats import FloatFormat, Format, IntFormat
+from macsmith.model.rounding import Rounding
+from macsmith.model.widths import MacWidths, PartialSumWidths, TermBound, mac_widths
+
+__all__ = ["Engine", "Plan", "make_plan", "wraps"]
+
+
+class Engine(Enum):
+    """What computes a matrix product."""
+
+    BLAS32 = "float32 matrix product, exact"
+    BLAS64 = "float64 matrix product, exact"
+    TILES32 = "float32 tiles"
+    TILES64 = "float64 tiles"
+    GENERAL = "wide integers"
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """A floating-point type: its precision P, and exponents that keep clear of its limits."""
+
+    precision: int
+    least_exponent: int
+    most_exponent: int
+
+
+# Everything that the tiles form, the constant 1.5 * 2**(e + P - p) included, stays within these.
+_FLOAT32 = _Machine(24, -120, 120)
+_FLOAT64 = _Machine(53, -1000, 1000)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An engine, and for tiles what they need to know."""
+
+    engine: Engine
+    tiles: TileSpecStruct | None = None
+
+
+def _significand_bits(fmt: Format) -> int:
+    """Bits of the longest significand of a format's values."""
+    if isinstance(fmt, IntFormat):
+        return fmt.max_integer.bit_length()
+    return fmt.precision
+
+
+def _top_exponent(bound: TermBound, count: int = 1) -> int:
+    return (count * bound.max_integer).bit_length() + bound.lsb_exponent
+
+
+def _can_round(fmt: FloatFormat, machine: _Machine, has_special_terms: bool) -> bool:
+    """Whether the tiles can round to a format at all."""
+    return (
+        fmt.fraction_bits >= 1
+        and fmt.precision + 2 <= machine.precision
+        and (fmt.has_nan or not has_special_terms)
+        and fmt.least_exponent - 1 >= machine.least_exponent
+        and fmt.max_exponent + 2 + machine.precision - fmt.precision <= machine.most_exponent
+    )
+
+
+def _needs_odd(
+    config: MacConfig, fmt: FloatFormat, term: TermBound, term_bits: int, machine: _Machine
+) -> bool:
+    """Whether a plain addition in the machine's type could be rounded twice with effect."""
+    lsb = min(term.lsb_exponent, fmt.least_exponent)
+    largest = fmt.max + config.lanes * term.max_integer * Fraction(2) ** term.lsb_exponent
+    if largest / Fraction(2) ** lsb < 1 << machine.precision:
+        return False  # every sum is exact
+    is_nearest = config.rounding in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY)
+    is_innocuous = term_bits <= fmt.precision and 2 * fmt.precision + 2 <= machine.precision
+    return not (is_nearest and is_innocuous)
+
+
+def _fixed_is_exact(
+    part: PartialSumWidths, term: TermBound, additions: int, per_step: int, machine: _Machine
+) -> bool:
+    """Whether a fixed-point sum of `additions` terms never leaves the machine's exact integers."""
+    if part.clips:
+        largest = (1 << (part.integer_bits - 1)) + per_step * term.max_integer
+    else:
+        largest = additions * term.max_integer
+    if part.clips and part.flag_bits:
+        return False  # a clip would make infinity finite
+    return largest < 1 << machine.precision
+
+
+def wraps(accumulator: SimpleAccumulator) -> bool:
+    """Whether a sum is taken modulo the accumulator's width."""
+    return isinstance(accumulator, IntAccumulator) and accumulator.overflow is IntOverflow.WRAP
+
+
+def _tile_round(config: MacConfig, part: PartialSumWidths | None) -> TileRoundStruct:
+    if part is None:
+        return TileRoundStruct(is_fixed=True)
+    if part.format is not None:
+        return _float_tile_round(config, part.format)
+    unit = 2.0**part.lsb_exponent
+    half = float(1 << (part.integer_bits - 1)) if part.clips else 0.0
+    return TileRoundStruct(
+        is_fixed=True,
+        clips=part.clips,
+        clip_low=-half * unit,
+        clip_high=(half - 1) * unit,
+    )
+
+
+def _float_tile_round(config: MacConfig, fmt: FloatFormat) -> TileRoundStruct:
+    return TileRoundStruct(
+        format=format_struct(fmt, config.rounding, config.overflow_of(fmt)),
+        max=float(fmt.max),
+        smallest=float(fmt.smallest),
+        max_exponent=fmt.max_exponent,
+    )
+
+
+def _chunk_bound(inner: PartialSumWidths, outer: PartialSumWidths, length: int, term: TermBound) -> TermBound:
+    """What one chunk adds to a fixed-point outer sum."""
+    if inner.format is not None:
+        unit = Fraction(2) ** outer.lsb_exponent
+        return TermBound(outer.lsb_exponent, int(inner.format.max / unit), False, False)
+    largest = 1 << (inner.integer_bits - 1)
+    if not inner.clips:
+        largest = min(largest, length * term.max_integer)
+    return TermBound(inner.lsb_exponent, largest, False, False)
+
+
+def _plan_tiles(
+    config: MacConfig, widths: MacWidths, length: int, machine: _Machine
+) -> TileSpecStruct | None:
+    """What the tiles need to know, or None where their proofs do not hold."""
+    precision = machine.precision
+    # one product is exact
+    product_bits = min(
+        _significand_bits(config.a) + _significand_bits(config.b),
+        widths.product.max_integer.bit_length(),
+    )
+    if product_bits > precision:
+        return None
+    if not machine.least_exponent <= widths.product.lsb_exponent:
+        return None
+    if _top_exponent(widths.product, config.lanes) > machine.most_exponent:
+        return None
+    special_terms = widths.product.has_nan or widths.product.has_infinity
+    term_bits = product_bits
+    if config.product is not None:
+        assert isinstance(config.product, FloatFormat)
+        if not _can_round(config.product, machine, special_terms):
+            return None
+        term_bits = config.product.precision
+    # the sum of a step's products is exact
+    if config.lanes > 1:
+        term_bits = (config.lanes * widths.term.max_integer).bit_length()
+        if term_bits > precision:
+            return None
+    special_terms = widths.term.has_nan or widths.term.has_infinity
+
+    inner, outer = widths.inner, widths.outer
+    chunk_length = 0
+    inner_length = length
+    if isinstance(config.accumulator, ChunkedAccumulator):
+        chunk_length = config.accumulator.length
+        inner_length = min(chunk_length, length)
+    is_odd = False
+    if inner.format is None and config.product is not None:
+        return None
+    if inner.format is not None:
+        if not _can_round(inner.format, machine, special_terms):
+            return None
+        is_odd = _needs_odd(config, inner.format, widths.term, term_bits, machine)
+    else:
+        if not _fixed_is_exact(inner, widths.term, inner_length, config.lanes, machine):
+            return None
+        if outer is not None and wraps(inner.accumulator):
+            return None  # it would have to wrap at every chunk's end
+    if outer is not None:
+        if outer.format is not None:
+            chunk_specials = (
+                inner.format.has_nan if inner.format is not None else inner.flag_bits > 0
+            )
+            if not _can_round(outer.format, machine, chunk_specials):
+                return None
+        else:
+            chunks = -(-length // chunk_length)
+            chunk = _chunk_bound(inner, outer, chunk_length, widths.term)
+            if not _fixed_is_exact(outer, chunk, chunks, 1, machine):
+                return None
+            if not machine.least_exponent <= chunk.lsb_exponent:
+                return None
+    rounding = tuple(Rounding).index(config.rounding)
+    return TileSpecStruct(
+        inner=_tile_round(config, inner),
+        outer=_tile_round(config, outer),
+        product=(
+            _float_tile_round(config, config.product)
+            if isinstance(config.product, FloatFormat)
+            else TileRoundStruct(is_fixed=True)
+        ),
+        lanes=config.lanes,
+        chunk_length=chunk_length,
+        is_odd=is_odd,
+        has_product_format=config.product is not None,
+        has_integer_operand=isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat),
+        rounding=rounding,
+    )
+
+
+def make_plan(config: MacConfig, length: int) -> Plan:
+    """How to compute sums of `length` products."""
+    widths = mac_widths(config)
+    last = widths.last
+    if config.output_format is None and last.flag_bits:
+        return Plan(Engine.GENERAL)  # the integer under a special's flags is part of the result
+    is_one_sum = (
+        widths.outer is None
+        and widths.inner.format is None
+        and not widths.inner.clips
+        and config.product is None
+    )
+    blas = ((Engine.BLAS32, _FLOAT32), (Engine.BLAS64, _FLOAT64))
+    tiles = ((Engine.TILES32, _FLOAT32), (Engine.TILES64, _FLOAT64))
+    if is_one_sum:
+        for engine, machine in blas:
+            if (
+                length * widths.term.max_integer < 1 << machine.precision
+                and machine.least_exponent <= widths.term.lsb_exponent
+                and _top_exponent(widths.term, length) <= machine.most_exponent
+            ):
+                return Plan(engine)
+    for engine, machine in tiles:
+        spec = _plan_tiles(config, widths, length, machine)
+        if spec is not None:
+            return Plan(engine, spec)
+    return Plan(Engine.GENERAL)

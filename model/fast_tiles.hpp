@@ -1,0 +1,388 @@
+// Register tiles: rounding after each addition, on floating-point vectors.
+//
+// T is float or double, of P = 24 or 53 significand bits. fast_plan.py chooses a tile only where it
+// can show that the products of a step and their sum are exact in T, and that nothing under- or
+// overflows T. What remains is one addition x + y, of partial sum and step, and rounding to p bits.
+// Let s = x + y.
+//
+// Plain: RN_P(s) is rounded to p bits. Right if s is always exact in T, or if rounding is to nearest,
+// x and y have significands of at most p bits, and P >= 2p + 2:
+//   If s needs more than P bits, then, with |x| >= |y| and e(.) the exponent of the leading bit,
+//   the last bit of y lies below e(s) - P + 1, so e(y) < e(s) - P + p <= e(s) - p - 2 and
+//   |y| < 2**(e(s) - p - 2). A midpoint m of the p-bit grid around s is an odd multiple of
+//   2**(e(s) - p), or of the half grid of subnormals, which is larger. x is a multiple of
+//   2**(e(s) - p + 1), hence no midpoint in the normal range; nor is it in the subnormal one: there
+//   a partial sum is a multiple of the grid, and if x is the product, the partial sum y is smaller
+//   than the grid, so it is 0 and s is exact. Thus |s - m| >= 2**(e(s) - p) - 2**(e(s) - p - 2),
+//   which the rounding error of T, at most 2**(e(s) - P), cannot bridge: RN_P(s) lies on the same
+//   side of m as s. (Figueroa, "When is double rounding innocuous?", SIGNUM 1995, has the case
+//   without subnormals.)
+//
+// Odd: s is rounded to odd instead: if inexact, to the neighbour in T whose last bit is 1. Right for
+// every rounding if P >= p + 2, whatever x and y: codes and midpoints have at most p + 1 bits, so
+// their last bit in T is 0, and a number rounded to odd stays on its side of each of them (Boldo and
+// Melquiond, "Emulation of FMA and correctly rounded sums", IEEE TC 2008).
+// The error of the addition comes from Knuth's TwoSum, exact in T.
+//
+// Rounding of v to the p-bit grid: c = 1.5 * 2**(max(e(v), e_min) + P - p) has the grid as its unit
+// in the last place, so (v + c) - c is v rounded to nearest even; the bias 1.5 keeps the sum in one
+// binade, is even, and so keeps the parity. v - r is exact; the other roundings follow from its sign.
+// A format without fraction bits ties to even *exponent fields*: it is not for these tiles.
+
+#pragma once
+
+#include "fast_formats.hpp"
+
+#include <vector>
+
+namespace macsmith {
+
+#if defined(__AVX512F__)
+constexpr int VECTOR_BYTES = 64;
+#elif defined(__AVX__)
+constexpr int VECTOR_BYTES = 32;
+#else
+constexpr int VECTOR_BYTES = 16;
+#endif
+
+template <class T>
+struct Lanes;
+template <>
+struct Lanes<float> {
+  typedef float V __attribute__((vector_size(VECTOR_BYTES)));
+  typedef int32_t W __attribute__((vector_size(VECTOR_BYTES)));
+  typedef int32_t I;
+  static constexpr int fraction_bits = 23;
+  static constexpr int bias = 127;
+};
+template <>
+struct Lanes<double> {
+  typedef double V __attribute__((vector_size(VECTOR_BYTES)));
+  typedef int64_t W __attribute__((vector_size(VECTOR_BYTES)));
+  typedef int64_t I;
+  static constexpr int fraction_bits = 52;
+  static constexpr int bias = 1023;
+};
+
+// Mirrors `TileSpec` of fast_library.py.
+struct TileRound {
+  Format format;
+  double max;           // largest finite number
+  double smallest;      // smallest positive number
+  int32_t max_exponent;  // of `max`
+  int32_t is_fixed;     // no rounding; `clip_low` .. `clip_high` where clips
+  int32_t clips;
+  double clip_low, clip_high;
+};
+
+struct TileSpec {
+  TileRound inner, outer, product;
+  int32_t lanes;
+  int32_t chunk_length;  // 0: not chunked
+  int32_t is_odd;        // inner additions round to odd first; outer ones always do
+  int32_t has_product_format;
+  int32_t has_integer_operand;
+  int32_t rounding;
+};
+
+constexpr int FIXED = 5;  // beside the five roundings: a sum that is never rounded
+
+template <class T>
+struct RoundConstants {
+  using L = Lanes<T>;
+  using V = typename L::V;
+  using W = typename L::W;
+  using I = typename L::I;
+  I low, high;         // exponent fields that the grid is derived from, in place
+  I to_magic, to_grid;  // from such a field to the bits of c and of the grid's unit
+  T max, smallest;
+  I overflow_bits, max_bits;
+  I negative_zero_mask;
+  bool has_gap;
+  T clip_low, clip_high;
+  bool clips;
+
+  explicit RoundConstants(const TileRound &r) {
+    const Format &f = r.format;
+    const int p = f.fraction_bits + 1, P = L::fraction_bits + 1;
+    const int min_normal_exponent = f.least_exponent + f.fraction_bits;
+    clips = r.clips, clip_low = T(r.clip_low), clip_high = T(r.clip_high);
+    if (r.is_fixed) return;
+    low = I(min_normal_exponent + L::bias) << L::fraction_bits;
+    high = I(r.max_exponent + 1 + L::bias) << L::fraction_bits;
+    if (high < low) high = low;
+    to_magic = (I(P - p) << L::fraction_bits) + (I(1) << (L::fraction_bits - 1));
+    to_grid = -(I(p - 1) << L::fraction_bits);
+    max = T(r.max), smallest = T(r.smallest);
+    const T infinity = T(__builtin_inf()), nan = T(__builtin_nan(""));
+    const T over = f.overflow == TO_INFINITY ? infinity : f.overflow == TO_NAN ? nan : max;
+    std::memcpy(&overflow_bits, &over, sizeof over);
+    std::memcpy(&max_bits, &max, sizeof max);
+    has_gap = !f.has_subnormals;
+    negative_zero_mask = f.has_negative_zero ? ~I(0) : 0;
+  }
+};
+
+template <class T>
+constexpr typename Lanes<T>::I exponent_mask() {
+  using I = typename Lanes<T>::I;
+  return (I(2 * Lanes<T>::bias + 1)) << Lanes<T>::fraction_bits;
+}
+template <class T>
+constexpr typename Lanes<T>::I sign_mask() {
+  using I = typename Lanes<T>::I;
+  return I(1) << (8 * sizeof(I) - 1);
+}
+
+// LEAN: only what a format with subnormals and a negative zero needs.
+template <class T, int MODE, bool LEAN>
+inline typename Lanes<T>::V round_lanes(typename Lanes<T>::V v, const RoundConstants<T> &c) {
+  using V = typename Lanes<T>::V;
+  using W = typename Lanes<T>::W;
+  constexpr auto SIGN = sign_mask<T>();
+  constexpr auto MAGNITUDE = ~SIGN;
+  const W bits = (W)v;
+  const W sign = bits & SIGN;
+  W field = bits & exponent_mask<T>();
+  field = field > c.low ? field : c.low - (W){};
+  field = field < c.high ? field : c.high - (W){};
+  const V magic = (V)(field + c.to_magic);
+  V r = (v + magic) - magic;
+  const V magnitude = (V)(bits & MAGNITUDE);
+  if constexpr (MODE != NEAREST_EVEN) {
+    const V grid = (V)(field + c.to_grid);
+    const V signed_grid = (V)((W)grid | sign);
+    const V rest = v - r;
+    const V r_magnitude = (V)((W)r & MAGNITUDE);
+    if constexpr (MODE == TOWARD_ZERO) r = r_magnitude > magnitude ? r - signed_grid : r;
+    if constexpr (MODE == UP) r = rest > 0 ? r + grid : r;
+    if constexpr (MODE == DOWN) r = rest < 0 ? r - grid : r;
+    if constexpr (MODE == NEAREST_AWAY) {
+      const V away = r + signed_grid;
+      const W is_tie = (V)((W)rest & MAGNITUDE) == grid * T(0.5);
+      r = (is_tie & (r_magnitude < magnitude)) ? away : r;
+    }
+  }
+  if constexpr (!LEAN) {
+    if (c.has_gap) {  // no subnormals: nothing between 0 and the smallest number
+      const W in_gap = (magnitude < c.smallest) & (magnitude > 0);
+      W goes_up;
+      if constexpr (MODE == NEAREST_EVEN) goes_up = magnitude > c.smallest * T(0.5);
+      if constexpr (MODE == NEAREST_AWAY) goes_up = magnitude >= c.smallest * T(0.5);
+      if constexpr (MODE == TOWARD_ZERO) goes_up = W{};
+      if constexpr (MODE == UP) goes_up = v > 0;
+      if constexpr (MODE == DOWN) goes_up = v < 0;
+      const V smallest = c.smallest - V{};
+      const V there = (V)((W)(goes_up ? smallest : V{}) | sign);
+      r = in_gap ? there : r;
+    }
+  }
+  const W over = (V)((W)r & MAGNITUDE) > c.max;
+  W overflowed = c.overflow_bits - (W){};
+  if constexpr (MODE == TOWARD_ZERO || MODE == UP || MODE == DOWN) {
+    // finite magnitudes that are rounded down never leave the finite range
+    W rounds_down = magnitude < T(__builtin_inf());
+    if constexpr (MODE == UP) rounds_down &= v < 0;
+    if constexpr (MODE == DOWN) rounds_down &= v > 0;
+    overflowed = rounds_down ? c.max_bits - (W){} : overflowed;
+  }
+  W result = over ? overflowed : (W)r;
+  result |= sign;  // r has the sign of v, or is a zero that lost it
+  if constexpr (!LEAN) {
+    const W is_zero = (result & MAGNITUDE) == 0;
+    result = is_zero ? result & c.negative_zero_mask : result;
+  }
+  return (V)result;
+}
+
+// x + y, rounded to odd.
+template <class T>
+inline typename Lanes<T>::V add_to_odd(typename Lanes<T>::V x, typename Lanes<T>::V y) {
+  using V = typename Lanes<T>::V;
+  using W = typename Lanes<T>::W;
+  const V s = x + y;
+  const V y_part = s - x;
+  const V error = (x - (s - y_part)) + (y - y_part);
+  // where the sum is infinite or NaN, `error` is NaN and compares false
+  const W is_inexact = (W)(error > 0) | (W)(error < 0);
+  const W bits = (W)s;
+  const W toward = (((W)error ^ bits) >> (8 * sizeof(T) - 1)) | 1;  // +1: away from zero
+  const W is_even = ~-(bits & 1);
+  return (V)(bits + (toward & is_even & is_inexact));
+}
+
+// The next partial sum: x + y rounded. Fixed: x + y, clipped.
+template <class T, int MODE, bool LEAN, bool ODD>
+inline typename Lanes<T>::V add_rounded(typename Lanes<T>::V x, typename Lanes<T>::V y,
+                                        const RoundConstants<T> &c) {
+  using V = typename Lanes<T>::V;
+  using W = typename Lanes<T>::W;
+  if constexpr (MODE == FIXED) {
+    V s = x + y;
+    if constexpr (!LEAN) {
+      if (c.clips) {
+        s = s < c.clip_low ? c.clip_low - V{} : s;
+        s = s > c.clip_high ? c.clip_high - V{} : s;
+      }
+    }
+    return s;
+  } else {
+    V s = ODD ? add_to_odd<T>(x, y) : x + y;
+    if constexpr (MODE == DOWN) {
+      // a zero sum is +0 only if both are +0 (hardware, rounding to nearest, prefers +0)
+      const W is_negative_zero = ((W)s << 1 == 0) & (((W)x | (W)y) != 0);
+      s = (V)((W)s | (is_negative_zero & sign_mask<T>()));
+    }
+    return round_lanes<T, MODE, LEAN>(s, c);
+  }
+}
+
+template <class T, bool LEAN>
+inline typename Lanes<T>::V round_any(typename Lanes<T>::V v, const RoundConstants<T> &c,
+                                      int32_t mode) {
+  switch (mode) {
+    case NEAREST_EVEN: return round_lanes<T, NEAREST_EVEN, LEAN>(v, c);
+    case NEAREST_AWAY: return round_lanes<T, NEAREST_AWAY, LEAN>(v, c);
+    case TOWARD_ZERO: return round_lanes<T, TOWARD_ZERO, LEAN>(v, c);
+    case UP: return round_lanes<T, UP, LEAN>(v, c);
+    default: return round_lanes<T, DOWN, LEAN>(v, c);
+  }
+}
+
+// Once per chunk: any rounding, decided at run time.
+template <class T>
+__attribute__((noinline)) void add_chunk(typename Lanes<T>::V &outer, typename Lanes<T>::V inner,
+                                         const RoundConstants<T> &c, const TileRound &r,
+                                         int32_t mode) {
+  if (r.is_fixed) {
+    outer = add_rounded<T, FIXED, false, false>(outer, inner, c);
+    return;
+  }
+  const typename Lanes<T>::V y = round_any<T, false>(inner, c, mode);
+  switch (mode) {
+    case NEAREST_EVEN: outer = add_rounded<T, NEAREST_EVEN, false, true>(outer, y, c); return;
+    case NEAREST_AWAY: outer = add_rounded<T, NEAREST_AWAY, false, true>(outer, y, c); return;
+    case TOWARD_ZERO: outer = add_rounded<T, TOWARD_ZERO, false, true>(outer, y, c); return;
+    case UP: outer = add_rounded<T, UP, false, true>(outer, y, c); return;
+    default: outer = add_rounded<T, DOWN, false, true>(outer, y, c); return;
+  }
+}
+
+constexpr int TILE_ROWS = 4, TILE_VECTORS = 2;
+
+// One tile: ROWS rows of `a` (row stride K) against a panel of columns (K x TILE_VECTORS vectors).
+template <class T, int MODE, bool LEAN, bool ODD, int ROWS>
+void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
+              const RoundConstants<T> &outer_round, const RoundConstants<T> &product_round,
+              int64_t K, const T *a, const typename Lanes<T>::V *panel, T *sums) {
+  using V = typename Lanes<T>::V;
+  using W = typename Lanes<T>::W;
+  const int64_t chunk = spec.chunk_length ? spec.chunk_length : K;
+  const int64_t lanes = spec.lanes;
+  const T positive_zero = spec.has_integer_operand ? T(0) : T(-0.0);  // x + -0 is x, x + 0 is not -0
+  V inner[ROWS][TILE_VECTORS], outer[ROWS][TILE_VECTORS] = {};
+  for (int64_t begin = 0; begin < K; begin += chunk) {
+    const int64_t end = begin + chunk < K ? begin + chunk : K;
+    for (int r = 0; r < ROWS; ++r)
+      for (int v = 0; v < TILE_VECTORS; ++v) inner[r][v] = V{};
+    for (int64_t k = begin; k < end; k += lanes) {
+      V step[ROWS][TILE_VECTORS];
+      W any[ROWS][TILE_VECTORS];  // OR of the products' bits: 0 if all are +0
+      const auto product = [&](int r, int v, int64_t lane) {
+        V p = a[r * K + k + lane] * panel[(k + lane) * TILE_VECTORS + v];
+        if constexpr (!LEAN && MODE != FIXED) {
+          p += positive_zero;
+          if (spec.has_product_format) p = round_lanes<T, MODE, false>(p, product_round);
+        }
+        return p;
+      };
+      for (int r = 0; r < ROWS; ++r)
+        for (int v = 0; v < TILE_VECTORS; ++v) {
+          step[r][v] = product(r, v, 0);
+          any[r][v] = (W)step[r][v];
+        }
+      for (int64_t lane = 1; lane < lanes; ++lane)
+        for (int r = 0; r < ROWS; ++r)
+          for (int v = 0; v < TILE_VECTORS; ++v) {
+            const V p = product(r, v, lane);
+            step[r][v] += p;
+            any[r][v] |= (W)p;
+          }
+      for (int r = 0; r < ROWS; ++r)
+        for (int v = 0; v < TILE_VECTORS; ++v) {
+          if constexpr (MODE == DOWN)  // a zero sum of lanes is +0 only if all of them are
+            step[r][v] = (V)((W)step[r][v] |
+                             (((W)step[r][v] == 0) & (any[r][v] != 0) & sign_mask<T>()));
+          inner[r][v] = add_rounded<T, MODE, LEAN, ODD>(inner[r][v], step[r][v], inner_round);
+        }
+    }
+    if (spec.chunk_length)
+      for (int r = 0; r < ROWS; ++r)
+        for (int v = 0; v < TILE_VECTORS; ++v)
+          add_chunk<T>(outer[r][v], inner[r][v], outer_round, spec.outer, spec.rounding);
+  }
+  for (int r = 0; r < ROWS; ++r)
+    for (int v = 0; v < TILE_VECTORS; ++v)
+      std::memcpy(sums + (r * TILE_VECTORS + v) * int64_t(VECTOR_BYTES / sizeof(T)),
+                  spec.chunk_length ? &outer[r][v] : &inner[r][v], VECTOR_BYTES);
+}
+
+template <class T, int MODE, bool LEAN, bool ODD>
+void run_all(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, const T *a, const T *b,
+             T *sums) {
+  using V = typename Lanes<T>::V;
+  constexpr int64_t width = TILE_VECTORS * VECTOR_BYTES / sizeof(T);
+  const RoundConstants<T> inner(spec.inner), outer(spec.outer), product(spec.product);
+  std::vector<V> panel(size_t(K * TILE_VECTORS));
+  T tile[TILE_ROWS * width];
+  for (int64_t n = 0; n < columns; n += width) {
+    const int64_t used = columns - n < width ? columns - n : width;
+    T *to = reinterpret_cast<T *>(panel.data());
+    for (int64_t k = 0; k < K; ++k, to += width) {
+      for (int64_t j = 0; j < used; ++j) to[j] = b[k * columns + n + j];
+      for (int64_t j = used; j < width; ++j) to[j] = T(0);
+    }
+    for (int64_t m = 0; m < M;) {
+      const bool is_full = M - m >= TILE_ROWS;
+      if (is_full)
+        run_tile<T, MODE, LEAN, ODD, TILE_ROWS>(spec, inner, outer, product, K, a + m * K,
+                                                panel.data(), tile);
+      else
+        run_tile<T, MODE, LEAN, ODD, 1>(spec, inner, outer, product, K, a + m * K, panel.data(),
+                                        tile);
+      for (int64_t r = 0; r < (is_full ? TILE_ROWS : 1); ++r, ++m)
+        std::memcpy(sums + m * columns + n, tile + r * width, size_t(used) * sizeof(T));
+    }
+  }
+}
+
+template <class T>
+int32_t run_tiles(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, const T *a,
+                  const T *b, T *sums) {
+  const auto is_plain = [](const TileRound &r) {
+    return r.format.has_subnormals && r.format.has_negative_zero;
+  };
+  const bool is_lean = spec.rounding == NEAREST_EVEN && is_plain(spec.inner) &&
+                       !spec.has_product_format && !spec.has_integer_operand;
+#define RUN(MODE, LEAN)                                                         \
+  return spec.is_odd ? (run_all<T, MODE, LEAN, true>(spec, M, columns, K, a, b, sums), 0) \
+                     : (run_all<T, MODE, LEAN, false>(spec, M, columns, K, a, b, sums), 0)
+  if (spec.inner.is_fixed) {
+    if (spec.inner.clips)
+      return run_all<T, FIXED, false, false>(spec, M, columns, K, a, b, sums), 0;
+    return run_all<T, FIXED, true, false>(spec, M, columns, K, a, b, sums), 0;
+  }
+  switch (spec.rounding) {
+    case NEAREST_EVEN:
+      if (is_lean) RUN(NEAREST_EVEN, true);
+      RUN(NEAREST_EVEN, false);
+    case NEAREST_AWAY: RUN(NEAREST_AWAY, false);
+    case TOWARD_ZERO: RUN(TOWARD_ZERO, false);
+    case UP: RUN(UP, false);
+    case DOWN: RUN(DOWN, false);
+    default: return 1;
+  }
+#undef RUN
+}
+
+}  // namespace macsmith
