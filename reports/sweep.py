@@ -162,7 +162,9 @@ def parse_sweep(text: str, source: str = "sweep") -> Sweep:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{source}: not TOML: {error}") from None
+        lines = len(text.splitlines())
+        problem = str(error).replace("at end of document", f"at line {lines}, the end of the file")
+        raise ValueError(f"{source}: not TOML: {problem}") from None
     document = _Document(text, source)
     _only_known(document, table, _SWEEP_FIELDS, "")
     entries: list[tuple[str, str]] = []

@@ -1,0 +1,137 @@
+"""The columns of a report row that are drawn: what they mean, their unit, how to show them.
+
+A row is a flat mapping. Beside the metrics here it has what names the design (``design``,
+``design_id``, ``operands``, ``accumulator``, ``technology``), ``checked`` (which check of this very
+design passed, or ``unchecked``), ``failure`` and provenance. A metric that could not be had is
+missing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = [
+    "ACCURACY_METRICS",
+    "COST_METRICS",
+    "Metric",
+    "Row",
+    "metric_value",
+    "present",
+    "spread_change",
+]
+
+Row = Mapping[str, Any]
+Scale = Literal["linear", "log", "change"]
+
+#: Changes below this are drawn on a nearly linear scale, larger ones on a nearly logarithmic one.
+CHANGE_UNIT = 0.01
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column; less is better in all of them.
+
+    Attributes
+    ----------
+    column
+        Its name in a row, with the unit.
+    label, unit
+        For an axis.
+    short
+        For the head of a table.
+    note
+        What one must know to read it.
+    error_column
+        Column of its standard error, if it has one.
+    reference_column
+        Column of the same figure of the unquantised network, if that is not 0.
+    scale
+        ``change``: both signs and several decades, drawn as asinh(value / 0.01).
+    decimals
+        Digits after the point in a table.
+    """
+
+    column: str
+    label: str
+    unit: str
+    short: str
+    note: str = ""
+    error_column: str = ""
+    reference_column: str = ""
+    scale: Scale = "linear"
+    decimals: int = 1
+
+
+def _smollm2(sums: str, label: str, note: str) -> Metric:
+    return Metric(
+        f"smollm2_{sums}_nll_change_per_token",
+        f"SmolLM2-135M, {label}: change of negative log-likelihood",
+        "nats per token",
+        f"SmolLM2 {label}",
+        note,
+        error_column=f"smollm2_{sums}_nll_change_standard_error",
+        scale="change",
+        decimals=3,
+    )
+
+
+def _g2p(sums: str, label: str, kind: str, note: str) -> Metric:
+    return Metric(
+        f"g2p_{sums}_{kind}_error_percent",
+        f"Letters to phonemes, {label}: {kind} error",
+        "%",
+        f"g2p {kind} error, {label}",
+        note,
+        reference_column=f"g2p_{sums}_reference_{kind}_error_percent",
+        decimals=1,
+    )
+
+
+_OWN = "every sum bit for bit as this design's hardware computes it"
+_EXACT = "operands in the design's formats, sums exact, whatever its accumulator"
+
+ACCURACY_METRICS: tuple[Metric, ...] = (
+    _smollm2("own_sums", "own accumulator", _OWN),
+    _smollm2("exact_sums", "exact sums", _EXACT),
+    _g2p("own_sums", "own accumulator", "phoneme", _OWN),
+    _g2p("own_sums", "own accumulator", "word", _OWN),
+    _g2p("exact_sums", "exact sums", "phoneme", _EXACT),
+    _g2p("exact_sums", "exact sums", "word", _EXACT),
+)
+
+COST_METRICS: tuple[Metric, ...] = (
+    Metric("area_um2_per_mac", "Cell area per MAC", "µm²", "Area / MAC", decimals=1),
+    Metric("energy_pj_per_mac", "Energy per MAC", "pJ", "Energy / MAC", decimals=4),
+    Metric("delay_ps", "Critical path", "ps", "Delay", decimals=0),
+    Metric("lut4_per_mac", "LUT4 per MAC", "LUT4", "LUT4 / MAC", decimals=0),
+    Metric("lut6_per_mac", "LUT6 per MAC", "LUT6", "LUT6 / MAC", decimals=0),
+    Metric("carry_per_mac", "Carry bits per MAC", "carries", "Carry / MAC", decimals=0),
+    Metric("flip_flops_per_mac", "Flip-flops per MAC", "flip-flops", "FF / MAC", decimals=0),
+)
+
+
+def metric_value(row: Row, column: str) -> float | None:
+    """The number in a column of a row; None if it is missing (or NaN, as a data frame has it)."""
+    value = row.get(column)
+    if value is None or isinstance(value, str):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def present(metrics: Iterable[Metric], rows: Iterable[Row]) -> list[Metric]:
+    """The metrics that at least one row has, in their order."""
+    rows = list(rows)
+    return [
+        metric
+        for metric in metrics
+        if any(metric_value(row, metric.column) is not None for row in rows)
+    ]
+
+
+def spread_change(value: float) -> float:
+    """Position of a change on its axis: linear around 0, logarithmic far from it."""
+    return math.asinh(value / CHANGE_UNIT)

@@ -1,0 +1,263 @@
+"""The Pareto chart as a picture (PNG, for a README or a paper)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from macsmith.reports.metrics import (
+    ACCURACY_METRICS,
+    CHANGE_UNIT,
+    COST_METRICS,
+    Metric,
+    Row,
+    metric_value,
+    present,
+)
+from macsmith.reports.page import front_indices
+from macsmith.reports.style import accumulator_marks, operand_colours, pretty_operands
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
+
+__all__ = ["draw_pareto"]
+
+_INK, _SOFT, _GRID, _FRONT = "#1c2126", "#5c6670", "#eef1f4", "#9fb3c4"
+
+# Where a label may stand, in points from its mark: right, left, above, below, then further away.
+_OFFSETS: tuple[tuple[float, float, str], ...] = (
+    (8, 0, "left"),
+    (-8, 0, "right"),
+    (6, 8, "left"),
+    (6, -8, "left"),
+    (-6, 8, "right"),
+    (-6, -8, "right"),
+    (0, 13, "center"),
+    (0, -13, "center"),
+    (12, 22, "left"),
+    (12, -22, "left"),
+    (-12, 22, "right"),
+    (-12, -22, "right"),
+    (16, 36, "left"),
+    (16, -36, "left"),
+    (-16, 36, "right"),
+    (-16, -36, "right"),
+)
+
+
+def draw_pareto(
+    rows: Sequence[Row],
+    path: Path,
+    *,
+    technology: str | None = None,
+    accuracy: str | None = None,
+    title: str = "",
+    footnote: str = "",
+) -> None:
+    """Draw accuracy against the first two cost metrics of a technology, fronts marked, as PNG.
+
+    Parameters
+    ----------
+    rows
+        Report rows.
+    path
+        PNG file to write.
+    technology, accuracy
+        Which ones; by default the first that the rows have.
+    title, footnote
+        Text above and below.
+
+    Raises
+    ------
+    ValueError
+        No row has an accuracy and a cost to draw.
+    """
+    # The object-oriented interface: no window system, no global state of pyplot.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    if technology is None and rows:
+        technology = str(rows[0]["technology"])
+    here = [row for row in rows if row["technology"] == technology]
+    metrics = present(ACCURACY_METRICS, here)
+    chosen = next((m for m in metrics if accuracy in (None, m.column)), None)
+    costs = present(COST_METRICS, here)[:2]
+    if chosen is None or not costs:
+        raise ValueError(
+            f"a picture must have an accuracy and a cost metric, not {len(metrics)} and "
+            f"{len(costs)} (technology {technology}, accuracy {accuracy or 'any'})"
+        )
+    colours, marks = operand_colours(rows), accumulator_marks(rows)
+    figure = Figure(figsize=(12.4, 6.2), dpi=160, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(costs), squeeze=False)[0]
+    figure.subplots_adjust(left=0.065, right=0.985, top=0.80, bottom=0.155, wspace=0.16)
+    for axis, cost in zip(axes, costs, strict=True):
+        _draw_axes(axis, here, chosen, cost, colours, marks)
+    figure.text(0.012, 0.955, title, fontsize=15, fontweight="bold", color=_INK, va="center")
+    figure.text(
+        0.012, 0.905, f"{chosen.label}, {chosen.unit}", fontsize=10.5, color=_SOFT, va="center"
+    )
+    figure.text(0.012, 0.03, footnote, fontsize=8.5, color=_SOFT, va="center")
+    handles: list[Any] = [
+        Line2D([], [], marker="o", ls="", color=colour, label=pretty_operands(name), ms=6)
+        for name, colour in colours.items()
+    ]
+    accumulators: list[Any] = [
+        Line2D([], [], marker=mark.matplotlib, ls="", ms=6, color=_INK, label=name)
+        if mark.is_filled
+        else Line2D([], [], marker=mark.matplotlib, ls="", ms=6, mfc="white", mec=_INK, label=name)
+        for name, mark in marks.items()
+    ]
+    legend = {"frameon": False, "fontsize": 9, "handletextpad": 0.1, "columnspacing": 1.0}
+    figure.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(0.005, 0.885), ncols=12, **legend
+    )
+    figure.legend(
+        handles=accumulators, loc="upper right", bbox_to_anchor=(0.99, 0.885), ncols=8, **legend
+    )
+    canvas.draw()
+    for axis in axes:
+        _place_labels(axis, canvas)
+    temporary = path.with_name(f".{path.name}.part")
+    # no date or version in the file: the same rows give the same bytes
+    figure.savefig(temporary, format="png", metadata={"Software": None})
+    temporary.replace(path)
+
+
+def _draw_axes(
+    axis: Axes,
+    rows: Sequence[Row],
+    accuracy: Metric,
+    cost: Metric,
+    colours: dict[str, str],
+    marks: dict[str, Any],
+) -> None:
+    points = [
+        (index, x, y)
+        for index, row in enumerate(rows)
+        if (x := metric_value(row, cost.column)) is not None
+        and (y := metric_value(row, accuracy.column)) is not None
+    ]
+    technology = str(rows[0]["technology"])
+    front = set(front_indices(rows, technology, accuracy.column, cost.column))
+    line = sorted((x, -y) for index, x, y in points if index in front)
+    axis.plot(
+        [x for x, _ in line],
+        [-y for _, y in line],
+        drawstyle="steps-post",
+        color=_FRONT,
+        lw=1.8,
+        zorder=1,
+    )
+    if accuracy.scale == "change":
+        axis.set_yscale("asinh", linear_width=CHANGE_UNIT)
+        _change_ticks(axis, [y for _, _, y in points])
+    reference = 0.0 if accuracy.scale == "change" else None
+    if accuracy.reference_column:
+        references = [metric_value(row, accuracy.reference_column) for row in rows]
+        reference = next((value for value in references if value is not None), None)
+    if reference is not None:
+        axis.axhline(reference, color=_SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
+        axis.annotate(
+            "unquantised network",
+            (1, reference),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, 2),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            color=_SOFT,
+        )
+    for index, x, y in points:
+        row = rows[index]
+        mark, colour = marks[str(row["accumulator"])], colours[str(row["operands"])]
+        error = metric_value(row, accuracy.error_column) if accuracy.error_column else None
+        if error is not None:
+            axis.errorbar(x, y, yerr=error, color=colour, alpha=0.45, lw=1, fmt="none", zorder=2)
+        axis.plot(
+            x,
+            y,
+            marker=mark.matplotlib,
+            ms=8.5 if index in front else 6.5,
+            mfc=colour if mark.is_filled else "white",
+            mec="white" if mark.is_filled else colour,
+            mew=0.8 if mark.is_filled else 1.6,
+            ls="",
+            zorder=4 if index in front else 3,
+            gid="point",
+        )
+        if index in front:
+            axis.annotate(
+                str(row["design"]),
+                (x, y),
+                xytext=(8, 0),
+                textcoords="offset points",
+                fontsize=8.5,
+                fontweight="bold",
+                color=colour,
+                va="center",
+                gid="label",
+                zorder=5,
+            )
+    axis.set_xlim(0, max((x for _, x, _ in points), default=1.0) * 1.12)
+    axis.set_xlabel(f"{cost.label}, {cost.unit}", color=_INK, fontsize=10.5)
+    axis.grid(color=_GRID, lw=0.8)
+    axis.set_axisbelow(True)
+    axis.tick_params(colors=_INK, labelsize=9, length=3, color="#c6ccd3")
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axis.spines[side].set_color("#c6ccd3")
+
+
+def _change_ticks(axis: Axes, values: Sequence[float]) -> None:
+    """Ticks 0, +-0.01, +-0.03, +-0.1, ... and limits with room for labels."""
+    low, high = min([*values, 0.0]), max([*values, 0.0])
+    places = [math.asinh(value / CHANGE_UNIT) for value in (low, high)]
+    room = 0.08 * (places[1] - places[0] or 1.0)
+    axis.set_ylim(
+        math.sinh(places[0] - room) * CHANGE_UNIT, math.sinh(places[1] + room) * CHANGE_UNIT
+    )
+    magnitudes = [factor * 10.0**decade for decade in range(-2, 4) for factor in (1, 3)]
+    ticks = sorted([0.0, *magnitudes, *(-value for value in magnitudes)])
+    bottom, top = axis.get_ylim()
+    ticks = [tick for tick in ticks if bottom <= tick <= top]
+    axis.set_yticks(ticks, [f"{tick:+.2g}".replace("-", "−") if tick else "0" for tick in ticks])
+    axis.set_yticks([], minor=True)
+
+
+def _place_labels(axis: Axes, canvas: Any) -> None:
+    """Move each label to the first place where it covers least of marks and other labels."""
+    renderer = canvas.get_renderer()
+    taken = [
+        artist.get_window_extent(renderer) for artist in axis.lines if artist.get_gid() == "point"
+    ]
+    frame = axis.get_window_extent(renderer)
+    labels: list[Annotation] = [text for text in axis.texts if text.get_gid() == "label"]  # type: ignore[misc]
+    for text in labels:
+        best: tuple[float, Any, tuple[float, float, str]] | None = None
+        for offset in _OFFSETS:
+            text.set_position(offset[:2])
+            text.set_horizontalalignment(offset[2])  # type: ignore[arg-type]
+            box = text.get_window_extent(renderer)
+            covered = sum(_overlap(box, other) for other in taken)
+            outside = box.width * box.height - _overlap(box, frame)
+            price = covered + 5 * outside + 0.5 * math.hypot(*offset[:2])
+            if best is None or price < best[0]:
+                best = (price, box, offset)
+        assert best is not None
+        text.set_position(best[2][:2])
+        text.set_horizontalalignment(best[2][2])  # type: ignore[arg-type]
+        taken.append(best[1])
+
+
+def _overlap(first: Any, second: Any) -> float:
+    width = min(first.x1, second.x1) - max(first.x0, second.x0)
+    height = min(first.y1, second.y1) - max(first.y0, second.y0)
+    return float(max(width, 0.0) * max(height, 0.0))

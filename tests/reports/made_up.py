@@ -1,0 +1,61 @@
+"""Made-up rows for tests of tables, pictures and pages: no figure here was measured."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from macsmith.model.config import parse_design
+from macsmith.reports.sweep import default_sweep_path, load_sweep
+
+
+def made_up_rows(technologies: tuple[str, ...] = ("asap7", "ice40")) -> list[dict[str, Any]]:
+    """A row for each design of the default sweep, one of them failed, one unchecked."""
+    random.seed(1)
+    rows: list[dict[str, Any]] = []
+    base = {"e4m3": 0.019, "e5m2": 0.105, "e4m3xe5m2": 0.06, "e3m2": 0.085, "e2m3": 0.111}
+    base |= {"e2m1": 3.5, "int8": 0.03, "int6": 0.405, "int4": 6.2}
+    size = {"e4m3": 48.0, "e5m2": 55.0, "e4m3xe5m2": 51.0, "e3m2": 27.0, "e2m3": 26.0}
+    size |= {"e2m1": 14.0, "int8": 49.0, "int6": 30.0, "int4": 17.0}
+    for technology in technologies:
+        for design in load_sweep(default_sweep_path()).designs:
+            operands, accumulator = design.text.split(":")[:2]
+            loss = {"e6m5": 0.331, "e6m5/64": 0.02, "e6m9/64": 0.01}.get(accumulator, 0.0)
+            area = size[operands] * {"exact": 1.0, "e6m9": 0.82, "e6m5": 0.6}.get(
+                accumulator, 0.95
+            )
+            own = base[operands] + loss + random.gauss(0, 0.003)
+            row: dict[str, Any] = {
+                "design": design.text,
+                "design_id": design.id,
+                "operands": operands,
+                "accumulator": accumulator,
+                "lanes": 1,
+                "technology": technology,
+                "checked": "65536 operand pairs, 204800 results",
+                "checked_results": 204800,
+                "smollm2_own_sums_nll_change_per_token": own,
+                "smollm2_own_sums_nll_change_standard_error": 0.01 + own / 20,
+                "smollm2_exact_sums_nll_change_per_token": base[operands],
+                "smollm2_exact_sums_nll_change_standard_error": 0.003 + base[operands] / 50,
+                "g2p_own_sums_phoneme_error_percent": 10.2 + own / 2,
+                "g2p_own_sums_reference_phoneme_error_percent": 10.2,
+                "verilog": f"verilog/{design.id}.v",
+            }
+            if technology == "ice40":
+                row |= {"lut4_per_mac": area * 5, "carry_per_mac": 50, "flip_flops_per_mac": 48}
+            else:
+                row |= {
+                    "area_um2_per_mac": area,
+                    "delay_ps": 2500.0 - area * 10,
+                    "energy_pj_per_mac": area / 300,
+                    "recipe": "smallest",
+                }
+            rows.append(row)
+    rows[3]["checked"] = "unchecked"
+    del rows[3]["checked_results"]
+    for column in ("area_um2_per_mac", "delay_ps", "energy_pj_per_mac"):
+        rows[5].pop(column)
+    rows[5]["failure"] = "synth: yosys: ABC ended with signal 9 <no memory & no luck>"
+    assert parse_design(rows[5]["design"])
+    return rows
