@@ -1,0 +1,423 @@
+"""A gate-level netlist compiled to machine code: 64 independent streams in each word.
+
+`compile_netlist` turns a netlist (Yosys' generic gates or mapped cells, registers allowed) into
+straight-line C++ over 64-bit words and loads it; `CompiledNetlist.simulate` runs port waveforms
+through it and counts the toggles of every net. There are no delays: within a cycle each net takes
+its final value at once, so glitches are neither seen nor counted.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from macsmith.sim.netlist_cells import CellModel
+from macsmith.sim.netlist_function import Function
+from macsmith.sim.netlist_graph import (
+    CONSTANT_NETS,
+    Instance,
+    Netlist,
+    NetlistError,
+    Port,
+    combinational_order,
+    model_of,
+)
+
+__all__ = ["CompileError", "CompiledNetlist", "SimulationResult", "compile_netlist"]
+
+RUNTIME = Path(__file__).with_name("netlist_runtime.cpp")
+STATEMENTS_PER_FUNCTION = 400
+"""Compile time grows faster than linearly with the length of a function."""
+
+
+class CompileError(RuntimeError):
+    """The system compiler is missing or failed; shows the command and the end of its output."""
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """What a simulation gives.
+
+    Attributes
+    ----------
+    outputs
+        One array per output port: uint64, ``[cycles, streams]``, or ``[cycles, streams, words]``
+        for ports wider than 64 bits (least significant word first). Sampled before the clock
+        edge that ends the cycle.
+    toggles
+        int64, one per net of the netlist: changes from one cycle to the next, summed over the
+        streams and the counted cycles; None if not asked for.
+    counted_cycles
+        Cycles (times streams) over which `toggles` counts.
+    """
+
+    outputs: dict[str, NDArray[np.uint64]]
+    toggles: NDArray[np.int64] | None
+    counted_cycles: int
+
+
+class CompiledNetlist:
+    """A netlist ready to run; made by `compile_netlist`.
+
+    Attributes
+    ----------
+    netlist
+        What was compiled.
+    clock
+        Name of the clock port, or None without registers. It takes no waveform: every cycle ends
+        with its active edge.
+    inputs, outputs
+        Ports with their widths in bits, the clock left out.
+    """
+
+    def __init__(self, netlist: Netlist, clock: str | None, library: ctypes.CDLL) -> None:
+        self.netlist = netlist
+        self.clock = clock
+        self._library = library
+        ports = netlist.ports.values()
+        self._inputs = [p for p in ports if not p.is_output and p.name != clock]
+        self._outputs = [p for p in ports if p.is_output]
+        self.inputs = {port.name: len(port.nets) for port in self._inputs}
+        self.outputs = {port.name: len(port.nets) for port in self._outputs}
+        library.macsmith_simulate.restype = None
+        self._registers = int(library.macsmith_registers())
+
+    def simulate(
+        self,
+        waveforms: Mapping[str, NDArray[np.generic]],
+        *,
+        count_toggles: bool = False,
+        first_counted_cycle: int = 1,
+    ) -> SimulationResult:
+        """Run all streams through all cycles, registers starting at 0.
+
+        Parameters
+        ----------
+        waveforms
+            For every input port but the clock an integer array ``[cycles, streams]``, or
+            ``[cycles, streams, words]`` of uint64 (least significant word first) where the port
+            is wider than 64 bits. Signed integers stand for two's complement of the port's width.
+        count_toggles
+            Whether to count them; costs about as much as the simulation itself.
+        first_counted_cycle
+            Changes into this cycle and later ones are counted; cycle 0 has none before it.
+
+        Raises
+        ------
+        ValueError
+            A port is missing or unknown, shapes differ, a value does not fit its port, or
+            `first_counted_cycle` leaves nothing to count.
+        TypeError
+            A waveform is no integer array.
+        """
+        arrays, cycles, streams = self._pack(waveforms)
+        if count_toggles and not 1 <= first_counted_cycle < cycles:
+            raise ValueError(
+                f"{self.netlist.name}: first_counted_cycle {first_counted_cycle} with {cycles} "
+                "cycles; must be at least 1 and less than the number of cycles"
+            )
+        results = {
+            port.name: np.zeros((cycles, streams, _words(port)), dtype=np.uint64)
+            for port in self._outputs
+        }
+        toggles = np.zeros(self.netlist.net_count, dtype=np.int64) if count_toggles else None
+        states = np.zeros((-(-streams // 64), max(self._registers, 1)), dtype=np.uint64)
+        if not self._registers:
+            states = np.zeros((1, 1), dtype=np.uint64)
+        widths_in, nets_in = _port_tables(self._inputs)
+        widths_out, nets_out = _port_tables(self._outputs)
+        self._library.macsmith_simulate(
+            ctypes.c_uint64(cycles),
+            ctypes.c_uint64(streams),
+            ctypes.c_uint32(len(self._inputs)),
+            _address(widths_in),
+            _address(nets_in),
+            _addresses([arrays[port.name] for port in self._inputs]),
+            ctypes.c_uint32(len(self._outputs)),
+            _address(widths_out),
+            _address(nets_out),
+            _addresses([results[port.name] for port in self._outputs]),
+            ctypes.c_uint64(first_counted_cycle),
+            _address(toggles) if toggles is not None else None,
+            _address(states),
+        )
+        return SimulationResult(
+            outputs={n: a[:, :, 0] if a.shape[2] == 1 else a for n, a in results.items()},
+            toggles=toggles,
+            counted_cycles=(cycles - first_counted_cycle) * streams if count_toggles else 0,
+        )
+
+    def _pack(
+        self, waveforms: Mapping[str, NDArray[np.generic]]
+    ) -> tuple[dict[str, NDArray[np.uint64]], int, int]:
+        """Waveforms as contiguous uint64 ``[cycles, streams, words]``, checked."""
+        name = self.netlist.name
+        if set(waveforms) != set(self.inputs):
+            raise ValueError(
+                f"{name}: waveforms for {sorted(waveforms)}; must be for {sorted(self.inputs)}"
+            )
+        shape: tuple[int, ...] | None = None
+        arrays: dict[str, NDArray[np.uint64]] = {}
+        for port in self._inputs:
+            array = np.asarray(waveforms[port.name])
+            if not np.issubdtype(array.dtype, np.integer) and array.dtype != np.bool_:
+                raise TypeError(
+                    f"{name}: waveform of {port.name} is {array.dtype}; must be an integer array"
+                )
+            words = _words(port)
+            expected = "[cycles, streams]" if words == 1 else f"[cycles, streams, {words}] uint64"
+            fits = array.ndim == 2 if words == 1 else array.ndim == 3 and array.shape[2] == words
+            if not fits or (shape is not None and array.shape[:2] != shape):
+                raise ValueError(
+                    f"{name}: waveform of {port.name} ({len(port.nets)} bits) has shape "
+                    f"{array.shape}; must be {expected}"
+                    + (f" with {shape[0]} cycles and {shape[1]} streams" if shape else "")
+                )
+            shape = array.shape[:2]
+            arrays[port.name] = _to_words(name, port, array)
+        if shape is None:
+            raise ValueError(f"{name}: no input port; there is nothing to simulate")
+        if 0 in shape:
+            raise ValueError(f"{name}: {shape[0]} cycles of {shape[1]} streams; must be at least 1")
+        return arrays, shape[0], shape[1]
+
+
+def _words(port: Port) -> int:
+    return max(1, -(-len(port.nets) // 64))
+
+
+def _to_words(name: str, port: Port, array: NDArray[np.generic]) -> NDArray[np.uint64]:
+    width = len(port.nets)
+    if _words(port) > 1:
+        words = np.ascontiguousarray(array, dtype=np.uint64)
+        spare = 64 * _words(port) - width
+        if spare and int(words[:, :, -1].max()) >> (64 - spare):
+            raise ValueError(f"{name}: a value on {port.name} needs more than its {width} bits")
+        return words
+    lowest, highest = int(array.min()), int(array.max())
+    if highest >= 1 << width or lowest < -(1 << (width - 1)):
+        raise ValueError(
+            f"{name}: values {lowest} to {highest} on {port.name}; must fit its {width} bits"
+        )
+    mask = np.uint64((1 << width) - 1)
+    unsigned = array.astype(np.int64).view(np.uint64) if lowest < 0 else array.astype(np.uint64)
+    return np.ascontiguousarray(unsigned & mask)[:, :, np.newaxis]
+
+
+def _port_tables(ports: Sequence[Port]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    widths = np.array([len(port.nets) for port in ports], dtype=np.uint32)
+    nets = np.array([net for port in ports for net in port.nets], dtype=np.uint32)
+    return widths, nets
+
+
+def _address(array: NDArray[np.generic]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _addresses(arrays: Sequence[NDArray[np.uint64]]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * max(len(arrays), 1))(*(array.ctypes.data for array in arrays))
+
+
+def compile_netlist(
+    netlist: Netlist, models: Mapping[str, CellModel], *, cache_dir: Path | None = None
+) -> CompiledNetlist:
+    """Compile a netlist, or load it if the same one was compiled before.
+
+    Parameters
+    ----------
+    models
+        Logic of the library cells by name (`Technology.models()`); Yosys' generic gates are known.
+    cache_dir
+        Where compiled netlists are kept by the hash of their source; default
+        ``$XDG_CACHE_HOME/macsmith/netlists``, by default in ``~/.cache``.
+
+    Raises
+    ------
+    NetlistError
+        Unknown cell, combinational loop, net with two drivers or none, registers on more than
+        one clock or edge, or a clock that is no input port.
+    CompileError
+        No C++ compiler, or it failed.
+    """
+    source, clock = _generate(netlist, models)
+    return CompiledNetlist(netlist, clock, _load(source, cache_dir or _user_cache()))
+
+
+def _user_cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "macsmith" / "netlists"
+
+
+def _generate(netlist: Netlist, models: Mapping[str, CellModel]) -> tuple[str, str | None]:
+    """C++ text of a netlist and the name of its clock port."""
+    order, registers = combinational_order(netlist, models)
+    clock = _clock_port(netlist, registers, models)
+    state_of = {instance.name: index for index, instance in enumerate(registers)}
+    held: list[str] = []  # outputs of registers, known at once
+    edges: list[str] = []
+    for instance in registers:
+        model = model_of(instance, models)
+        register = model.flip_flop
+        assert register is not None
+        state = f"s[{state_of[instance.name]}]"
+        following = register.next_state.to_c(_text_of(instance, model, state))
+        edges.append(f"{state} = {_masked(following, instance, model, state)};")
+        if register.clear is None and register.preset is None:
+            held += _outputs(instance, model, state)
+    logic: list[str] = []
+    for instance in order:
+        model = model_of(instance, models)
+        index = state_of.get(instance.name)
+        state = f"s[{index}]" if index is not None else ""
+        shown = f"({_masked(state, instance, model, state)})" if state else ""
+        logic += _outputs(instance, model, shown)
+    text = [
+        "#include <cstdint>",
+        f"static const uint32_t NETS = {netlist.net_count};",
+        f"static const uint32_t REGISTERS = {len(registers)};",
+        *_functions("evaluate", held + logic),
+        *_functions("clock_edge", edges),
+    ]
+    return "\n".join(text) + "\n" + RUNTIME.read_text(encoding="utf-8"), clock
+
+
+def _text_of(instance: Instance, model: CellModel, state: str) -> "_Names":
+    return _Names(instance, model, state)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Maps a pin or state name of an instance to its C text."""
+
+    instance: Instance
+    model: CellModel
+    state: str
+
+    def __call__(self, name: str) -> str:
+        register = self.model.flip_flop
+        if register is not None and name == register.state:
+            return self.state
+        if register is not None and name == register.inverted_state:
+            return f"~{self.state}"
+        return f"v[{self.instance.pins[name]}]"
+
+
+def _masked(value: str, instance: Instance, model: CellModel, state: str) -> str:
+    """A register's value with its asynchronous preset and clear applied; clear wins."""
+    register = model.flip_flop
+    assert register is not None
+    names = _text_of(instance, model, state)
+
+    def text(function: Function) -> str:
+        return function.to_c(names)
+
+    if register.preset is not None:
+        value = f"({value} | {text(register.preset)})"
+    if register.clear is not None:
+        value = f"({value} & ~{text(register.clear)})"
+    return value
+
+
+def _outputs(instance: Instance, model: CellModel, state: str) -> list[str]:
+    names = _text_of(instance, model, state)
+    return [
+        f"v[{instance.pins[pin]}] = {function.to_c(names)};"
+        for pin, function in model.outputs.items()
+        if pin in instance.pins
+    ]
+
+
+def _functions(name: str, statements: list[str]) -> list[str]:
+    """The statements as one function calling pieces of bearable length."""
+    arguments = "uint64_t *__restrict v, uint64_t *__restrict s"
+    text: list[str] = []
+    pieces = range(0, len(statements), STATEMENTS_PER_FUNCTION)
+    for number, start in enumerate(pieces):
+        body = statements[start : start + STATEMENTS_PER_FUNCTION]
+        text.append(f"static __attribute__((noinline)) void {name}_{number}({arguments}) {{")
+        text += [f"  {statement}" for statement in body]
+        text += ["  (void)v; (void)s;", "}"]
+    text.append(f"static void {name}({arguments}) {{")
+    text += [f"  {name}_{number}(v, s);" for number in range(len(pieces))]
+    return [*text, "  (void)v; (void)s;", "}"]
+
+
+def _clock_port(
+    netlist: Netlist, registers: Sequence[Instance], models: Mapping[str, CellModel]
+) -> str | None:
+    """The input port every register is clocked by, on one edge."""
+    seen: dict[tuple[int, str], str] = {}
+    for instance in registers:
+        register = model_of(instance, models).flip_flop
+        assert register is not None
+        names = register.clocked_on.variables()
+        if len(names) != 1:
+            raise NetlistError(
+                f"cell {instance.name} ({instance.cell}) has the clock {register.clocked_on}; "
+                "must be one pin"
+            )
+        edge = "rising" if register.clocked_on.evaluate({names[0]: 1}) else "falling"
+        seen.setdefault((instance.pins[names[0]], edge), instance.name)
+    if not seen:
+        return None
+    if len(seen) > 1:
+        shown = ", ".join(
+            f"{edge} {netlist.net_names[net]} ({name})" for (net, edge), name in seen.items()
+        )
+        raise NetlistError(f"{netlist.name}: registers on several clocks: {shown}; must be one")
+    ((net, _),) = seen
+    for port in netlist.ports.values():
+        if not port.is_output and port.nets == (net,):
+            return port.name
+    raise NetlistError(
+        f"{netlist.name}: the clock {netlist.net_names[net]} is no 1-bit input port; gated or "
+        "divided clocks are not simulated"
+    )
+
+
+@functools.cache
+def _compiler() -> str:
+    wanted = os.environ.get("CXX", "g++")
+    found = shutil.which(wanted)
+    if found is None:
+        raise CompileError(
+            f"C++ compiler {wanted!r} is not on PATH; install g++ or set CXX to a compiler"
+        )
+    return found
+
+
+def _load(source: str, cache_dir: Path) -> ctypes.CDLL:
+    flags = ["-std=c++17", "-O2", "-fPIC", "-shared"]
+    if platform.machine() in ("x86_64", "AMD64"):
+        flags.append("-mpopcnt")
+    compiler = _compiler()
+    key = "\n".join([compiler, platform.machine(), *flags, source])
+    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+    target = cache_dir / f"{digest}.so"
+    if not target.exists():
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache_dir) as folder:
+            text = Path(folder) / "netlist.cpp"
+            text.write_text(source, encoding="utf-8")
+            built = Path(folder) / "netlist.so"
+            command = [compiler, *flags, "-o", str(built), str(text)]
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            if result.returncode != 0:
+                tail = "\n".join(result.stderr.strip().splitlines()[-15:])
+                raise CompileError(f"{' '.join(command)}: failed\n{tail}")
+            built.replace(target)  # whole or not at all: several processes share the folder
+    return ctypes.CDLL(str(target))
+
+
+# Net numbers below this are constants, set once by the runtime.
+assert CONSTANT_NETS == 2

@@ -1,0 +1,271 @@
+"""The price of a design in one flat record: area, delay, energy, or LUTs.
+
+This is what the command line's ``synth`` verb prints and what a result row takes its cost from.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from macsmith.sim.netlist import CompiledNetlist, compile_netlist
+from macsmith.sim.netlist_graph import read_netlist
+from macsmith.synth.energy import EnergyResult, measure_energy
+from macsmith.synth.fpga import family_of, map_to_fpga
+from macsmith.synth.liberty import read_liberty
+from macsmith.synth.linear import technology_from_library
+from macsmith.synth.recipes import RECIPES, Recipe
+from macsmith.synth.synthesize import MappedDesign, SynthesisResult, synthesize
+from macsmith.synth.technology import TECHNOLOGIES, Technology, technology
+from macsmith.synth.yosys import quote, run_yosys
+
+__all__ = ["MismatchError", "price", "resolve_technology"]
+
+Waveforms = Mapping[str, NDArray[np.generic]]
+
+
+class MismatchError(RuntimeError):
+    """A mapped netlist that does not do what the Verilog says; shows the first difference."""
+
+
+def resolve_technology(name: str, liberty: Sequence[Path] = ()) -> Technology:
+    """A technology kept in the project, or one made from the user's Liberty files.
+
+    Parameters
+    ----------
+    name
+        Name or alias; only a label where `liberty` is given.
+    liberty
+        Liberty files, plain or gzip.
+
+    Raises
+    ------
+    ValueError
+        Unknown name, or (`LibertyError`) a file that cannot be used.
+    """
+    if liberty:
+        return technology_from_library(read_liberty(liberty), name=name)
+    return technology(name)
+
+
+def price(
+    verilog_files: Sequence[Path],
+    top: str,
+    tech: str | Technology,
+    *,
+    build_dir: Path,
+    waveforms: Waveforms | None = None,
+    macs_per_cycle: float = 1.0,
+    first_counted_cycle: int = 1,
+    period_ps: float | None = None,
+    recipes: Sequence[Recipe] = RECIPES,
+    allow_dsp: bool = False,
+) -> dict[str, Any]:
+    """Area, delay and energy of a design on a standard-cell library, or its counts on an FPGA.
+
+    Parameters
+    ----------
+    verilog_files, top
+        The design.
+    tech
+        A `Technology`, the name of one, or an FPGA family.
+    waveforms
+        Operands for the energy: for every input port but the clock an array
+        ``[cycles, streams]`` (see `CompiledNetlist.simulate`). With them every netlist on the front
+        is also compared with the Verilog, output by output, from `first_counted_cycle` on. Without
+        them the record has no energy.
+    macs_per_cycle
+        Multiply-accumulates per counted cycle, on average over the waveforms.
+    first_counted_cycle
+        First cycle that counts; those before it hold the reset and the filling of pipelines.
+    period_ps
+        Clock period for leakage; by default the delay of each netlist.
+    allow_dsp
+        On an FPGA, whether multipliers may become DSP blocks.
+
+    Returns
+    -------
+    dict
+        Flat but for ``front`` (a list of flat records, one per recipe on the front of area and
+        delay) and ``tool_versions``. The figures outside ``front`` are those of the netlist of
+        least area times delay. JSON-ready; a metric that was not measured is missing.
+
+    Raises
+    ------
+    ValueError
+        Unknown technology, missing file, or waveforms that do not fit the ports.
+    ToolError
+        Yosys or ABC failed.
+    MismatchError
+        A mapped netlist computes something else than the Verilog.
+    """
+    if isinstance(tech, str):
+        family = family_of(tech)
+        if family is not None:
+            return _price_fpga(verilog_files, top, family, Path(build_dir), allow_dsp)
+        if tech.strip().lower() not in {a for names in TECHNOLOGIES.values() for a in names}:
+            raise ValueError(
+                f"technology {tech!r} is unknown; must be one of {', '.join(TECHNOLOGIES)}, "
+                "ice40, ecp5, xilinx7, or Liberty files of your own"
+            )
+        tech = technology(tech)
+    result = synthesize(verilog_files, top, tech, build_dir=build_dir, recipes=recipes)
+    energies: dict[str, EnergyResult] = {}
+    compared = 0
+    if waveforms is not None:
+        reference = _simulate_reference(verilog_files, top, Path(build_dir), waveforms)
+        for design in result.front:
+            compiled = compile_netlist(design.netlist(), tech.models())
+            simulated = compiled.simulate(
+                waveforms, count_toggles=True, first_counted_cycle=first_counted_cycle
+            )
+            compared = _compare(
+                compiled, design, waveforms, simulated.outputs, reference, first_counted_cycle
+            )
+            energies[design.recipe] = measure_energy(
+                compiled.netlist,
+                tech,
+                simulated,
+                period_ps=period_ps or design.delay_ps,
+                macs_per_cycle=macs_per_cycle,
+            )
+    return _record(result, tech, energies, compared)
+
+
+def _price_fpga(
+    verilog_files: Sequence[Path], top: str, family: str, build_dir: Path, allow_dsp: bool
+) -> dict[str, Any]:
+    result = map_to_fpga(verilog_files, top, family, build_dir=build_dir, allow_dsp=allow_dsp)
+    return {
+        "top": top,
+        "technology": result.family,
+        "technology_title": result.title,
+        "kind": "fpga",
+        **result.metrics,
+        "flow": result.flow,
+        "tool_versions": result.tool_versions,
+    }
+
+
+def _simulate_reference(
+    verilog_files: Sequence[Path], top: str, build_dir: Path, waveforms: Waveforms
+) -> dict[str, NDArray[np.uint64]]:
+    """Outputs of the Verilog itself: elaborated to generic gates, nothing optimised by ABC."""
+    folder = build_dir.resolve()
+    commands = [f"read_verilog {quote(Path(file).resolve())}" for file in verilog_files]
+    commands += [
+        f"hierarchy -check -top {top}",
+        "proc",
+        "flatten",
+        "opt_expr",
+        "memory_map",
+        "techmap",
+        "simplemap",
+        "opt_clean -purge",
+        "delete t:$scopeinfo",
+        "write_json reference.json",
+    ]
+    run_yosys(commands, folder, "reference")
+    compiled = compile_netlist(read_netlist(folder / "reference.json", top), {})
+    return compiled.simulate(waveforms).outputs
+
+
+def _compare(
+    compiled: CompiledNetlist,
+    design: MappedDesign,
+    waveforms: Waveforms,
+    outputs: Mapping[str, NDArray[np.uint64]],
+    reference: Mapping[str, NDArray[np.uint64]],
+    first: int,
+) -> int:
+    """Number of output words compared; raises on the first difference."""
+    compared = 0
+    for port, wanted in reference.items():
+        got = outputs[port][first:]
+        differs = np.argwhere(got != wanted[first:])
+        compared += wanted[first:].size
+        if differs.size:
+            cycle, stream = int(differs[0][0]), int(differs[0][1])
+            inputs = ", ".join(
+                f"{name}={_hex(np.asarray(wave)[first + cycle, stream])}"
+                for name, wave in waveforms.items()
+            )
+            raise MismatchError(
+                f"{compiled.netlist.name}, recipe {design.recipe}: output {port} in cycle "
+                f"{first + cycle} of stream {stream} is {_hex(got[cycle, stream])}, must be "
+                f"{_hex(wanted[first + cycle, stream])} (inputs in that cycle: {inputs}); "
+                f"netlist {design.netlist_path}"
+            )
+    return compared
+
+
+def _hex(value: Any) -> str:
+    words = np.atleast_1d(np.asarray(value))
+    return "0x" + "".join(f"{int(word) & (2**64 - 1):x}" for word in reversed(words))
+
+
+def _record(
+    result: SynthesisResult,
+    tech: Technology,
+    energies: Mapping[str, EnergyResult],
+    compared: int,
+) -> dict[str, Any]:
+    chosen = min(result.front, key=lambda design: design.area_um2 * design.delay_ps)
+    record: dict[str, Any] = {
+        "top": result.top,
+        "technology": tech.name,
+        "technology_title": tech.title,
+        "kind": "asic",
+        "corner": tech.corner,
+        **_design_record(chosen, energies.get(chosen.recipe)),
+        "smallest_area_um2": _figure(result.smallest.area_um2),
+        "smallest_delay_ps": _figure(result.smallest.delay_ps),
+        "fastest_area_um2": _figure(result.fastest.area_um2),
+        "fastest_delay_ps": _figure(result.fastest.delay_ps),
+        "front": [_design_record(d, energies.get(d.recipe)) for d in result.front],
+        "recipes_run": [design.recipe for design in result.designs],
+        "flow": result.flow,
+        "dont_use": list(result.dont_use),
+        "driver_cell": tech.driver_cell,
+        "output_load_ff": _figure(tech.output_load_ff),
+        "tool_versions": result.tool_versions,
+    }
+    if energies:
+        record["netlist_outputs_compared"] = compared
+    return record
+
+
+def _design_record(design: MappedDesign, energy: EnergyResult | None) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "recipe": design.recipe,
+        "area_um2": _figure(design.area_um2),
+        "combinational_area_um2": _figure(design.combinational_area_um2),
+        "sequential_area_um2": _figure(design.sequential_area_um2),
+        "delay_ps": _figure(design.delay_ps),
+        "leakage_nw": _figure(design.leakage_nw),
+        "cells": sum(design.cell_counts.values()),
+        "flip_flops": design.flip_flops,
+        "full_adder_cells": design.full_adder_cells,
+    }
+    if energy is not None:
+        record |= {
+            "energy_pj_per_mac": _figure(energy.energy_pj_per_mac),
+            "combinational_energy_pj_per_mac": _figure(energy.combinational_pj),
+            "register_energy_pj_per_mac": _figure(energy.register_pj),
+            "clock_energy_pj_per_mac": _figure(energy.clock_pj),
+            "leakage_energy_pj_per_mac": _figure(energy.leakage_pj),
+            "energy_period_ps": _figure(energy.period_ps),
+            "energy_cycles": energy.counted_cycles,
+            "energy_method": energy.method,
+        }
+    return record
+
+
+def _figure(value: float) -> float:
+    """Seven significant digits: enough for any comparison, the same on every machine."""
+    if not math.isfinite(value):
+        raise ValueError(f"figure {value} must be finite")
+    return float(f"{value:.7g}")
