@@ -133,21 +133,31 @@ def _product_bound(config: MacConfig) -> TermBound:
     )
 
 
-def _lsb_after_rounding(fmt: FloatFormat, lsb_exponent: int) -> int:
+def _lsb_after_rounding(fmt: FloatFormat, lsb_exponent: int, *, saturates: bool) -> int:
     """Unit of multiples of ``2**lsb_exponent`` after rounding to `fmt`.
 
-    With subnormals, rounding a multiple of 2**l gives a multiple of 2**l. Without them it may
-    give the smallest number, which is a multiple of the format's own last bit only.
+    With subnormals, rounding a multiple of 2**l gives a multiple of 2**l, unless it `saturates`:
+    the largest number is a multiple of its own last bit. Without subnormals it may give the
+    smallest number, which is a multiple of the format's own last bit only.
     """
-    return max(lsb_exponent, fmt.least_exponent) if fmt.has_subnormals else fmt.least_exponent
+    if not fmt.has_subnormals:
+        return fmt.least_exponent
+    lsb = max(lsb_exponent, fmt.least_exponent)
+    return min(lsb, fmt.max_exponent - fmt.fraction_bits) if saturates else lsb
 
 
 def _rounded_bound(term: TermBound, fmt: FloatFormat, overflow: Overflow) -> TermBound:
     """Bound of a term after rounding to `fmt`."""
     largest = term.max_integer * Fraction(2) ** term.lsb_exponent
-    code = encode(fmt, largest, Rounding.UP, Overflow.SATURATE)
     overflows = largest > fmt.max
-    lsb = _lsb_after_rounding(fmt, term.lsb_exponent)
+    # an infinite term may become the largest number, however small the finite ones are
+    saturates = overflows or term.has_infinity
+    code = (
+        fmt.max_magnitude_code
+        if saturates
+        else encode(fmt, largest, Rounding.UP, Overflow.SATURATE)
+    )
+    lsb = _lsb_after_rounding(fmt, term.lsb_exponent, saturates=saturates)
     return TermBound(
         lsb,
         max(int(fmt.magnitude_value(code) / Fraction(2) ** lsb), 1),
@@ -170,8 +180,8 @@ def _sum_bound(widths: PartialSumWidths, config: MacConfig) -> TermBound:
             widths.flag_bits == 2,
         )
     fmt = widths.format
-    lsb = _lsb_after_rounding(fmt, widths.lsb_exponent)
     # repeated rounding up can lift a float sum to the largest number, whatever was added
+    lsb = _lsb_after_rounding(fmt, widths.lsb_exponent, saturates=True)
     return TermBound(
         lsb,
         int(fmt.max / Fraction(2) ** lsb),
