@@ -128,12 +128,13 @@ class TileSpecStruct(ctypes.Structure):
 
     _fields_ = [
         *((name, TileRoundStruct) for name in ("inner", "outer", "product")),
+        ("split_magic", ctypes.c_double),
         *(
             (name, ctypes.c_int32)
             for name in (
                 "lanes",
                 "chunk_length",
-                "is_odd",
+                "add",
                 "has_product_format",
                 "has_integer_operand",
                 "rounding",

@@ -42,6 +42,14 @@ class Engine(Enum):
     GENERAL = "wide integers"
 
 
+class _Add(Enum):
+    """How the tiles add: mirrors `Add` of fast_tiles.hpp."""
+
+    PLAIN = 0
+    ODD = 1
+    SPLIT = 2
+
+
 @dataclass(frozen=True)
 class _Machine:
     """A floating-point type: its precision P, and exponents that keep clear of its limits."""
@@ -86,17 +94,32 @@ def _can_round(fmt: FloatFormat, machine: _Machine, has_special_terms: bool) -> 
     )
 
 
-def _needs_odd(
+def _addition(
     config: MacConfig, fmt: FloatFormat, term: TermBound, term_bits: int, machine: _Machine
-) -> bool:
-    """Whether a plain addition in the machine's type could be rounded twice with effect."""
+) -> _Add:
+    """PLAIN unless a plain addition in the machine's type could be rounded twice with effect."""
     lsb = min(term.lsb_exponent, fmt.least_exponent)
     largest = fmt.max + config.lanes * term.max_integer * Fraction(2) ** term.lsb_exponent
     if largest / Fraction(2) ** lsb < 1 << machine.precision:
-        return False  # every sum is exact
+        return _Add.PLAIN  # every sum is exact
     is_nearest = config.rounding in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY)
     is_innocuous = term_bits <= fmt.precision and 2 * fmt.precision + 2 <= machine.precision
-    return not (is_nearest and is_innocuous)
+    return _Add.PLAIN if is_nearest and is_innocuous else _Add.ODD
+
+
+def _split_exponent(term: TermBound, additions: int, machine: _Machine) -> int | None:
+    """The bit 2**h at which products are split, so that `additions` high parts and as many low
+    parts have exact sums; None if there is none."""
+    if machine is not _FLOAT64:
+        return None
+    # low parts are multiples of 2**lsb of at most 2**(h - 1)
+    headroom = additions.bit_length()
+    h = term.lsb_exponent + machine.precision - headroom
+    # high parts are multiples of 2**h of at most the largest term and half a unit
+    units = (term.max_integer * Fraction(2) ** term.lsb_exponent) / Fraction(2) ** h + 1
+    if additions * units >= 1 << (machine.precision - 2):
+        return None
+    return h if h + machine.precision <= machine.most_exponent else None
 
 
 def _fixed_is_exact(
@@ -175,11 +198,14 @@ def _plan_tiles(
         if not _can_round(config.product, machine, special_terms):
             return None
         term_bits = config.product.precision
-    # the sum of a step's products is exact
+    # the sum of a step's products is exact, as one number or split in two
+    split_at = None
     if config.lanes > 1:
         term_bits = (config.lanes * widths.term.max_integer).bit_length()
-        if term_bits > precision:
-            return None
+        if term_bits > precision and widths.inner.format is not None:
+            split_at = _split_exponent(widths.term, config.lanes, machine)
+            if split_at is None:
+                return None
     special_terms = widths.term.has_nan or widths.term.has_infinity
 
     inner, outer = widths.inner, widths.outer
@@ -188,18 +214,26 @@ def _plan_tiles(
     if isinstance(config.accumulator, ChunkedAccumulator):
         chunk_length = config.accumulator.length
         inner_length = min(chunk_length, length)
-    is_odd = False
+    add = _Add.PLAIN
     if inner.format is None and config.product is not None:
         return None
     if inner.format is not None:
         if not _can_round(inner.format, machine, special_terms):
             return None
-        is_odd = _needs_odd(config, inner.format, widths.term, term_bits, machine)
+        add = _addition(config, inner.format, widths.term, term_bits, machine)
     else:
         if not _fixed_is_exact(inner, widths.term, inner_length, config.lanes, machine):
-            return None
+            split_at = _split_exponent(widths.term, inner_length, machine)
+            # what is read from a split sum is the number next to it: enough for rounding only
+            is_rounded = (
+                config.output_format is not None if outer is None else outer.format is not None
+            )
+            if split_at is None or not is_rounded or inner.clips or wraps(inner.accumulator):
+                return None
         if outer is not None and wraps(inner.accumulator):
             return None  # it would have to wrap at every chunk's end
+    if split_at is not None:
+        add = _Add.SPLIT
     if outer is not None:
         if outer.format is not None:
             chunk_specials = (
@@ -223,9 +257,10 @@ def _plan_tiles(
             if isinstance(config.product, FloatFormat)
             else TileRoundStruct(is_fixed=True)
         ),
+        split_magic=0.0 if split_at is None else 1.5 * 2.0 ** (split_at + precision - 1),
         lanes=config.lanes,
         chunk_length=chunk_length,
-        is_odd=is_odd,
+        add=add.value,
         has_product_format=config.product is not None,
         has_integer_operand=isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat),
         rounding=rounding,

@@ -24,6 +24,14 @@
 // Melquiond, "Emulation of FMA and correctly rounded sums", IEEE TC 2008).
 // The error of the addition comes from Knuth's TwoSum, exact in T.
 //
+// Split: the exact sum of a step (or a whole fixed-point sum) may need more than P bits. Then each
+// product is cut at a bit 2**h into a high and a low part, both exact, and fast_plan.py chooses h such
+// that the sums of all high and of all low parts are exact. A sum of three, partial sum + high + low,
+// is brought to odd as Boldo and Melquiond do: (u, u') = TwoSum(high, low), (t, t') = TwoSum(x, u),
+// s = odd(t + odd(t' + u')). If t' is not 0, t is at least about half of x and of u, so t' + u' is at
+// most 2 units in the last place of t; a double near t differs from t by a small multiple of half a
+// unit, which odd(t' + u') equals only if it is exact. If t' is 0, odd(t' + u') = u' is exact.
+//
 // Rounding of v to the p-bit grid: c = 1.5 * 2**(max(e(v), e_min) + P - p) has the grid as its unit
 // in the last place, so (v + c) - c is v rounded to nearest even; the bias 1.5 keeps the sum in one
 // binade, is even, and so keeps the parity. v - r is exact; the other roundings follow from its sign.
@@ -77,15 +85,19 @@ struct TileRound {
 
 struct TileSpec {
   TileRound inner, outer, product;
+  double split_magic;    // 1.5 * 2**(h + 52) where products are split at 2**h; 0: they are not
   int32_t lanes;
   int32_t chunk_length;  // 0: not chunked
-  int32_t is_odd;        // inner additions round to odd first; outer ones always do
+  int32_t add;           // `Add`
   int32_t has_product_format;
   int32_t has_integer_operand;
   int32_t rounding;
 };
 
 constexpr int FIXED = 5;  // beside the five roundings: a sum that is never rounded
+
+// How the inner accumulator adds; outer ones always add ODD.
+enum Add { PLAIN, ODD, SPLIT };
 
 template <class T>
 struct RoundConstants {
@@ -211,10 +223,33 @@ inline typename Lanes<T>::V add_to_odd(typename Lanes<T>::V x, typename Lanes<T>
   return (V)(bits + (toward & is_even & is_inexact));
 }
 
+// x + y, and what rounding took away from it (0 where the sum is special).
+template <class T>
+inline typename Lanes<T>::V add_two(typename Lanes<T>::V x, typename Lanes<T>::V y,
+                                    typename Lanes<T>::V &error) {
+  using V = typename Lanes<T>::V;
+  const V s = x + y;
+  const V y_part = s - x;
+  error = (x - (s - y_part)) + (y - y_part);
+  error = error == error ? error : V{};
+  return s;
+}
+
+// x + high + low, rounded to odd.
+template <class T>
+inline typename Lanes<T>::V add_three_to_odd(typename Lanes<T>::V x, typename Lanes<T>::V high,
+                                             typename Lanes<T>::V low) {
+  using V = typename Lanes<T>::V;
+  V u_error, t_error;
+  const V u = add_two<T>(high, low, u_error);
+  const V t = add_two<T>(x, u, t_error);
+  return add_to_odd<T>(t, add_to_odd<T>(t_error, u_error));
+}
+
 // The next partial sum: x + y rounded. Fixed: x + y, clipped.
-template <class T, int MODE, bool LEAN, bool ODD>
+template <class T, int MODE, bool LEAN, int ADD>
 inline typename Lanes<T>::V add_rounded(typename Lanes<T>::V x, typename Lanes<T>::V y,
-                                        const RoundConstants<T> &c) {
+                                        typename Lanes<T>::V y_low, const RoundConstants<T> &c) {
   using V = typename Lanes<T>::V;
   using W = typename Lanes<T>::W;
   if constexpr (MODE == FIXED) {
@@ -227,7 +262,10 @@ inline typename Lanes<T>::V add_rounded(typename Lanes<T>::V x, typename Lanes<T
     }
     return s;
   } else {
-    V s = ODD ? add_to_odd<T>(x, y) : x + y;
+    V s;
+    if constexpr (ADD == PLAIN) s = x + y;
+    if constexpr (ADD == ODD) s = add_to_odd<T>(x, y);
+    if constexpr (ADD == SPLIT) s = add_three_to_odd<T>(x, y, y_low);
     if constexpr (MODE == DOWN) {
       // a zero sum is +0 only if both are +0 (hardware, rounding to nearest, prefers +0)
       const W is_negative_zero = ((W)s << 1 == 0) & (((W)x | (W)y) != 0);
@@ -254,24 +292,25 @@ template <class T>
 __attribute__((noinline)) void add_chunk(typename Lanes<T>::V &outer, typename Lanes<T>::V inner,
                                          const RoundConstants<T> &c, const TileRound &r,
                                          int32_t mode) {
+  using Zero = typename Lanes<T>::V;
   if (r.is_fixed) {
-    outer = add_rounded<T, FIXED, false, false>(outer, inner, c);
+    outer = add_rounded<T, FIXED, false, PLAIN>(outer, inner, Zero{}, c);
     return;
   }
   const typename Lanes<T>::V y = round_any<T, false>(inner, c, mode);
   switch (mode) {
-    case NEAREST_EVEN: outer = add_rounded<T, NEAREST_EVEN, false, true>(outer, y, c); return;
-    case NEAREST_AWAY: outer = add_rounded<T, NEAREST_AWAY, false, true>(outer, y, c); return;
-    case TOWARD_ZERO: outer = add_rounded<T, TOWARD_ZERO, false, true>(outer, y, c); return;
-    case UP: outer = add_rounded<T, UP, false, true>(outer, y, c); return;
-    default: outer = add_rounded<T, DOWN, false, true>(outer, y, c); return;
+    case NEAREST_EVEN: outer = add_rounded<T, NEAREST_EVEN, false, ODD>(outer, y, Zero{}, c); return;
+    case NEAREST_AWAY: outer = add_rounded<T, NEAREST_AWAY, false, ODD>(outer, y, Zero{}, c); return;
+    case TOWARD_ZERO: outer = add_rounded<T, TOWARD_ZERO, false, ODD>(outer, y, Zero{}, c); return;
+    case UP: outer = add_rounded<T, UP, false, ODD>(outer, y, Zero{}, c); return;
+    default: outer = add_rounded<T, DOWN, false, ODD>(outer, y, Zero{}, c); return;
   }
 }
 
 constexpr int TILE_ROWS = 4, TILE_VECTORS = 2;
 
 // One tile: ROWS rows of `a` (row stride K) against a panel of columns (K x TILE_VECTORS vectors).
-template <class T, int MODE, bool LEAN, bool ODD, int ROWS>
+template <class T, int MODE, bool LEAN, int ADD, int ROWS>
 void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
               const RoundConstants<T> &outer_round, const RoundConstants<T> &product_round,
               int64_t K, const T *a, const typename Lanes<T>::V *panel, T *sums) {
@@ -280,14 +319,16 @@ void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
   const int64_t chunk = spec.chunk_length ? spec.chunk_length : K;
   const int64_t lanes = spec.lanes;
   const T positive_zero = spec.has_integer_operand ? T(0) : T(-0.0);  // x + -0 is x, x + 0 is not -0
-  V inner[ROWS][TILE_VECTORS], outer[ROWS][TILE_VECTORS] = {};
+  const V split_magic = T(spec.split_magic) - V{};
+  V inner[ROWS][TILE_VECTORS], inner_low[ROWS][TILE_VECTORS], outer[ROWS][TILE_VECTORS] = {};
   for (int64_t begin = 0; begin < K; begin += chunk) {
     const int64_t end = begin + chunk < K ? begin + chunk : K;
     for (int r = 0; r < ROWS; ++r)
-      for (int v = 0; v < TILE_VECTORS; ++v) inner[r][v] = V{};
+      for (int v = 0; v < TILE_VECTORS; ++v) inner[r][v] = inner_low[r][v] = V{};
     for (int64_t k = begin; k < end; k += lanes) {
       V step[ROWS][TILE_VECTORS];
       W any[ROWS][TILE_VECTORS];  // OR of the products' bits: 0 if all are +0
+      V high[ROWS][TILE_VECTORS], low[ROWS][TILE_VECTORS] = {};
       const auto product = [&](int r, int v, int64_t lane) {
         V p = a[r * K + k + lane] * panel[(k + lane) * TILE_VECTORS + v];
         if constexpr (!LEAN && MODE != FIXED) {
@@ -296,26 +337,51 @@ void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
         }
         return p;
       };
-      for (int r = 0; r < ROWS; ++r)
-        for (int v = 0; v < TILE_VECTORS; ++v) {
-          step[r][v] = product(r, v, 0);
-          any[r][v] = (W)step[r][v];
-        }
-      for (int64_t lane = 1; lane < lanes; ++lane)
+      // of an infinite product, the low part is 0
+      const auto split = [&](V p, V &high_part, V &low_part) {
+        high_part = (p + split_magic) - split_magic;
+        low_part = p == high_part ? V{} : p - high_part;
+      };
+      for (int64_t lane = 0; lane < lanes; ++lane)
         for (int r = 0; r < ROWS; ++r)
           for (int v = 0; v < TILE_VECTORS; ++v) {
             const V p = product(r, v, lane);
-            step[r][v] += p;
-            any[r][v] |= (W)p;
+            step[r][v] = lane ? step[r][v] + p : p;
+            if constexpr (MODE == DOWN) any[r][v] = lane ? any[r][v] | (W)p : (W)p;
+            if constexpr (ADD == SPLIT) {
+              V high_part, low_part;
+              split(p, high_part, low_part);
+              if constexpr (MODE == FIXED) {
+                inner[r][v] += high_part;
+                inner_low[r][v] += low_part;
+              } else {
+                high[r][v] = lane ? high[r][v] + high_part : high_part;
+                low[r][v] = lane ? low[r][v] + low_part : low_part;
+              }
+            }
           }
+      if constexpr (MODE == FIXED && ADD == SPLIT) continue;
       for (int r = 0; r < ROWS; ++r)
         for (int v = 0; v < TILE_VECTORS; ++v) {
-          if constexpr (MODE == DOWN)  // a zero sum of lanes is +0 only if all of them are
-            step[r][v] = (V)((W)step[r][v] |
-                             (((W)step[r][v] == 0) & (any[r][v] != 0) & sign_mask<T>()));
-          inner[r][v] = add_rounded<T, MODE, LEAN, ODD>(inner[r][v], step[r][v], inner_round);
+          V &y = step[r][v];
+          if constexpr (ADD == SPLIT) {
+            // splitting loses the sign of zeros: all products are -0 just if `step` is
+            const V zero = y == T(0) ? y : V{};
+            y = (high[r][v] == T(0)) & (low[r][v] == T(0)) ? zero : high[r][v];
+          }
+          if constexpr (MODE == DOWN) {  // a zero sum of lanes is +0 only if all of them are
+            W is_negative_zero = ((W)y << 1 == 0) & (any[r][v] != 0);
+            if constexpr (ADD == SPLIT) is_negative_zero &= (W)low[r][v] << 1 == 0;
+            y = (V)((W)y | (is_negative_zero & sign_mask<T>()));
+          }
+          inner[r][v] =
+              add_rounded<T, MODE, LEAN, ADD>(inner[r][v], y, low[r][v], inner_round);
         }
     }
+    if constexpr (MODE == FIXED && ADD == SPLIT)
+      for (int r = 0; r < ROWS; ++r)
+        for (int v = 0; v < TILE_VECTORS; ++v)
+          inner[r][v] = add_to_odd<T>(inner[r][v], inner_low[r][v]);
     if (spec.chunk_length)
       for (int r = 0; r < ROWS; ++r)
         for (int v = 0; v < TILE_VECTORS; ++v)
@@ -327,7 +393,7 @@ void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
                   spec.chunk_length ? &outer[r][v] : &inner[r][v], VECTOR_BYTES);
 }
 
-template <class T, int MODE, bool LEAN, bool ODD>
+template <class T, int MODE, bool LEAN, int ADD>
 void run_all(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, const T *a, const T *b,
              T *sums) {
   using V = typename Lanes<T>::V;
@@ -345,10 +411,10 @@ void run_all(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, const 
     for (int64_t m = 0; m < M;) {
       const bool is_full = M - m >= TILE_ROWS;
       if (is_full)
-        run_tile<T, MODE, LEAN, ODD, TILE_ROWS>(spec, inner, outer, product, K, a + m * K,
+        run_tile<T, MODE, LEAN, ADD, TILE_ROWS>(spec, inner, outer, product, K, a + m * K,
                                                 panel.data(), tile);
       else
-        run_tile<T, MODE, LEAN, ODD, 1>(spec, inner, outer, product, K, a + m * K, panel.data(),
+        run_tile<T, MODE, LEAN, ADD, 1>(spec, inner, outer, product, K, a + m * K, panel.data(),
                                         tile);
       for (int64_t r = 0; r < (is_full ? TILE_ROWS : 1); ++r, ++m)
         std::memcpy(sums + m * columns + n, tile + r * width, size_t(used) * sizeof(T));
@@ -364,13 +430,21 @@ int32_t run_tiles(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, c
   };
   const bool is_lean = spec.rounding == NEAREST_EVEN && is_plain(spec.inner) &&
                        !spec.has_product_format && !spec.has_integer_operand;
-#define RUN(MODE, LEAN)                                                         \
-  return spec.is_odd ? (run_all<T, MODE, LEAN, true>(spec, M, columns, K, a, b, sums), 0) \
-                     : (run_all<T, MODE, LEAN, false>(spec, M, columns, K, a, b, sums), 0)
+#define RUN_AS(MODE, LEAN, ADD) \
+  return run_all<T, MODE, LEAN, ADD>(spec, M, columns, K, a, b, sums), 0
+#define RUN(MODE, LEAN)                                   \
+  do {                                                    \
+    if (spec.add == PLAIN) RUN_AS(MODE, LEAN, PLAIN);     \
+    if constexpr (sizeof(T) == 8)                         \
+      if (spec.add == SPLIT) RUN_AS(MODE, LEAN, SPLIT);   \
+    if (spec.add == ODD) RUN_AS(MODE, LEAN, ODD);         \
+    return 1;                                             \
+  } while (false)
   if (spec.inner.is_fixed) {
-    if (spec.inner.clips)
-      return run_all<T, FIXED, false, false>(spec, M, columns, K, a, b, sums), 0;
-    return run_all<T, FIXED, true, false>(spec, M, columns, K, a, b, sums), 0;
+    if (spec.inner.clips) RUN_AS(FIXED, false, PLAIN);
+    if constexpr (sizeof(T) == 8)
+      if (spec.add == SPLIT) RUN_AS(FIXED, true, SPLIT);
+    RUN_AS(FIXED, true, PLAIN);
   }
   switch (spec.rounding) {
     case NEAREST_EVEN:
@@ -383,6 +457,7 @@ int32_t run_tiles(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, c
     default: return 1;
   }
 #undef RUN
+#undef RUN_AS
 }
 
 }  // namespace macsmith
