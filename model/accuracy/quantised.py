@@ -8,8 +8,10 @@ from macsmith.model import fast
 from macsmith.model.accumulators import ChunkedAccumulator, FloatAccumulator
 from macsmith.model.accuracy.arithmetic import Float32Array, Work
 from macsmith.model.accuracy.quantise import (
+    Codes,
     ScaledMatrix,
     Scaling,
+    encode_values,
     round_matrix,
     scale_matrix,
     target_magnitude,
@@ -66,7 +68,7 @@ class BitExactWeight:
 
     scaled: ScaledMatrix
     largest_norm: float
-    codes: dict[int, NDArray[np.unsignedinteger]] = field(default_factory=dict)
+    codes: dict[int, Codes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class BitExactArithmetic:
         self.work = Work()
         self.largest_headroom_binades = 0
         self.largest_passes = 1
+        self._error, self._products = 0.0, 0
 
     def prepare_weight(self, name: str, weight: Float32Array) -> BitExactWeight:
         """Scale weights; they are encoded when the headroom of a product is known."""
@@ -131,6 +134,7 @@ class BitExactArithmetic:
         b_codes = prepared_weight.codes[down_b]
         self.work.macs += a_codes.shape[0] * b_codes.size
         sums = self._sum(a_codes, b_codes)
+        self._compare(a_codes, b_codes, sums)
         self.work.non_finite_outputs += int(sums.size - np.count_nonzero(np.isfinite(sums)))
         # Powers of two are exact in float64, and so is their product with a scale.
         scales_a = prepared_input.scaled.scales.astype(np.float64) * 2.0**headroom
@@ -140,6 +144,27 @@ class BitExactArithmetic:
             )
         return result
 
+    @property
+    def relative_rms_error(self) -> float:
+        """Error of the sums against exact sums of the same operands, over all products so far.
+
+        The root of the mean over products of (squared error / squared exact sum). NaN and infinite
+        sums are left out; `work` counts them.
+        """
+        return math.sqrt(self._error / self._products) if self._products else 0.0
+
+    def _compare(self, a_codes: Codes, b_codes: Codes, sums: NDArray[np.float64]) -> None:
+        a = fast.decode(self.config.a, a_codes).astype(np.float32)
+        b = fast.decode(self.config.b, b_codes).astype(np.float32)
+        with np.errstate(invalid="ignore", over="ignore"):
+            exact = (a @ b).astype(np.float64)
+        good = np.isfinite(sums) & np.isfinite(exact)
+        exact = np.where(good, exact, 0.0).reshape(-1)
+        error = np.where(good, sums, 0.0).reshape(-1) - exact
+        if size := float(exact @ exact):
+            self._error += float(error @ error) / size
+            self._products += 1
+
     def _headroom(self, bound: float) -> int:
         # Twice the bound: rounding may have lifted operands, and lifts partial sums.
         if self._limit is None or 2 * bound <= self._limit:
@@ -148,9 +173,7 @@ class BitExactArithmetic:
         self.largest_headroom_binades = max(self.largest_headroom_binades, headroom)
         return headroom
 
-    def _sum(
-        self, a_codes: NDArray[np.unsignedinteger], b_codes: NDArray[np.unsignedinteger]
-    ) -> NDArray[np.float64]:
+    def _sum(self, a_codes: Codes, b_codes: Codes) -> NDArray[np.float64]:
         lanes = self.config.lanes
         length = a_codes.shape[1]
         if padding := -length % lanes:
@@ -201,7 +224,7 @@ def readable(config: MacConfig) -> MacConfig:
     return config.model_copy(update={"output": parse_format("fp32")})
 
 
-def decode_results(config: MacConfig, codes: NDArray[np.unsignedinteger]) -> NDArray[np.float64]:
+def decode_results(config: MacConfig, codes: Codes) -> NDArray[np.float64]:
     """Return the values of result codes: of the output format, or raw fixed-point partial sums.
 
     Raw ones must have no flags and at most 63 bits (`readable` sees to it).
@@ -215,9 +238,9 @@ def decode_results(config: MacConfig, codes: NDArray[np.unsignedinteger]) -> NDA
     return integers.astype(np.float64) * 2.0**widths.lsb_exponent
 
 
-def _encode(fmt: Format, values: Float32Array, binades_down: int) -> NDArray[np.unsignedinteger]:
+def _encode(fmt: Format, values: Float32Array, binades_down: int) -> Codes:
     scaled = np.ldexp(values, -binades_down) if binades_down else values
-    return fast.encode(fmt, scaled, rounding="rne", overflow="saturate")
+    return encode_values(fmt, scaled)
 
 
 def _largest_row_norm(values: Float32Array) -> float:

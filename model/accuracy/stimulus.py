@@ -1,14 +1,13 @@
 """Real operands for energy figures: what one MAC sees when a network's layer runs on it."""
 
-from typing import Any
-
 import numpy as np
-from macsmith.model import fast
 from macsmith.model.accuracy import g2p
 from macsmith.model.accuracy.arithmetic import Float32Array, ReferenceArithmetic
 from macsmith.model.accuracy.cache import Arrays, remember
 from macsmith.model.accuracy.quantise import (
+    Codes,
     Scaling,
+    encode_values,
     parse_scaling,
     scale_matrix,
     target_magnitude,
@@ -17,15 +16,12 @@ from macsmith.model.accuracy.smollm2 import LINEAR_GROUPS, SmolLM2, linear_layer
 from macsmith.model.accuracy.smollm2_task import open_smollm2
 from macsmith.model.accuracy.tasks import find_task
 from macsmith.model.config import Design
-from numpy.typing import NDArray
 
 # Middle of the network; the input of ffn_up is that of most of a network's MACs: normalised
 # activations of both signs.
 DEFAULT_LAYERS = {"smollm2": "blk.14.ffn_up", "g2p": "dec_w_hh"}
 # Inputs captured: predicted tokens of one article, or words.
 CAPTURED = {"smollm2": 128, "g2p": 200}
-
-Codes = NDArray[np.unsignedinteger[Any]]
 
 
 def operand_stream(
@@ -88,9 +84,9 @@ def operand_stream(
     random = np.random.Generator(np.random.PCG64(seed))
     rows = random.integers(a.values.shape[0], size=outputs)
     columns = random.integers(b.values.shape[0], size=outputs)
-    a_codes = fast.encode(config.a, a.values[rows].reshape(-1)[:length])
-    b_codes = fast.encode(config.b, b.values[columns].reshape(-1)[:length])
-    return a_codes, b_codes
+    a_values = a.values[rows].reshape(-1)[:length]
+    b_values = b.values[columns].reshape(-1)[:length]
+    return encode_values(config.a, a_values), encode_values(config.b, b_values)
 
 
 def capture_layer(task: str, layer: str) -> Arrays:

@@ -61,8 +61,10 @@ def evaluate(
         Name of a rule in `macsmith.model.accuracy.quantise.SCALINGS`.
     accumulation
         ``exact``: the accumulator is ignored. ``bit-exact``: every sum is what the design's
-        hardware computes; the sample is smaller by default, and the metrics beginning with
-        ``accumulator_`` compare with exact sums on the same sample.
+        hardware computes; the sample is smaller by default. Metrics beginning with ``accumulator_``
+        then tell what the accumulator alone does: the change against exact sums on the same
+        sample, and ``accumulator_relative_rms_error``, the error of single sums against exact
+        sums of the same operands, which needs no statistics.
     tokens
         Size of the sample: predicted tokens, or words for ``g2p``. By default 3,072 tokens (256 bit
         by bit), or 2,000 words.
@@ -124,6 +126,8 @@ def evaluate(
             stage(0.4, 1.0, f"{computation}, bit by bit"),
         )
     metrics = chosen.metrics(outcome, reference, exact if bit_exact else None)
+    if bit_exact:
+        metrics["accumulator_relative_rms_error"] = float(outcome["relative_rms_error"])
     metrics["non_finite_outputs"] = int(outcome["non_finite_outputs"])
     if progress is not None:
         progress(1.0, "done")
@@ -171,6 +175,7 @@ def _run(
         if isinstance(arithmetic, BitExactArithmetic):
             outcome["headroom_binades"] = np.array(arithmetic.largest_headroom_binades)
             outcome["passes"] = np.array(arithmetic.largest_passes)
+            outcome["relative_rms_error"] = np.array(arithmetic.relative_rms_error)
         return outcome
 
     content = {

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from macsmith.model import fast
 from macsmith.model.accuracy.arithmetic import Float32Array
 from macsmith.model.accuracy.quantise import (
     LARGEST_TARGET,
@@ -9,10 +10,11 @@ from macsmith.model.accuracy.quantise import (
     Scaling,
     parse_scaling,
     round_matrix,
+    round_values,
     scale_matrix,
     target_magnitude,
 )
-from macsmith.model.formats import parse_format
+from macsmith.model.formats import Special, parse_format
 
 
 @pytest.fixture
@@ -71,6 +73,36 @@ def test_rounding_is_nearest_even_and_saturates() -> None:
     values = np.array([[0.25, 0.75, 1.25, 2.5, 5.0, 5.1, 7.0, -7.0]], dtype=np.float32)
     rounded = round_matrix(fmt, scale_matrix(values, 7.0, Scaling.ROW))
     assert rounded.values.tolist() == [[0.0, 1.0, 1.0, 2.0, 4.0, 6.0, 6.0, -6.0]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("e4m3", "e5m2", "e2m1", "e3m2", "e2m3", "e1m2", "e3m0", "e4m3fnuz", "e4m3ns", "e6m9"),
+        *("bf16", "fp16", "int8", "int8sym", "int4", "int8q6"),
+    ],
+)
+def test_fast_route_rounds_as_the_golden_model(name: str) -> None:
+    fmt = parse_format(name)
+    finite = [fmt.decode(code) for code in range(1 << min(fmt.bits, 12))]
+    numbers = np.unique([float(number) for number in finite if not isinstance(number, Special)])
+    middles = (numbers[1:] + numbers[:-1]) / 2
+    values = np.concatenate([numbers, middles, numbers * 1.5, middles / 2])
+    values = np.concatenate(
+        [values, np.nextafter(values, np.inf, dtype=np.float32), -values], dtype=np.float32
+    )
+    assert values.size > 40
+    expected = fast.quantise(fmt, values, "rne", "sat")
+    np.testing.assert_array_equal(round_values(fmt, values), expected.astype(np.float32))
+    # A planted bug, ties away from zero, is noticed.
+    away = fast.quantise(fmt, values, "rna", "sat").astype(np.float32)
+    assert not np.array_equal(round_values(fmt, values), away)
+
+
+def test_non_finite_values_are_rounded_as_the_golden_model_does() -> None:
+    values = np.array([np.inf, -np.inf, np.nan, 0.3], dtype=np.float32)
+    rounded = round_values(parse_format("e4m3"), values)
+    np.testing.assert_array_equal(rounded, [448, -448, np.nan, 0.3125])
 
 
 def test_target_magnitudes() -> None:

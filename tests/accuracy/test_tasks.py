@@ -99,8 +99,10 @@ class TestSmolLM2:
         result = evaluate(
             "smollm2", parse_design("e4m3:exact"), accumulation="bit-exact", tokens=16
         )
-        assert result.metrics["accumulator_nll_change_per_token"] == pytest.approx(0, abs=2e-3)
-        assert result.metrics["nll_change_per_token"] != 0
+        # Every single sum agrees to the last bits of float32; a few of them still tip a later
+        # rounding of an activation over, and what follows drifts apart.
+        assert result.metrics["accumulator_relative_rms_error"] < 1e-6
+        assert abs(result.metrics["accumulator_nll_change_per_token"]) < 0.3
         assert result.provenance["largest_headroom_binades"] == 0
         assert result.provenance["largest_passes_per_sum"] == 1
         assert result.provenance["accumulation"] == "bit-exact"
@@ -130,6 +132,8 @@ class TestG2p:
             "g2p", parse_design("e4m3:e6m3/16"), accumulation="bit-exact", tokens=WORDS
         )
         assert poor.metrics["phoneme_error_percent"] > chunked.metrics["phoneme_error_percent"] + 2
+        errors = [result.metrics["accumulator_relative_rms_error"] for result in (poor, chunked)]
+        assert 1 > errors[0] > 2 * errors[1] > 0.01
 
     def test_scalings_differ(self) -> None:
         design = parse_design("int4:exact")
