@@ -1,0 +1,128 @@
+"""Running a job's beats through a design's Verilog under cocotb."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from macsmith.model.config import Design
+from macsmith.model.widths import mac_widths
+from macsmith.sim.bench_job import BenchJob, BenchOutcome, Bits, bit_rows
+from macsmith.sim.expected import Words
+from macsmith.sim.harness import HARNESS_NAME, PUBLIC_PORTS, beat_layout, harness_verilog
+from macsmith.sim.stimulus import Stimulus
+from macsmith.sim.tools import ToolError, run_tool
+from macsmith.sim.verilator import build_simulation, simulation_environment
+
+__all__ = ["RATES", "result_rows", "run_bench", "stream_job"]
+
+#: Rates of the batches in turn: without pauses, either side slow, both.
+RATES = (
+    (255, 255),
+    (255, 140),
+    (255, 255),
+    (140, 255),
+    (170, 170),
+    (255, 255),
+    (255, 60),
+    (60, 255),
+)
+
+#: A simulation that takes longer than this has hung; the longest takes some seconds.
+SIMULATION_LIMIT_SECONDS = 900.0
+
+
+def result_rows(words: Words, bits: int) -> Bits:
+    """Bits, least significant first, of numbers with their words on the last axis."""
+    return bit_rows(words, 64).reshape(*words.shape[:-1], -1)[..., :bits]
+
+
+def stream_job(stimulus: Stimulus, expected: Words) -> BenchJob:
+    """The job that plays a stream stimulus.
+
+    Parameters
+    ----------
+    expected
+        (tiles, rows, columns, words) result codes in playing order.
+    """
+    design = stimulus.design
+    layout = beat_layout(design)
+    mac = design.mac
+    a, b, last = stimulus.beats()
+    count = len(last)
+    beats = np.concatenate(
+        (
+            bit_rows(a, mac.a.bits).reshape(count, -1),
+            bit_rows(b, mac.b.bits).reshape(count, -1),
+            last.astype(np.uint8)[:, np.newaxis],
+        ),
+        axis=1,
+    )
+    tiles, rows, _, _ = expected.shape
+    results = result_rows(expected, mac_widths(mac).output_bits).reshape(tiles * rows, -1)
+    return BenchJob(
+        beats=beats,
+        expected=results,
+        probe_beats=int(stimulus.steps[0]),
+        reset_beats=stimulus.reset_beats,
+        results_per_sum=rows,
+        rates=RATES,
+        batch_beats=layout.batch_beats,
+        results_per_batch=layout.results_per_batch,
+    )
+
+
+def run_bench(
+    design: Design, sources: Sequence[Path], directory: Path, job: BenchJob, *, seed: int
+) -> BenchOutcome:
+    """Build the simulation of a design and play a job.
+
+    Parameters
+    ----------
+    sources
+        The design's Verilog; its top module is named `design.id`.
+    directory
+        For everything that is written: bench, simulation, logs, job and outcome.
+    seed
+        Of the registers' values before reset.
+
+    Raises
+    ------
+    ToolError
+        Verilator, the compiler, or the simulation failed otherwise than by a failing check.
+    MissingToolError
+        A tool is not installed.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    bench = directory / f"{HARNESS_NAME}.v"
+    bench.write_text(harness_verilog(design), encoding="utf-8")
+    program = build_simulation(
+        directory / "simulation", [*sources, bench], HARNESS_NAME, PUBLIC_PORTS
+    )
+    job_file, outcome_file = directory / "job.npz", directory / "outcome.json"
+    job.write(job_file)
+    outcome_file.unlink(missing_ok=True)
+    environment = simulation_environment(
+        HARNESS_NAME, "macsmith.sim.cocotb_bench", directory / "results.xml"
+    )
+    environment["MACSMITH_BENCH_JOB"] = str(job_file.resolve())
+    environment["MACSMITH_BENCH_OUTCOME"] = str(outcome_file.resolve())
+    environment["COCOTB_RANDOM_SEED"] = str(seed)
+    command = [
+        str(program.resolve()),
+        "+verilator+rand+reset+2",
+        f"+verilator+seed+{seed % 2**31 or 1}",
+    ]
+    log = run_tool(
+        "the simulation",
+        command,
+        cwd=directory,
+        env=environment,
+        log_file=directory / "simulation.log",
+        timeout_seconds=SIMULATION_LIMIT_SECONDS,
+    )
+    if not outcome_file.exists():
+        # cocotb ends a simulation whose test raised without saying so in the exit code
+        raise ToolError("the simulation", command, re.sub(r"\x1b\[\d+m", "", log))
+    return BenchOutcome.read(outcome_file)

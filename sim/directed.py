@@ -1,0 +1,342 @@
+"""Sums made to meet a case: ties of both kinds, cancellation, overflow, subnormals, specials.
+
+Each is built step by step with the golden model's partial sum in view: grow it until its last bit
+is coarse enough, then add exactly half of that bit, and so on. What a configuration cannot meet is
+skipped here; which cases it *must* meet is derived independently in `macsmith.sim.reachability`,
+and the coverage check compares.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from macsmith.model.accumulators import ChunkedAccumulator
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import FloatFormat, Format, Special
+from macsmith.model.widths import mac_widths
+from macsmith.sim.operands import corner_codes
+from macsmith.sim.products import Product, product_kit
+from macsmith.sim.trace import SumTracer, last_bit_exponent, rounding_position, sum_tracer
+
+__all__ = ["MAX_DIRECTED_STEPS", "Steps", "directed_sums", "longest_steps"]
+
+#: Steps of one sum; each has `lanes` products.
+Steps = list[list[Product]]
+
+#: Longest directed sum, in steps.
+MAX_DIRECTED_STEPS = 4096
+
+#: Steps of all directed sums of one kind together.
+MAX_KIND_STEPS = 8192
+
+_ZERO: Product = (0, 0)
+
+
+def longest_steps(config: MacConfig) -> int:
+    """Steps of the longest directed sum of a configuration."""
+    limit = mac_widths(config).max_terms
+    return MAX_DIRECTED_STEPS if limit is None else min(limit // config.lanes, MAX_DIRECTED_STEPS)
+
+
+class _Sum:
+    """A sum being built, with the golden partial sum after its last step."""
+
+    def __init__(self, config: MacConfig) -> None:
+        self.config = config
+        self.steps: Steps = []
+        self.partial_sum = 0
+        self._widths = mac_widths(config)
+        self._tracer = sum_tracer(config)
+        self._limit = longest_steps(config)
+        accumulator = config.accumulator
+        self._chunk_steps = (
+            accumulator.length // config.lanes if isinstance(accumulator, ChunkedAccumulator) else 0
+        )
+
+    def add(self, products: list[Product]) -> bool:
+        """One step of up to `lanes` products, the other lanes zero; False if the sum is full."""
+        if len(self.steps) >= self._limit:
+            return False
+        padded = products + [_ZERO] * (self.config.lanes - len(products))
+        self.steps.append(padded)
+        is_end = bool(self._chunk_steps) and len(self.steps) % self._chunk_steps == 0
+        self.partial_sum, _ = self._tracer.step(self.partial_sum, padded, chunk_end=is_end)
+        return True
+
+    def end_chunk(self) -> bool:
+        """Zero products up to the end of the chunk."""
+        while len(self.steps) % self._chunk_steps:
+            if not self.add([]):
+                return False
+        return True
+
+    def inner_value(self) -> Fraction | Special:
+        """The partial sum that products are added to."""
+        bits = self.partial_sum & ((1 << self._widths.inner.bits) - 1)
+        return SumTracer.partial_sum_value(self._widths.inner, bits)
+
+    def outer_value(self) -> Fraction | Special:
+        """The partial sum that chunks are added to."""
+        assert self._widths.outer is not None
+        bits = self.partial_sum >> self._widths.inner.bits
+        return SumTracer.partial_sum_value(self._widths.outer, bits)
+
+
+class _Builder:
+    """Builds directed sums at one level: of products, or of chunks."""
+
+    def __init__(self, config: MacConfig, is_outer: bool) -> None:
+        self.config = config
+        self.is_outer = is_outer
+        self.kit = product_kit(config)
+
+    def new(self) -> _Sum:
+        return _Sum(self.config)
+
+    def value(self, total: _Sum) -> Fraction | Special:
+        return total.outer_value() if self.is_outer else total.inner_value()
+
+    def add(self, total: _Sum, product: Product) -> bool:
+        """Add one product, in a chunk of its own at the outer level."""
+        return total.add([product]) and (not self.is_outer or total.end_chunk())
+
+    def grow(self, total: _Sum, product: Product) -> bool:
+        """Add a product in every lane; at the outer level in every step of a chunk."""
+        lanes = self.config.lanes
+        if not total.add([product] * lanes):
+            return False
+        if self.is_outer:
+            while len(total.steps) % total._chunk_steps:
+                if not total.add([product] * lanes):
+                    return False
+        return True
+
+    def add_value(self, total: _Sum, value: Fraction) -> bool:
+        """Add an exact value as products that are powers of two; False if there are none such."""
+        powers = self.kit.powers
+        if not powers:
+            return False
+        highest = max(powers)
+        remaining = abs(value)
+        while remaining:
+            exponent = remaining.numerator.bit_length() - remaining.denominator.bit_length()
+            if Fraction(2) ** exponent > remaining:
+                exponent -= 1
+            exponent = min(exponent, highest)
+            if exponent not in powers:
+                return False
+            product: Product | None = powers[exponent]
+            if value < 0:
+                product = self.kit.negative(powers[exponent])
+            if product is None or not self.add(total, product):
+                return False
+            remaining -= Fraction(2) ** exponent
+        return True
+
+    def grown_until(
+        self, fmt: FloatFormat, bit_exponent: int, product: Product | None
+    ) -> _Sum | None:
+        """A sum whose last bit, in `fmt`, is at least ``2**bit_exponent``: one power of two, or
+        if a product is given, that product as often as it takes. None if it does not get there."""
+        total = self.new()
+        if product is None:
+            power = self.kit.powers.get(bit_exponent + fmt.fraction_bits)
+            return total if power is not None and self.add(total, power) else None
+        previous: Fraction | Special = Fraction(0)
+        while True:
+            if not self.grow(total, product):
+                return None
+            value = self.value(total)
+            if isinstance(value, Special) or value == previous:
+                return None
+            if last_bit_exponent(fmt, value) >= bit_exponent:
+                return total
+            previous = value
+
+
+def _rounding_sums(builder: _Builder, fmt: FloatFormat, *, is_output: bool) -> Iterator[Steps]:
+    """Sums that meet each kind of remainder where a sum is rounded to `fmt`.
+
+    At the output the remainder is set up in the fixed-point sum and rounded once at the end;
+    in an accumulator the last addition meets it.
+    """
+    kit = builder.kit
+    if not kit.powers:
+        return
+    lowest = min(kit.powers)
+    products = [None, kit.largest, kit.least]
+    # a few sizes of sum: the smallest whose last bit is coarse enough, and larger ones
+    for margin in (2, 4, 9):
+        for product in products:
+            for quarters in (1, 2, 3, 5, 6, 7):
+                total = builder.grown_until(fmt, lowest + margin, product)
+                if total is None:
+                    break
+                value = builder.value(total)
+                assert not isinstance(value, Special)
+                unit = Fraction(2) ** last_bit_exponent(fmt, value)
+                _, remainder = rounding_position(fmt, value)
+                sign = -1 if value < 0 else 1
+                wanted = unit * Fraction(quarters, 4) - (remainder * unit if is_output else 0)
+                if builder.add_value(total, sign * wanted):
+                    yield total.steps
+                if quarters == 2 and not is_output:
+                    # the same from an odd last bit, in case the sum's was even
+                    odd = builder.grown_until(fmt, lowest + margin, product)
+                    assert odd is not None
+                    if builder.add_value(odd, sign * unit) and builder.add_value(
+                        odd, sign * unit / 2
+                    ):
+                        yield odd.steps
+                    # and towards zero, across a remainder of the other side
+                    other = builder.grown_until(fmt, lowest + margin, product)
+                    assert other is not None
+                    if builder.add_value(other, -sign * unit / 4):
+                        yield other.steps
+
+
+def _overflow_sums(builder: _Builder, largest: Fraction) -> Iterator[Steps]:
+    """Sums that go beyond `largest` in either direction, and come back."""
+    kit = builder.kit
+    for product in (kit.largest, kit.least):
+        if kit.value(product) == 0:
+            continue
+        total = builder.new()
+        previous: Fraction | Special = Fraction(0)
+        while builder.grow(total, product):
+            value = builder.value(total)
+            beyond = (
+                isinstance(value, Special)
+                or abs(value) >= largest
+                or (value < 0) != (kit.value(product) < 0)
+            )
+            if beyond:
+                yield list(total.steps)
+                builder.grow(total, product)
+                back = kit.negative(product) or (
+                    kit.least if product == kit.largest else kit.largest
+                )
+                builder.grow(total, back)
+                yield total.steps
+                break
+            if value == previous:
+                break
+            previous = value
+
+
+def _cancelling_sums(builder: _Builder) -> Iterator[Steps]:
+    """Sums of a product and its negative, with a third one before, between or after."""
+    kit = builder.kit
+    powers = list(kit.powers.values())
+    for product in [kit.largest, kit.least, *powers[:: max(1, len(powers) // 6)]]:
+        negated = kit.negative(product)
+        if negated is None or kit.value(product) == 0:
+            continue
+        for third in [None, *powers[:1], *powers[-1:]]:
+            for order in (0, 1, 2):
+                sequence = [product, negated]
+                if third is not None:
+                    sequence.insert(order, third)
+                total = builder.new()
+                if all(builder.add(total, each) for each in sequence):
+                    yield total.steps
+                if third is None:
+                    break
+    # neighbours: all but the last bits cancel
+    for exponent, product in kit.powers.items():
+        negated = kit.negative(product)
+        for below in range(1, 26):
+            if negated is None or exponent - below not in kit.powers:
+                break
+            total = builder.new()
+            if builder.add_value(
+                total, Fraction(2) ** exponent + Fraction(2) ** (exponent - below)
+            ):
+                if builder.add(total, negated):
+                    yield total.steps
+            if below % 5 == 0 and exponent % 3:
+                break
+
+
+def _small_sums(builder: _Builder, fmt: FloatFormat) -> Iterator[Steps]:
+    """Sums around the smallest numbers of `fmt`."""
+    kit = builder.kit
+    edge = fmt.min_normal_exponent
+    near = [
+        product
+        for exponent, product in kit.powers.items()
+        if fmt.least_exponent - 3 <= exponent <= edge + 1
+    ]
+    for first in near:
+        total = builder.new()
+        if builder.add(total, first):
+            yield list(total.steps)
+        for second in near[:4]:
+            total = builder.new()
+            negated = kit.negative(second)
+            if builder.add(total, first) and builder.add(total, negated or second):
+                yield total.steps
+
+
+def _special_sums(builder: _Builder) -> Iterator[Steps]:
+    """Sums with NaN and infinities in every order with finite products."""
+    config, kit = builder.config, builder.kit
+    kinds: dict[object, Product] = {}
+    corners_a, corners_b = corner_codes(config.a), corner_codes(config.b)
+    for a in corners_a:
+        for b in corners_b:
+            term = kit.term((a, b))
+            if isinstance(term.value, Special):
+                # NaN by an operand and NaN by infinity times zero are two kinds
+                a_value, b_value = config.a.decode(a), config.b.decode(b)
+                is_by_zero = Special.NAN not in (a_value, b_value)
+                kinds.setdefault((term.value, is_by_zero), (a, b))
+    finite = list(kit.powers.values())[-1:] or [_ZERO]
+    for special in kinds.values():
+        for sequence in ([special], [special, finite[0]], [finite[0], special]):
+            total = builder.new()
+            if all(builder.add(total, each) for each in sequence):
+                yield total.steps
+        for other in kinds.values():
+            total = builder.new()
+            if builder.add(total, special) and builder.add(total, other):
+                yield total.steps
+
+
+def _within_budget(sums: Iterator[Steps]) -> Iterator[Steps]:
+    """The first sums, up to `MAX_KIND_STEPS` steps in all."""
+    total = 0
+    for steps in sums:
+        total += len(steps)
+        if total > MAX_KIND_STEPS:
+            return
+        yield steps
+
+
+def directed_sums(config: MacConfig) -> list[Steps]:
+    """All directed sums of a configuration."""
+    kinds: list[Iterator[Steps]] = []
+    widths = mac_widths(config)
+    for is_outer in (False, True):
+        level = widths.outer if is_outer else widths.inner
+        if level is None:
+            continue
+        builder = _Builder(config, is_outer)
+        kinds += [_special_sums(builder), _cancelling_sums(builder)]
+        if level.format is not None:
+            kinds += [
+                _rounding_sums(builder, level.format, is_output=False),
+                _overflow_sums(builder, level.format.max),
+                _small_sums(builder, level.format),
+            ]
+        else:
+            unit = Fraction(2) ** level.lsb_exponent
+            kinds.append(_overflow_sums(builder, unit * (1 << (level.integer_bits - 1))))
+    output = config.output_format
+    if isinstance(output, FloatFormat) and widths.last.format is None:
+        builder = _Builder(config, widths.outer is not None)
+        kinds += [
+            _rounding_sums(builder, output, is_output=True),
+            _overflow_sums(builder, output.max),
+            _small_sums(builder, output),
+        ]
+    return [steps for kind in kinds for steps in _within_budget(kind)]

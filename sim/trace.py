@@ -1,0 +1,246 @@
+"""What happens inside a sum: rounding, ties, overflow, cancellation, step by step.
+
+The golden model does the arithmetic; this module compares the exact value before each rounding
+with what came out and names the event. Coverage counts these names.
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import cache
+
+from macsmith.model import golden
+from macsmith.model.accumulators import ChunkedAccumulator
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
+from macsmith.model.rounding import encode
+from macsmith.model.widths import PartialSumWidths, mac_widths
+from macsmith.sim.products import Product, product_kit
+
+__all__ = ["SumTracer", "last_bit_exponent", "rounding_position", "sum_tracer"]
+
+
+def _floor_log2(value: Fraction) -> int:
+    """Exponent of the binade of a positive value."""
+    exponent = value.numerator.bit_length() - value.denominator.bit_length()
+    return exponent if Fraction(2) ** exponent <= value else exponent - 1
+
+
+def last_bit_exponent(fmt: Format, value: Fraction) -> int:
+    """Exponent of the last bit that `fmt` keeps of a value, were its range unending."""
+    if isinstance(fmt, IntFormat):
+        return fmt.least_exponent
+    exponent = max(_floor_log2(abs(value)), fmt.min_normal_exponent)
+    return exponent - fmt.fraction_bits
+
+
+def rounding_position(fmt: Format, value: Fraction) -> tuple[int, Fraction]:
+    """Lower neighbour of |value| in units of its last bit, and the fraction of a unit above it."""
+    scaled = abs(value) / Fraction(2) ** last_bit_exponent(fmt, value)
+    lower = int(scaled)
+    return lower, scaled - lower
+
+
+def _rounding_events(fmt: Format, exact: Fraction) -> Iterator[str]:
+    """Names of what rounding an exact value to `fmt` meets."""
+    if exact == 0:
+        yield "exact"
+        return
+    if abs(exact) >= fmt.max + Fraction(2) ** last_bit_exponent(fmt, fmt.max):
+        yield "overflow"
+        return
+    if isinstance(fmt, FloatFormat):
+        if not fmt.has_subnormals and abs(exact) < fmt.smallest:
+            yield "underflow"
+            return
+        if fmt.has_subnormals and abs(exact) < fmt.smallest_normal:
+            yield "subnormal"
+            if abs(exact) < fmt.smallest:
+                yield "underflow"
+    lower, remainder = rounding_position(fmt, exact)
+    if remainder == 0:
+        yield "exact"
+    elif remainder < Fraction(1, 2):
+        yield "below half"
+    elif remainder > Fraction(1, 2):
+        yield "above half"
+    else:
+        yield "tie above odd" if lower & 1 else "tie above even"
+
+
+def _special_event(value: Special) -> str:
+    return "NaN" if value is Special.NAN else value.value.replace("inf", "infinity")
+
+
+class SumTracer:
+    """Computes sums with the golden model and names the events of each step.
+
+    Event names are ``"product: ..."``, ``"partial sum: ..."``, and for a chunked accumulator
+    ``"chunk: ..."`` (conversion of an inner sum) and ``"outer partial sum: ..."``, and
+    ``"output: ..."``.
+    """
+
+    def __init__(self, config: MacConfig) -> None:
+        self.config = config
+        self.widths = mac_widths(config)
+        self._kit = product_kit(config)
+        self._known: dict[tuple[int, tuple[Product, ...], bool], tuple[int, frozenset[str]]] = {}
+
+    def _product_events(self, product: Product) -> Iterator[str]:
+        value = self._kit.term(product).value
+        if isinstance(value, Special):
+            yield f"product: {_special_event(value)}"
+        if self.config.product is None:
+            return
+        a, b = self.config.a.decode(product[0]), self.config.b.decode(product[1])
+        if not isinstance(a, Special) and not isinstance(b, Special):
+            for event in _rounding_events(self.config.product, a * b):
+                yield f"product: {event}"
+
+    def _sum_events(
+        self,
+        widths: PartialSumWidths,
+        before: Fraction | Special,
+        terms: Sequence[Fraction | Special],
+        after: Fraction | Special,
+        level: str,
+    ) -> Iterator[str]:
+        """Names of what one addition met: `before` and all `terms` gave `after`."""
+        values = [before, *terms]
+        finite = [value for value in values if not isinstance(value, Special)]
+        if isinstance(after, Special):
+            yield f"{level}: {_special_event(after)}"
+        if len(finite) < len(values):
+            infinities = {value for value in values if isinstance(value, Special)} - {Special.NAN}
+            if len(infinities) > 1:
+                yield f"{level}: infinities of both signs"
+            return
+        exact = sum(finite, Fraction(0))
+        largest = max(abs(value) for value in finite)
+        if exact == 0 and largest:
+            yield f"{level}: cancellation to zero"
+        if exact:
+            yield f"{level}: {'negative' if exact < 0 else 'positive'}"
+        fmt = widths.format
+        if fmt is not None:
+            for event in _rounding_events(fmt, exact):
+                yield f"{level}: {event}"
+            if 0 < abs(exact) <= largest / 2 ** max(fmt.fraction_bits, 1):
+                yield f"{level}: cancellation of leading bits"
+            return
+        units = exact / Fraction(2) ** widths.lsb_exponent
+        half = 1 << (widths.integer_bits - 1)
+        if not -half <= units < half:
+            yield f"{level}: overflow"
+        elif units >= half // 2 or units < -(half // 2):
+            yield f"{level}: uses the top bit"
+
+    @staticmethod
+    def partial_sum_value(widths: PartialSumWidths, bits: int) -> Fraction | Special:
+        """What the bits of a simple partial sum stand for."""
+        if widths.format is not None:
+            return widths.format.decode(bits)
+        flags = bits >> widths.integer_bits
+        if flags:
+            if flags == (1 << widths.flag_bits) - 1:
+                return Special.NAN
+            return Special.NEGATIVE_INFINITY if flags == 0b10 else Special.POSITIVE_INFINITY
+        integer = bits & ((1 << widths.integer_bits) - 1)
+        integer -= (integer >> (widths.integer_bits - 1)) << widths.integer_bits
+        return integer * Fraction(2) ** widths.lsb_exponent
+
+    def step(
+        self, partial_sum: int, products: Sequence[Product], *, chunk_end: bool
+    ) -> tuple[int, frozenset[str]]:
+        """Next partial sum after one step of `lanes` products, and the events.
+
+        Remembers what it computed: directed sums share most of their steps.
+        """
+        key = (partial_sum, tuple(products), chunk_end)
+        if key not in self._known:
+            after, events = self._new_step(partial_sum, products, chunk_end)
+            self._known[key] = after, frozenset(events)
+        return self._known[key]
+
+    def _new_step(
+        self, partial_sum: int, products: Sequence[Product], chunk_end: bool
+    ) -> tuple[int, set[str]]:
+        widths = self.widths
+        events: set[str] = set()
+        for product in products:
+            events.update(self._product_events(product))
+        terms = [self._kit.term(product) for product in products]
+        inner_before = partial_sum & ((1 << widths.inner.bits) - 1)
+        inner = golden.accumulate(self.config, widths.inner, inner_before, terms)
+        inner_value = self.partial_sum_value(widths.inner, inner)
+        events.update(
+            self._sum_events(
+                widths.inner,
+                self.partial_sum_value(widths.inner, inner_before),
+                [term.value for term in terms],
+                inner_value,
+                "partial sum",
+            )
+        )
+        if widths.outer is None:
+            return inner, events
+        outer_before = partial_sum >> widths.inner.bits
+        if not chunk_end:
+            return outer_before << widths.inner.bits | inner, events
+        after = golden.step(
+            self.config,
+            partial_sum,
+            [a for a, _ in products],
+            [b for _, b in products],
+            chunk_end=True,
+        )
+        chunk = inner_value
+        fmt = widths.outer.format
+        if fmt is not None:
+            if not isinstance(chunk, Special):
+                events.update(f"chunk: {event}" for event in _rounding_events(fmt, chunk))
+            overflow = self.config.overflow_of(fmt)
+            chunk = fmt.decode(encode(fmt, chunk, self.config.rounding, overflow))
+        events.update(
+            self._sum_events(
+                widths.outer,
+                self.partial_sum_value(widths.outer, outer_before),
+                [chunk],
+                self.partial_sum_value(widths.outer, after >> widths.inner.bits),
+                "outer partial sum",
+            )
+        )
+        return after, events
+
+    def result_events(self, partial_sum: int) -> set[str]:
+        """Events of reading the result."""
+        fmt = self.config.output_format
+        last = self.widths.last
+        if fmt is None or fmt == last.format:
+            return set()
+        bits = partial_sum >> (self.widths.inner.bits if self.widths.outer else 0)
+        value = self.partial_sum_value(last, bits)
+        if isinstance(value, Special):
+            return {f"output: {_special_event(value)}"}
+        return {f"output: {event}" for event in _rounding_events(fmt, value)}
+
+    def trace(self, steps: Sequence[Sequence[Product]]) -> set[str]:
+        """Events of a whole sum of steps."""
+        accumulator = self.config.accumulator
+        chunk_steps = (
+            accumulator.length // self.config.lanes
+            if isinstance(accumulator, ChunkedAccumulator)
+            else len(steps)
+        )
+        partial_sum = 0
+        events: set[str] = set()
+        for index, products in enumerate(steps):
+            is_end = (index + 1) % chunk_steps == 0 or index + 1 == len(steps)
+            partial_sum, more = self.step(partial_sum, products, chunk_end=is_end)
+            events |= more
+        return events | self.result_events(partial_sum)
+
+
+@cache
+def sum_tracer(config: MacConfig) -> SumTracer:
+    """The tracer of a configuration, made once."""
+    return SumTracer(config)
