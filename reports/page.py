@@ -6,11 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata, resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from macsmith.reports.metrics import (
     ACCURACY_METRICS,
     CHANGE_UNIT,
@@ -23,7 +21,7 @@ from macsmith.reports.metrics import (
 from macsmith.reports.pareto import pareto_front
 from macsmith.reports.style import accumulator_marks, operand_colours, pretty_operands
 
-__all__ = ["front_indices", "page_data", "render_page", "write_page"]
+__all__ = ["front_indices", "page_data", "render_page"]
 
 
 def front_indices(rows: Sequence[Row], technology: str, accuracy: str, cost: str) -> list[int]:
@@ -156,10 +154,3 @@ def render_page(
         notes=list(notes),
         provenance=dict(provenance),
     )
-
-
-def write_page(path: Path, page: str) -> None:
-    """Write the page whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from macsmith.reports.metrics import (
 )
 from macsmith.reports.page import front_indices
 from macsmith.reports.style import accumulator_marks, operand_colours, pretty_operands
+from macsmith.reports.table import write_if_changed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,10 +125,10 @@ def draw_pareto(
     canvas.draw()
     for axis in axes:
         _place_labels(axis, canvas)
-    temporary = path.with_name(f".{path.name}.part")
+    picture = io.BytesIO()
     # no date or version in the file: the same rows give the same bytes
-    figure.savefig(temporary, format="png", metadata={"Software": None})
-    temporary.replace(path)
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    write_if_changed(path, picture.getvalue())
 
 
 def _draw_axes(

@@ -6,7 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -18,9 +18,7 @@ JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 
 # Numerical libraries would each start as many threads as there are cores, in every process.
-_ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def run_jobs(
     processes: int,
     *,
     on_start: Callable[[list[JobT]], None] = lambda running: None,
-) -> Iterator[Outcome[JobT, ResultT]]:
+) -> Generator[Outcome[JobT, ResultT], None, None]:
     """Do jobs in `processes` processes and yield each outcome as it comes.
 
     If a worker dies (killed for want of memory, a crash in a library), the jobs that were being
@@ -122,7 +120,7 @@ def _run_until_death(
     suspects: list[JobT],
     processes: int,
     on_start: Callable[[list[JobT]], None],
-) -> Iterator[Outcome[JobT, ResultT]]:
+) -> Generator[Outcome[JobT, ResultT], None, None]:
     """Take jobs from `waiting` until it is empty, or until a worker dies: then the jobs in hand
     are appended to `suspects`."""
     running: dict[Future[ResultT], JobT] = {}
@@ -153,7 +151,7 @@ def _run_until_death(
 
 def _run_alone(
     work: Callable[[JobT], ResultT], job: JobT, on_start: Callable[[list[JobT]], None]
-) -> Iterator[Outcome[JobT, ResultT]]:
+) -> Generator[Outcome[JobT, ResultT], None, None]:
     """One job in a process of its own."""
     executor = _executor(1)
     on_start([job])

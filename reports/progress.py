@@ -59,9 +59,7 @@ class JobProgress:
         """Tell that a job has ended."""
         self.done += 1
         width = len(str(self.total))
-        print(
-            f"[{self.done:>{width}}/{self.total}] {name}: {outcome}", file=sys.stderr, flush=True
-        )
+        print(f"[{self.done:>{width}}/{self.total}] {name}: {outcome}", file=sys.stderr, flush=True)
 
 
 @contextmanager

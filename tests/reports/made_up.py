@@ -21,9 +21,7 @@ def made_up_rows(technologies: tuple[str, ...] = ("asap7", "ice40")) -> list[dic
         for design in load_sweep(default_sweep_path()).designs:
             operands, accumulator = design.text.split(":")[:2]
             loss = {"e6m5": 0.331, "e6m5/64": 0.02, "e6m9/64": 0.01}.get(accumulator, 0.0)
-            area = size[operands] * {"exact": 1.0, "e6m9": 0.82, "e6m5": 0.6}.get(
-                accumulator, 0.95
-            )
+            area = size[operands] * {"exact": 1.0, "e6m9": 0.82, "e6m5": 0.6}.get(accumulator, 0.95)
             own = base[operands] + loss + random.gauss(0, 0.003)
             row: dict[str, Any] = {
                 "design": design.text,

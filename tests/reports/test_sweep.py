@@ -30,7 +30,7 @@ def test_designs_and_grid_are_joined_without_duplicates() -> None:
     ]
     assert sweep.technologies == ("asap7",)
     assert sweep.tasks == ()
-    assert sweep.seed == 1
+    assert sweep.seed == 0
 
 
 @pytest.mark.parametrize(

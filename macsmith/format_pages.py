@@ -1,0 +1,106 @@
+"""What ``macsmith formats`` shows: the list of named formats, or one format's table and drawing."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from macsmith.console import columns, fields
+from macsmith.model import describe
+from macsmith.model.formats import FloatFormat, Format, parse_format
+
+__all__ = ["Page", "format_page", "formats_page"]
+
+_MAX_WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Page:
+    """The same content for people and as a JSON object."""
+
+    text: str
+    document: dict[str, Any]
+
+
+def formats_page() -> Page:
+    """All named formats with their sources."""
+    rows = describe.named_format_table()
+    heads = ("name", "title", "bits", "largest", "smallest")
+    table = columns(heads, [[row[head] for head in heads] for row in rows])
+    sources: dict[str, list[str]] = {}
+    for row in rows:
+        sources.setdefault(row["source"], []).append(row["name"])
+    lines = [f"  {', '.join(names)}: {source}" for source, names in sources.items()]
+    rule = (
+        "Any eXmY (1 <= X <= 8, 0 <= Y <= 23) is a format too, with an optional bias (b7), "
+        "specials (ieee, fn, fnuz, f)\nand ns for no subnormals: e5m3b20fnns. "
+        "So are int2..int16 and uint2..uint16; int8sym never gives -128."
+    )
+    text = "\n".join([table, "", "Sources", *lines, "", rule])
+    return Page(text, {"formats": rows})
+
+
+def _number(value: Fraction) -> float | str:
+    """A value as JSON holds it: a number if a double is exact, else the fraction as text."""
+    number = float(value)
+    return number if math.isfinite(number) and Fraction(number) == value else str(value)
+
+
+def _facts(fmt: Format) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "name": fmt.name,
+        "bits": fmt.bits,
+        "is_signed": fmt.is_signed,
+        "max": _number(fmt.max),
+        "min": _number(fmt.min),
+        "smallest": _number(fmt.smallest),
+        "has_nan": fmt.has_nan,
+        "has_infinity": fmt.has_infinity,
+        "has_negative_zero": fmt.has_negative_zero,
+        "fraction_bits": fmt.fraction_bits,
+    }
+    if isinstance(fmt, FloatFormat):
+        facts |= {
+            "exponent_bits": fmt.exponent_bits,
+            "bias": fmt.bias,
+            "precision": fmt.precision,
+            "specials": fmt.specials.value,
+            "has_subnormals": fmt.has_subnormals,
+            "smallest_normal": _number(fmt.smallest_normal),
+        }
+    return facts
+
+
+def format_page(name: str, plot: Path | None = None) -> Page:
+    """One format: properties and a drawing of its values.
+
+    Parameters
+    ----------
+    name
+        What `parse_format` reads.
+    plot
+        Also write a PNG there.
+
+    Raises
+    ------
+    ValueError
+        Unknown format; the message has the nearest names.
+    OSError
+        The PNG cannot be written.
+    """
+    fmt = parse_format(name)
+    table = describe.format_table(fmt)
+    width = min(shutil.get_terminal_size().columns if sys.stdout.isatty() else 80, _MAX_WIDTH)
+    drawing = describe.draw_values(fmt, width)
+    document = _facts(fmt) | {"properties": dict(table), "drawing": drawing.splitlines()}
+    text = f"{fields(dict(table))}\n\n{drawing}"
+    if plot is not None:
+        describe.save_picture([fmt], plot)
+        document["plot"] = str(plot)
+        text += f"\n\nwrote {plot}"
+    return Page(text, document)

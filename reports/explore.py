@@ -1,0 +1,285 @@
+"""Exploration: all points of a sweep through all steps, resumable, and the report of it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from macsmith.model.accumulators import ExactAccumulator
+from macsmith.model.config import Design, MacConfig, parse_design
+from macsmith.reports.points import AccuracyPoint, DesignPoint, Point, point_records
+from macsmith.reports.pool import run_jobs
+from macsmith.reports.progress import job_progress
+from macsmith.reports.stages import DEFAULT_BUILD_DIR, ENERGY_OPERANDS, step_folder
+from macsmith.reports.store import Record
+from macsmith.reports.sweep import DEFAULT_SEED, DEFAULT_TECHNOLOGIES, Sweep
+from macsmith.reports.table import design_rows, write_if_changed
+
+__all__ = ["ExploreResult", "explore", "sweep_points"]
+
+
+@dataclass(frozen=True)
+class ExploreResult:
+    """What an exploration found.
+
+    Attributes
+    ----------
+    rows
+        One a design and technology; see `macsmith.reports.metrics` and `macsmith.reports.table`.
+    report_dir
+        Folder of the report: ``index.html``, ``pareto.png``, ``results.csv``,
+        ``results.parquet``, ``verilog/``.
+    points, computed_points, failed_points
+        How many points the sweep has, how many were computed in this run, how many failed.
+    """
+
+    rows: list[dict[str, Any]] = field(repr=False)
+    report_dir: Path
+    files: tuple[Path, ...]
+    points: int
+    computed_points: int
+    failed_points: int
+    seconds: float
+
+    @property
+    def summary(self) -> str:
+        """A few lines for people."""
+        kept = self.points - self.computed_points
+        lines = [
+            f"{len(self.rows)} rows from {self.points} points: {self.computed_points} computed now "
+            f"in {self.seconds:.0f} s, {kept} kept from before"
+        ]
+        if self.failed_points:
+            lines.append(f"{self.failed_points} points failed; their rows say why:")
+            failures = {
+                str(row["design"]): str(row["failure"]) for row in self.rows if "failure" in row
+            }
+            lines += [f"  {design}: {failure}" for design, failure in failures.items()]
+        lines += [f"wrote {path}" for path in self.files]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as JSON can hold it."""
+        return {
+            "report": str(self.report_dir),
+            "files": [str(path) for path in self.files],
+            "points": self.points,
+            "computed_points": self.computed_points,
+            "failed_points": self.failed_points,
+            "seconds": round(self.seconds, 1),
+            "rows": self.rows,
+        }
+
+
+def sweep_points(sweep: Sweep) -> list[Point]:
+    """The points of a sweep: designs and networks in turn, so that not all processes wait for
+    the same kind of work; each arithmetic once."""
+    operands = ENERGY_OPERANDS if sweep.tasks else None
+    if sweep.tasks and ENERGY_OPERANDS not in sweep.tasks:
+        operands = sweep.tasks[0]
+    designs: list[Point] = [
+        DesignPoint(design.text, sweep.technologies, sweep.seed, operands)
+        for design in sweep.designs
+    ]
+    networks: dict[AccuracyPoint, None] = {}
+    for own_sums in (True, False):
+        for task in sweep.tasks:
+            for design in sweep.designs:
+                networks[_accuracy_point(task, design, own_sums, sweep.seed)] = None
+    mixed = itertools.zip_longest(networks, designs)
+    return [point for pair in mixed for point in pair if point is not None]
+
+
+def _accuracy_point(task: str, design: Design, own_sums: bool, seed: int) -> AccuracyPoint:
+    """The point that a design's accuracy comes from, the same for all that compute the same."""
+    if own_sums:
+        return AccuracyPoint(task, Design(mac=design.mac).text, True, seed)
+    exact = MacConfig(a=design.mac.a, b=design.mac.b, accumulator=ExactAccumulator())
+    return AccuracyPoint(task, Design(mac=exact).text, False, seed)
+
+
+def _check_names(sweep: Sweep) -> None:
+    """ValueError for a technology or task that does not exist, before any work is done."""
+    from macsmith.model.accuracy.tasks import find_task
+    from macsmith.synth.fpga import family_of
+    from macsmith.synth.price import resolve_technology
+
+    where = sweep.source or "sweep"
+    for name in sweep.technologies:
+        if family_of(name) is None:
+            try:
+                resolve_technology(name)
+            except ValueError as error:
+                raise ValueError(f"{where}: technologies: {error}") from None
+    for name in sweep.tasks:
+        try:
+            find_task(name)
+        except ValueError as error:
+            raise ValueError(f"{where}: tasks: {error}") from None
+
+
+def _work(point: Point, build_dir: Path) -> list[Record]:
+    """What a worker process does."""
+    records = point_records(point, build_dir)
+    assert records is not None  # it may compute
+    return records
+
+
+def _died(point: Point, reason: str) -> list[Record]:
+    """A record for a point whose process died; it is not kept, so the next run tries again."""
+    step = "accuracy" if isinstance(point, AccuracyPoint) else "generate"
+    return [Record(step, {"seed": point.seed}, {}, reason, 0.0)]
+
+
+def _outcome_text(records: Sequence[Record]) -> str:
+    failed = [record for record in records if record.is_failed]
+    if failed:
+        reason = (failed[0].failure or "").splitlines()[0]
+        return f"FAILED in {failed[0].step}: {reason}"
+    checks = [record for record in records if record.step == "verify"]
+    if checks and not checks[0].values.get("passed"):
+        return "CHECK FAILED"
+    return f"{sum(record.seconds for record in records):.0f} s"
+
+
+def _is_failed(records: Sequence[Record]) -> bool:
+    return any(
+        record.is_failed or (record.step == "verify" and not record.values.get("passed"))
+        for record in records
+    )
+
+
+def explore(
+    sweep: Sweep | Iterable[Design | str],
+    build_dir: Path = DEFAULT_BUILD_DIR,
+    *,
+    report_dir: Path | None = None,
+    technologies: Sequence[str] | None = None,
+    tasks: Sequence[str] = (),
+    jobs: int = 2,
+    work: Callable[[Point, Path], list[Record]] = _work,
+) -> ExploreResult:
+    """Generate, verify, price and rate all designs of a sweep, and write the report.
+
+    What was computed before, by this sweep or another one, is taken from the store in
+    ``<build_dir>/store``; so an interrupted run goes on where it was, and a second one computes
+    nothing and leaves the same files.
+
+    Parameters
+    ----------
+    sweep
+        A sweep, or designs (then with `technologies` and `tasks`).
+    report_dir
+        Where the report goes, ``<build_dir>/report`` by default.
+    technologies, tasks
+        Only where `sweep` is a list of designs.
+    jobs
+        Processes at once.
+    work
+        What is done for a point, for tests; a function of a module.
+
+    Raises
+    ------
+    ValueError
+        A design text, technology or task is wrong.
+    KeyboardInterrupt
+        Interrupted; the message says how many points are kept.
+    """
+    start = time.perf_counter()
+    if not isinstance(sweep, Sweep):
+        designs = [parse_design(d) if isinstance(d, str) else d for d in sweep]
+        unique = {design.text: design for design in designs}
+        sweep = Sweep(
+            tuple(unique.values()),
+            DEFAULT_TECHNOLOGIES if technologies is None else tuple(technologies),
+            tuple(tasks),
+            DEFAULT_SEED,
+        )
+    if not sweep.designs:
+        raise ValueError("a sweep must have at least 1 design, not 0")
+    _check_names(sweep)
+    build_dir = Path(build_dir)
+    points = sweep_points(sweep)
+    found: dict[Point, list[Record]] = {}
+    for point in points:
+        records = point_records(point, build_dir, may_compute=False)
+        if records is not None:
+            found[point] = records
+    missing = [point for point in points if point not in found]
+    if missing:
+        _compute(missing, found, build_dir, jobs, work, len(points))
+    rows = [row for design in sweep.designs for row in _rows(design, sweep, points, found)]
+    from macsmith.reports.report import write_report  # plots are slow to import
+
+    folder = report_dir or build_dir / "report"
+    files = write_report(sweep, rows, found, folder)
+    _copy_verilog(sweep.designs, build_dir, folder)
+    return ExploreResult(
+        rows=rows,
+        report_dir=folder,
+        files=tuple(files),
+        points=len(points),
+        computed_points=len(missing),
+        failed_points=sum(_is_failed(records) for records in found.values()),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _compute(
+    missing: Sequence[Point],
+    found: dict[Point, list[Record]],
+    build_dir: Path,
+    jobs: int,
+    work: Callable[[Point, Path], list[Record]],
+    total: int,
+) -> None:
+    """Compute the missing points in a pool, into `found`."""
+    with job_progress(len(missing), "exploring") as progress:
+        outcomes = run_jobs(
+            partial(work, build_dir=build_dir),
+            missing,
+            jobs,
+            on_start=lambda running: progress.started([point.name for point in running]),
+        )
+        try:
+            for outcome in outcomes:
+                records = outcome.result
+                if records is None:
+                    records = _died(outcome.job, outcome.death or "its process died")
+                found[outcome.job] = records
+                progress.finished(outcome.job.name, _outcome_text(records))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted: {len(found)} of {total} points are kept; the same command goes on "
+                "from there"
+            ) from None
+        finally:
+            outcomes.close()  # ends the workers
+
+
+def _rows(
+    design: Design, sweep: Sweep, points: Sequence[Point], found: dict[Point, list[Record]]
+) -> list[dict[str, Any]]:
+    own = next(p for p in points if isinstance(p, DesignPoint) and p.design == design.text)
+    accuracy = {}
+    for task in sweep.tasks:
+        for own_sums in (True, False):
+            records = found[_accuracy_point(task, design, own_sums, sweep.seed)]
+            accuracy[task, own_sums] = records[0]
+    return design_rows(design, sweep.technologies, found[own], accuracy)
+
+
+def _copy_verilog(designs: Sequence[Design], build_dir: Path, folder: Path) -> None:
+    """The emitted Verilog beside the page, so that its links work wherever the folder goes."""
+    copies = folder / "verilog"
+    copies.mkdir(parents=True, exist_ok=True)
+    for design in designs:
+        source = step_folder(build_dir, design, "generate") / f"{design.id}.v"
+        target = copies / source.name
+        if source.is_file():
+            write_if_changed(target, source.read_bytes())

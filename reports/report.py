@@ -1,0 +1,178 @@
+"""The report of an exploration: page, picture and tables, with where every figure comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from macsmith.reports.fingerprints import versions
+from macsmith.reports.metrics import ACCURACY_METRICS, COST_METRICS, present
+from macsmith.reports.page import render_page
+from macsmith.reports.picture import draw_pareto
+from macsmith.reports.points import AccuracyPoint, Point
+from macsmith.reports.store import Record
+from macsmith.reports.sweep import Sweep, default_sweep_path
+from macsmith.reports.table import write_if_changed, write_tables
+
+__all__ = ["write_report"]
+
+DEFAULT_TITLE = "Number formats and accumulators"
+
+_NOTES: tuple[tuple[str, str], ...] = (
+    (
+        "Area",
+        "is the sum of the cells of the whole emitted MAC, handshake, pipeline and accumulator "
+        "registers included, divided by the products it sums per cycle. No wires, no fill.",
+    ),
+    (
+        "Delay",
+        "is the longest register-to-register path by static timing over the library's linear "
+        "model, without wires, with an ideal clock.",
+    ),
+    (
+        "Which netlist",
+        "Several synthesis recipes are run; the figures are those of the netlist with the least "
+        "area times delay. The smallest and the fastest one are in the CSV.",
+    ),
+    (
+        "Energy",
+        "comes from toggles of the mapped netlist under operands captured from a real network. "
+        "Gate delays are not simulated, so glitches are missing (they would add 30 to 150 "
+        "percent, more for deep unregistered logic); so are wires and the clock tree.",
+    ),
+    (
+        "Own accumulator",
+        "means that every sum of the network's linear layers was computed bit for bit as this "
+        "design's hardware does, on a sub-sample of the text; exact sums use more text and "
+        "depend on the operand formats alone.",
+    ),
+    (
+        "SmolLM2",
+        "is scored by the change of negative log-likelihood against the unquantised network on "
+        "the same tokens: 0 is no loss, +0.1 is a perplexity 10.5 percent higher. Below 0 lies "
+        "noise. Its axis is linear near 0 and logarithmic far from it.",
+    ),
+    (
+        "Checked",
+        "is the number of results of the emitted Verilog, simulated by Verilator, that were "
+        "compared with the golden model bit for bit. A design whose check did not run or did not "
+        "pass says unchecked.",
+    ),
+    (
+        "Front",
+        "A design is on the front if no other design in the same technology is at least as good "
+        "in both figures and better in one. Differences within the standard errors are noise, "
+        "and so may be a place on the front.",
+    ),
+)
+
+
+def _technology_facts(name: str) -> tuple[str, str]:
+    """Name of a technology for people, and its provenance."""
+    from macsmith.synth.fpga import FAMILIES, family_of
+    from macsmith.synth.price import resolve_technology
+
+    family = family_of(name)
+    if family is not None:
+        return FAMILIES[
+            family
+        ].title, "FPGA family: LUTs, carries and flip-flops as mapped, not placed"
+    technology = resolve_technology(name)
+    return (
+        technology.title,
+        f"{technology.source}; corner {technology.corner}; licence {technology.licence}",
+    )
+
+
+def _first(records: Sequence[Record], step: str, field: str) -> Any:
+    for record in records:
+        if record.step == step and not record.is_failed and field in record.values:
+            return record.values[field]
+    return None
+
+
+def _provenance(
+    sweep: Sweep, found: Mapping[Point, list[Record]], technologies: Mapping[str, str]
+) -> dict[str, str]:
+    records = [record for point_records in found.values() for record in point_records]
+    is_default = sweep.source == str(default_sweep_path())
+    name = "" if is_default else f" {Path(sweep.source).name}" if sweep.source else " ..."
+    facts = {
+        "Remade by": f"macsmith explore{name}",
+        "Sweep": f"{len(sweep.designs)} designs, seed {sweep.seed}",
+    }
+    tools = versions("macsmith", "amaranth", "cocotb", "verilator", "pyosys", "numpy")
+    synthesis = _first(records, "synth", "tool_versions")
+    if isinstance(synthesis, dict):
+        tools |= {key: str(value) for key, value in synthesis.items()}
+    facts["Tools"] = ", ".join(f"{name} {version}" for name, version in tools.items())
+    for title, source in technologies.items():
+        facts[title] = source
+    flow = _first(records, "synth", "flow")
+    if flow:
+        facts["Synthesis"] = str(flow)
+    dont_use = _first(records, "synth", "dont_use")
+    if dont_use:
+        facts["Cells not used"] = ", ".join(dont_use)
+    method = _first(records, "synth", "energy_method")
+    if method:
+        facts["Energy"] = f"{method}; operands: {_first(records, 'synth', 'energy_operands_text')}"
+    facts |= _accuracy_provenance(found)
+    return facts
+
+
+def _accuracy_provenance(found: Mapping[Point, list[Record]]) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    for point, records in found.items():
+        if not isinstance(point, AccuracyPoint) or records[0].is_failed:
+            continue
+        name = f"{point.task}, {'own accumulator' if point.own_sums else 'exact sums'}"
+        values = records[0].values
+        unit = "words" if point.task == "g2p" else "tokens"
+        facts.setdefault(
+            name,
+            f"{values['tokens']} {unit}; {values['text']}; scales: one a {values['scaling']}; "
+            f"quantised: {values['quantised_layers']}; {values['versions']}",
+        )
+    return facts
+
+
+def write_report(
+    sweep: Sweep,
+    rows: Sequence[Mapping[str, Any]],
+    found: Mapping[Point, list[Record]],
+    folder: Path,
+) -> list[Path]:
+    """Write ``index.html``, ``pareto.png``, ``results.csv`` and ``results.parquet``.
+
+    The same rows and records give the same bytes. The picture is left out where no row has both
+    an accuracy and a cost, which is so for a sweep without tasks or technologies.
+
+    Returns
+    -------
+    list of Path
+        The files, the page first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    technologies = {name: _technology_facts(name) for name in sweep.technologies}
+    title = sweep.title or DEFAULT_TITLE
+    page = render_page(
+        rows,
+        title=title,
+        provenance=_provenance(sweep, found, dict(technologies.values())),
+        notes=[{"title": name, "text": text} for name, text in _NOTES],
+        technology_labels={name: label for name, (label, _) in technologies.items()},
+    )
+    files = [folder / "index.html"]
+    write_if_changed(files[0], page.encode())
+    if present(ACCURACY_METRICS, rows) and present(COST_METRICS, rows):
+        files.append(folder / "pareto.png")
+        technology = sweep.technologies[0]
+        footnote = (
+            f"{technologies[technology][0]}; cell area without wires; energy from toggles under "
+            "real operands, no glitches, no wires. Line: Pareto front; bars: one standard error."
+        )
+        draw_pareto(rows, files[-1], technology=technology, title=title, footnote=footnote)
+    files += write_tables(rows, folder)
+    return files

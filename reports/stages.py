@@ -1,0 +1,239 @@
+"""The steps of one design point as functions: the Python API behind the verbs.
+
+Each takes a design (or its text) and the folder of artefacts, ``build`` by default, and leaves
+what it makes in ``<build_dir>/<design id>/<step>/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from macsmith.model.config import Design, parse_design
+
+if TYPE_CHECKING:
+    import numpy as np
+    from macsmith.hw.emit import GeneratedDesign
+    from macsmith.sim.verify import VerifyResult
+    from numpy.typing import NDArray
+
+__all__ = [
+    "DEFAULT_BUILD_DIR",
+    "ENERGY_OPERANDS",
+    "accuracy",
+    "generate",
+    "operand_waveforms",
+    "step_folder",
+    "synthesize",
+    "verify",
+]
+
+DEFAULT_BUILD_DIR = Path("build")
+
+#: Accuracy task whose operands drive the energy figure unless another one is named.
+ENERGY_OPERANDS = "smollm2"
+#: Cycles of real operands that an energy figure is taken over, in each of so many streams.
+ENERGY_CYCLES = 256
+ENERGY_STREAMS = 64
+
+
+def _design(design: Design | str) -> Design:
+    return parse_design(design) if isinstance(design, str) else design
+
+
+def step_folder(build_dir: Path, design: Design, step: str) -> Path:
+    """Where a step leaves its artefacts."""
+    return Path(build_dir) / design.id / step
+
+
+def generate(
+    design: Design | str,
+    build_dir: Path = DEFAULT_BUILD_DIR,
+    *,
+    directory: Path | None = None,
+) -> GeneratedDesign:
+    """Emit Verilog, manifest, core file, golden vectors and a plain-Verilog bench.
+
+    Parameters
+    ----------
+    directory
+        Where the files go, instead of the design's ``generate`` folder.
+
+    Raises
+    ------
+    ValueError
+        The design text is wrong, or the design cannot be built.
+    OSError
+        The folder cannot be written.
+    """
+    from macsmith.hw.emit import generate as emit
+    from macsmith.sim.vectors import golden_vectors
+
+    design = _design(design)
+    folder = directory or step_folder(build_dir, design, "generate")
+    return emit(design, folder, vectors=golden_vectors(design))
+
+
+def verify(
+    design: Design | str,
+    build_dir: Path = DEFAULT_BUILD_DIR,
+    *,
+    seed: int = 0,
+    quick: bool = False,
+    generated: GeneratedDesign | None = None,
+) -> VerifyResult:
+    """Check the emitted Verilog against the golden model with cocotb on Verilator.
+
+    Parameters
+    ----------
+    generated
+        What `generate` returned; emitted anew by default.
+
+    Raises
+    ------
+    ValueError
+        The design text is wrong.
+    RuntimeError
+        A tool is missing or failed; the message has its command and the tail of its log.
+    """
+    from macsmith.sim.verify import verify as run
+
+    design = _design(design)
+    generated = generated or generate(design, build_dir)
+    return run(design, Path(build_dir), seed=seed, quick=quick, generated=generated)
+
+
+def operand_waveforms(
+    design: Design,
+    operands: str,
+    *,
+    cycles: int = ENERGY_CYCLES,
+    streams: int = ENERGY_STREAMS,
+    seed: int = 0,
+) -> dict[str, NDArray[np.generic]]:
+    """Port values of a design as it computes a real network, a new step in each cycle.
+
+    Parameters
+    ----------
+    operands
+        Accuracy task that the operands are captured from.
+    cycles, streams
+        Each stream is an independent run of so many cycles.
+
+    Returns
+    -------
+    dict
+        Array ``[cycles, streams]`` for each input port but the clock.
+    """
+
+    raise NotImplementedError
+
+
+def synthesize(
+    design: Design | str,
+    technology: str = "asap7",
+    build_dir: Path = DEFAULT_BUILD_DIR,
+    *,
+    liberty: Sequence[Path] = (),
+    operands: str | None = ENERGY_OPERANDS,
+    seed: int = 0,
+    generated: GeneratedDesign | None = None,
+) -> dict[str, Any]:
+    """Area, delay and energy of a design in a technology, or its counts on an FPGA.
+
+    Parameters
+    ----------
+    technology
+        Name of a kept technology or FPGA family; only a label where `liberty` is given.
+    liberty
+        Liberty files of the user's, plain or gzip.
+    operands
+        Accuracy task whose operands drive the energy figure; None: no energy.
+    seed
+        Selects the operands.
+    generated
+        What `generate` returned; emitted anew by default.
+
+    Returns
+    -------
+    dict
+        See `macsmith.synth.price.price`; with ``design``, ``macs``, and each figure that grows
+        with the design also per MAC.
+
+    Raises
+    ------
+    ValueError
+        Unknown technology or task, or a file that is no Liberty file.
+    RuntimeError
+        Yosys or ABC failed; the message has the command and the tail of its log.
+    """
+    from macsmith.synth.fpga import family_of
+    from macsmith.synth.price import price, resolve_technology
+
+    design = _design(design)
+    family = None if liberty else family_of(technology)
+    chosen = family or resolve_technology(technology, liberty)  # fails before any work is done
+    label = family or (technology if isinstance(chosen, str) else chosen.name)
+    generated = generated or generate(design, build_dir)
+    macs = design.mac.lanes * design.implementation.rows * design.implementation.columns
+    waveforms = None
+    if operands is not None and family is None:
+        waveforms = operand_waveforms(design, operands, seed=seed)
+    record = price(
+        generated.verilog_files,
+        design.id,
+        chosen,
+        build_dir=step_folder(build_dir, design, "synth") / label,
+        waveforms=waveforms,
+        macs_per_cycle=macs,
+    )
+    result = {"design": design.text, "macs": macs, **record}
+    for name in ("area_um2", "smallest_area_um2", "lut4", "lut6", "carry", "flip_flops"):
+        if name in record:
+            result[f"{name}_per_mac"] = record[name] / macs
+    if waveforms is not None:
+        result["energy_operands"] = operands
+    return result
+
+
+def accuracy(
+    task: str,
+    design: Design | str,
+    build_dir: Path = DEFAULT_BUILD_DIR,
+    *,
+    scaling: str = "row",
+    accumulation: str = "exact",
+    tokens: int | None = None,
+    seed: int = 0,
+    progress: Callable[[float, str], None] | None = None,
+) -> dict[str, Any]:
+    """A real network computed in a design's arithmetic, compared with the unquantised one.
+
+    See `macsmith.model.accuracy.tasks.evaluate`. The result is also written to the design's
+    ``accuracy`` folder.
+
+    Returns
+    -------
+    dict
+        Task, design, metrics and provenance, flat.
+    """
+    import json
+
+    from macsmith.model.accuracy.tasks import evaluate
+
+    design = _design(design)
+    result = evaluate(
+        task,
+        design,
+        scaling=scaling,
+        accumulation=accumulation,
+        tokens=tokens,
+        seed=seed,
+        progress=progress,
+    ).as_dict()
+    folder = step_folder(build_dir, design, "accuracy")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{task}_{accumulation}_{scaling}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return dict(result)

@@ -1,0 +1,159 @@
+"""Report rows: what the steps of all points found, joined into one flat row a design and
+technology, and written as CSV and Parquet."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from macsmith.model.accumulators import format_accumulator
+from macsmith.model.config import Design
+from macsmith.reports.store import Record
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["accuracy_prefix", "as_frame", "design_rows", "write_if_changed", "write_tables"]
+
+UNCHECKED = "unchecked"
+
+# Columns first, in this order; whatever else a row has follows as it comes.
+_FIRST = (
+    "design",
+    "technology",
+    "checked",
+    "failure",
+    "area_um2_per_mac",
+    "energy_pj_per_mac",
+    "delay_ps",
+    "operands",
+    "accumulator",
+)
+
+# What accuracy records hold beside metrics: provenance that is told once, not in every row.
+_ACCURACY_PROVENANCE = frozenset(
+    {"task", "design", "text", "quantised_layers", "activations", "weights", "versions"}
+)
+
+
+def accuracy_prefix(task: str, own_sums: bool) -> str:
+    """Beginning of the columns of an accuracy result."""
+    return f"{task}_{'own_sums' if own_sums else 'exact_sums'}_"
+
+
+def checked_text(record: Record | None) -> tuple[str, int | None]:
+    """What a verify record says in a few words, and how many results it compared."""
+    if record is None or record.is_failed or not record.values.get("passed"):
+        return UNCHECKED, None
+    results = int(record.values["results_compared"])
+    pairs = record.values.get("operand_pairs")
+    parts = [f"{results:,} results equal to the golden model"]
+    if pairs is not None:
+        parts.insert(0, f"{int(pairs):,} operand pairs")
+    parts.append(f"seed {record.determinants['seed']}")
+    return ", ".join(parts), results
+
+
+def design_rows(
+    design: Design,
+    technologies: Sequence[str],
+    records: Sequence[Record],
+    accuracy: Mapping[tuple[str, bool], Record],
+) -> list[dict[str, Any]]:
+    """The rows of a design, one a technology (one without prices if there are none).
+
+    Parameters
+    ----------
+    records
+        Of the design's own steps, as `point_records` gives them.
+    accuracy
+        Accuracy records of the design's arithmetic by task and whether its own accumulator was
+        used.
+    """
+    steps = {record.step: record for record in records if record.step != "synth"}
+    prices = {
+        record.determinants["technology"]: record for record in records if record.step == "synth"
+    }
+    checked, checked_results = checked_text(steps.get("verify"))
+    mac = design.mac
+    base: dict[str, Any] = {
+        "design": design.text,
+        "design_id": design.id,
+        "operands": mac.a.name if mac.a == mac.b else f"{mac.a.name}x{mac.b.name}",
+        "a": mac.a.name,
+        "b": mac.b.name,
+        "accumulator": format_accumulator(mac.accumulator),
+        "lanes": mac.lanes,
+        "rows": design.implementation.rows,
+        "columns": design.implementation.columns,
+        "stages": design.implementation.stages,
+        "form": design.implementation.form,
+        "checked": checked,
+        "checked_results": checked_results,
+    }
+    if "generate" in steps and not steps["generate"].is_failed:
+        base["verilog_sha256"] = steps["generate"].values["verilog_sha256"]
+        base["verilog"] = f"verilog/{design.id}.v"
+    failures = [f"{name}: {record.failure}" for name, record in steps.items() if record.is_failed]
+    verified = steps.get("verify")
+    if verified is not None and not verified.is_failed and not verified.values.get("passed"):
+        failures.append(f"verify: {verified.values.get('failure', 'did not pass')}")
+    for (task, own_sums), record in accuracy.items():
+        prefix = accuracy_prefix(task, own_sums)
+        if record.is_failed:
+            failures.append(f"accuracy {task}: {record.failure}")
+            continue
+        for name, value in record.values.items():
+            if name not in _ACCURACY_PROVENANCE:
+                base[prefix + name] = value
+    rows = []
+    for technology in technologies or ("none",):
+        row = base | {"technology": technology}
+        price = prices.get(technology)
+        row_failures = list(failures)
+        if price is not None and price.is_failed:
+            row_failures.append(f"synth: {price.failure}")
+        elif price is not None:
+            scalars = {
+                name: value
+                for name, value in price.values.items()
+                if isinstance(value, str | int | float) and name not in ("top", "flow")
+            }
+            row |= scalars | {"technology": technology}
+        if row_failures:
+            row["failure"] = "; ".join(text.splitlines()[0] for text in row_failures)
+        rows.append({name: value for name, value in row.items() if value is not None})
+    return rows
+
+
+def as_frame(rows: Sequence[Mapping[str, Any]]) -> pandas.DataFrame:
+    """The rows as a data frame; a missing metric is missing (NaN or None), never 0."""
+    import pandas as pd
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    ordered = [name for name in _FIRST if name in names]
+    ordered += [name for name in names if name not in ordered]
+    frame = pd.DataFrame([dict(row) for row in rows], columns=ordered)
+    return frame.convert_dtypes()
+
+
+def write_if_changed(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and not if it holds this already."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def write_tables(rows: Sequence[Mapping[str, Any]], folder: Path) -> tuple[Path, Path]:
+    """Write ``results.csv`` and ``results.parquet`` into a folder; give their paths."""
+    frame = as_frame(rows)
+    csv, parquet = folder / "results.csv", folder / "results.parquet"
+    write_if_changed(csv, frame.to_csv(index=False).encode())
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    write_if_changed(parquet, buffer.getvalue())
+    return csv, parquet
