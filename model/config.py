@@ -84,7 +84,7 @@ class Dataflow(Enum):
     WEIGHT_STATIONARY = "ws"
 
 
-class MacConfig(BaseModel):
+class MacConfig(BaseModel, frozen=True):
     """Everything that decides a result bit of a sum of products, and nothing else.
 
     A result is ``round_out(accumulate(a[k] * b[k] for k in range(K)))``. Each step multiplies
@@ -195,7 +195,7 @@ class MacConfig(BaseModel):
         return parse_format("fp32")
 
 
-class Implementation(BaseModel):
+class Implementation(BaseModel, frozen=True):
     """Everything that changes only cost or latency."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -229,7 +229,7 @@ class Implementation(BaseModel):
         return self.rows * self.columns > 1
 
 
-class Design(BaseModel):
+class Design(BaseModel, frozen=True):
     """A computation and a way to build it; one row of a report."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from macsmith.model.config import MacConfig
 from macsmith.model.fast_library import (
     CompileError,

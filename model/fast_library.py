@@ -36,8 +36,8 @@ __all__ = [
 ]
 
 _SOURCES = ("fast_kernels.cpp", "fast_tiles.hpp", "fast_formats.hpp")
-# No -ffast-math: the tiles rely on every floating-point operation being rounded where it is written.
-# Contraction to fused multiply-add is harmless there: only exact products are ever contracted.
+# No -ffast-math: the tiles rely on every operation being rounded where it is written. Contraction
+# to fused multiply-add is harmless there: only exact products are ever contracted.
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fno-fast-math")
 _ROUNDINGS = tuple(Rounding)
 _OVERFLOWS = tuple(Overflow)
@@ -329,7 +329,9 @@ def compile_kernels(compiler: str | None = None, folder: Path | None = None) -> 
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             tail = "\n".join((run.stderr or run.stdout).strip().splitlines()[-20:])
-            raise CompileError(f"{' '.join(command)}\nfailed with exit code {run.returncode}:\n{tail}")
+            raise CompileError(
+                f"{' '.join(command)}\nfailed with exit code {run.returncode}:\n{tail}"
+            )
         os.replace(output, library)
     return library
 
@@ -347,7 +349,9 @@ def kernels() -> ctypes.CDLL:
     try:
         loaded = ctypes.CDLL(str(library))
     except OSError as error:
-        raise CompileError(f"{library} cannot be loaded: {error}; delete it to compile anew") from None
+        raise CompileError(
+            f"{library} cannot be loaded: {error}; delete it to compile anew"
+        ) from None
     for name in ("macsmith_decode", "macsmith_encode", "macsmith_quantise"):
         getattr(loaded, name).restype = None
     for name in ("step", "result", "matmul", "tiles_float", "tiles_double"):

@@ -18,7 +18,12 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
-from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow, SimpleAccumulator
+from macsmith.model.accumulators import (
+    ChunkedAccumulator,
+    IntAccumulator,
+    IntOverflow,
+    SimpleAccumulator,
+)
 from macsmith.model.config import MacConfig
 from macsmith.model.fast_library import (
     TileRoundStruct,
@@ -164,7 +169,9 @@ def _float_tile_round(config: MacConfig, fmt: FloatFormat) -> TileRoundStruct:
     )
 
 
-def _chunk_bound(inner: PartialSumWidths, outer: PartialSumWidths, length: int, term: TermBound) -> TermBound:
+def _chunk_bound(
+    inner: PartialSumWidths, outer: PartialSumWidths, length: int, term: TermBound
+) -> TermBound:
     """What one chunk adds to a fixed-point outer sum."""
     if inner.format is not None:
         unit = Fraction(2) ** outer.lsb_exponent
