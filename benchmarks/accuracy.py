@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from macsmith.model.accuracy import cache
-from macsmith.model.accuracy.tasks import evaluate
+from macsmith.model.accuracy.tasks import evaluate, find_task
 from macsmith.model.config import parse_design
 
 EXACT = ("e4m3", "e5m2", "e4m3xe5m2", "e3m2", "e2m3", "e2m1", "int8", "int6", "int4")
@@ -30,7 +30,7 @@ def measure(task: str, text: str, scaling: str, accumulation: str) -> None:
     """Evaluate once and print a line."""
     design = parse_design(text)
     if accumulation == "bit-exact":  # so that only the bit-exact run is timed
-        tokens = 256 if task == "smollm2" else 2000
+        tokens = find_task(task).default_bit_exact_tokens
         evaluate(task, design, scaling=scaling, tokens=tokens)
     else:
         evaluate(task, parse_design("fp32:exact"), scaling=scaling)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from macsmith.model.accuracy.arithmetic import AnyArithmetic, Float32Array
@@ -228,14 +229,14 @@ class G2pNetwork:
         reset = _sigmoid(reset_input + reset_state)
         update = _sigmoid(update_input + update_state)
         new = np.tanh(new_input + reset * new_state)
-        state: Float32Array = (1 - update) * new + update * hidden
-        return state
+        state: NDArray[Any] = (1 - update) * new + update * hidden
+        return state.astype(np.float32, copy=False)
 
 
-def _sigmoid(values: Float32Array) -> Float32Array:
+def _sigmoid(values: NDArray[Any]) -> Float32Array:
     # Through tanh, which cannot overflow.
-    result: Float32Array = np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * values)
-    return result
+    half = np.float32(0.5)
+    return (half + half * np.tanh(half * values)).astype(np.float32, copy=False)
 
 
 def edit_distance(answer: tuple[int, ...], right: tuple[int, ...]) -> int:

@@ -201,8 +201,8 @@ def silu(values: Float32Array) -> Float32Array:
     """Return ``x / (1 + exp(-x))``, without overflow for any x."""
     # exp of minus the magnitude never overflows; the two branches are the same function.
     decay = np.exp(-np.abs(values))
-    result: Float32Array = np.where(values >= 0, values, values * decay) / (1 + decay)
-    return result
+    result: NDArray[Any] = np.where(values >= 0, values, values * decay) / (1 + decay)
+    return result.astype(np.float32, copy=False)
 
 
 class SmolLM2:

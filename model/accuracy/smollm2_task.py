@@ -42,7 +42,7 @@ class SmolLM2Task:
     name = "smollm2"
     packages: tuple[DataPackage, ...] = (SMOLLM2, NEWS)
     default_tokens = 6 * SEQUENCE_TOKENS
-    default_bit_exact_tokens = 256
+    default_bit_exact_tokens = SEQUENCE_TOKENS
     quantised_layers = (
         "weights and inputs of all 210 linear layers of the 30 blocks (attn_q, attn_k, attn_v, "
         "attn_output, ffn_gate, ffn_up, ffn_down); float32: embedding, norms, attention scores and "

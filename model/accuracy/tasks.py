@@ -66,7 +66,7 @@ def evaluate(
         sample, and ``accumulator_relative_rms_error``, the error of single sums against exact
         sums of the same operands, which needs no statistics.
     tokens
-        Size of the sample: predicted tokens, or words for ``g2p``. By default 3,072 tokens (256 bit
+        Size of the sample: predicted tokens, or words for ``g2p``. By default 3,072 tokens (512 bit
         by bit), or 2,000 words.
     seed
         Another seed gives another sample.
