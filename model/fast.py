@@ -23,6 +23,7 @@ from macsmith.model.fast_library import (
     format_struct,
     kernels,
     mac_struct,
+    round_struct,
     words_needed,
 )
 from macsmith.model.fast_plan import Engine, Plan, make_plan, wraps
@@ -158,7 +159,7 @@ def encode(
     rounding, overflow = _policy(fmt, rounding, overflow)
     array = np.ascontiguousarray(values, dtype=np.float64).reshape(np.shape(values))
     codes = np.empty(array.shape, dtype=np.uint32)
-    struct = format_struct(fmt, rounding, overflow)
+    struct = round_struct(fmt, rounding, overflow)
     kernels().macsmith_encode(
         ctypes.byref(struct), ctypes.c_int64(array.size), _pointer(array), _pointer(codes)
     )
@@ -176,7 +177,7 @@ def quantise(
     rounding, overflow = _policy(fmt, rounding, overflow)
     array = np.ascontiguousarray(values, dtype=np.float64).reshape(np.shape(values))
     rounded = np.empty(array.shape)
-    struct = format_struct(fmt, rounding, overflow)
+    struct = round_struct(fmt, rounding, overflow)
     kernels().macsmith_quantise(
         ctypes.byref(struct), ctypes.c_int64(array.size), _pointer(array), _pointer(rounded)
     )

@@ -7,6 +7,7 @@
 // Compiled on first use by fast_library.py; every function here is called through ctypes on arrays
 // whose sizes Python has checked.
 
+#include "fast_convert.hpp"
 #include "fast_formats.hpp"
 #include "fast_tiles.hpp"
 
@@ -299,13 +300,41 @@ void macsmith_decode(const Format *format, int64_t count, const uint32_t *codes,
   for (int64_t i = 0; i < count; ++i) values[i] = to_double(decode(*format, codes[i]));
 }
 
-void macsmith_encode(const Format *format, int64_t count, const double *values, uint32_t *codes) {
-  for (int64_t i = 0; i < count; ++i) codes[i] = encode(*format, values[i]);
+// `extremes` is the format as the tiles take it.
+void macsmith_encode(const TileRound *extremes, int64_t count, const double *values,
+                     uint32_t *codes) {
+  const TileRound &e = *extremes;
+  const Format &f = e.format;
+  if (!is_for_vectors(f)) {
+    for (int64_t i = 0; i < count; ++i) codes[i] = encode(f, values[i]);
+    return;
+  }
+  const CodeConstants c(f);
+  const int64_t mask = (int64_t(1) << f.bits) - 1;
+  round_values(f, e.max, e.smallest, e.max_exponent, count, values,
+               [&](int64_t first, int64_t left, DoubleVector rounded) {
+                 const DoubleWords words = f.is_float
+                                               ? float_codes(rounded, c)
+                                               : __builtin_convertvector(rounded, DoubleWords) & mask;
+                 for (int64_t i = 0; i < left; ++i) codes[first + i] = uint32_t(words[i]);
+               });
 }
 
-void macsmith_quantise(const Format *format, int64_t count, const double *values, double *rounded) {
-  for (int64_t i = 0; i < count; ++i)
-    rounded[i] = to_double(decode(*format, encode(*format, values[i])));
+void macsmith_quantise(const TileRound *extremes, int64_t count, const double *values,
+                       double *rounded_values) {
+  const TileRound &e = *extremes;
+  const Format &f = e.format;
+  if (!is_for_vectors(f)) {
+    for (int64_t i = 0; i < count; ++i)
+      rounded_values[i] = to_double(decode(f, encode(f, values[i])));
+    return;
+  }
+  const double unit = f.is_float ? 1 : std::ldexp(1.0, f.least_exponent);
+  round_values(f, e.max, e.smallest, e.max_exponent, count, values,
+               [&](int64_t first, int64_t left, DoubleVector rounded) {
+                 rounded *= unit;
+                 std::memcpy(rounded_values + first, &rounded, sizeof(double) * size_t(left));
+               });
 }
 
 // `words` is the size of the wide integer: one of those below, at least what the widest sum needs.

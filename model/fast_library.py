@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import Format, IntFormat
+from macsmith.model.formats import FloatFormat, Format, IntFormat
 from macsmith.model.rounding import Overflow, Rounding, default_overflow
 from macsmith.model.widths import PartialSumWidths, mac_widths
 
@@ -32,10 +32,11 @@ __all__ = [
     "format_struct",
     "kernels",
     "mac_struct",
+    "round_struct",
     "words_needed",
 ]
 
-_SOURCES = ("fast_kernels.cpp", "fast_tiles.hpp", "fast_formats.hpp")
+_SOURCES = ("fast_kernels.cpp", "fast_convert.hpp", "fast_tiles.hpp", "fast_formats.hpp")
 # No -ffast-math: the tiles rely on every operation being rounded where it is written. Contraction
 # to fused multiply-add is harmless there: only exact products are ever contracted.
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fno-fast-math")
@@ -233,6 +234,21 @@ def words_needed(config: MacConfig) -> int:
         if words <= available:
             return available
     raise ValueError(f"a sum of {needed} bits is too wide: the most is {64 * _WIDE_WORDS[-1]}")
+
+
+def round_struct(
+    fmt: Format,
+    rounding: Rounding = Rounding.NEAREST_EVEN,
+    overflow: Overflow | None = None,
+) -> TileRoundStruct:
+    """A format with its extremes, for kernels that round vectors."""
+    return TileRoundStruct(
+        format=format_struct(fmt, rounding, overflow),
+        max=float(fmt.max),
+        smallest=float(fmt.smallest),
+        max_exponent=fmt.max_exponent if isinstance(fmt, FloatFormat) else 0,
+        is_fixed=isinstance(fmt, IntFormat),
+    )
 
 
 @cache

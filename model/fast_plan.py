@@ -28,7 +28,7 @@ from macsmith.model.config import MacConfig
 from macsmith.model.fast_library import (
     TileRoundStruct,
     TileSpecStruct,
-    format_struct,
+    round_struct,
 )
 from macsmith.model.formats import FloatFormat, Format, IntFormat
 from macsmith.model.rounding import Rounding
@@ -149,7 +149,7 @@ def _tile_round(config: MacConfig, part: PartialSumWidths | None) -> TileRoundSt
     if part is None:
         return TileRoundStruct(is_fixed=True)
     if part.format is not None:
-        return _float_tile_round(config, part.format)
+        return round_struct(part.format, config.rounding, config.overflow_of(part.format))
     unit = 2.0**part.lsb_exponent
     half = float(1 << (part.integer_bits - 1)) if part.clips else 0.0
     return TileRoundStruct(
@@ -157,15 +157,6 @@ def _tile_round(config: MacConfig, part: PartialSumWidths | None) -> TileRoundSt
         clips=part.clips,
         clip_low=-half * unit,
         clip_high=(half - 1) * unit,
-    )
-
-
-def _float_tile_round(config: MacConfig, fmt: FloatFormat) -> TileRoundStruct:
-    return TileRoundStruct(
-        format=format_struct(fmt, config.rounding, config.overflow_of(fmt)),
-        max=float(fmt.max),
-        smallest=float(fmt.smallest),
-        max_exponent=fmt.max_exponent,
     )
 
 
@@ -260,7 +251,7 @@ def _plan_tiles(
         inner=_tile_round(config, inner),
         outer=_tile_round(config, outer),
         product=(
-            _float_tile_round(config, config.product)
+            round_struct(config.product, config.rounding, config.overflow_of(config.product))
             if isinstance(config.product, FloatFormat)
             else TileRoundStruct(is_fixed=True)
         ),
