@@ -7,12 +7,8 @@ its final value at once, so glitches are neither seen nor counted.
 """
 
 import ctypes
-import functools
 import hashlib
-import os
 import platform
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,16 +28,15 @@ from macsmith.sim.netlist_graph import (
     combinational_order,
     model_of,
 )
+from macsmith.sim.tools import cache_directory, find_compiler, run_tool
 
-__all__ = ["CompileError", "CompiledNetlist", "SimulationResult", "compile_netlist"]
+__all__ = ["CompiledNetlist", "SimulationResult", "compile_netlist"]
 
 RUNTIME = Path(__file__).with_name("netlist_runtime.cpp")
-STATEMENTS_PER_FUNCTION = 400
+STATEMENTS_PER_FUNCTION = 100
 """Compile time grows faster than linearly with the length of a function."""
-
-
-class CompileError(RuntimeError):
-    """The system compiler is missing or failed; shows the command and the end of its output."""
+LONG_NETLIST = 4000
+"""From so many statements on the compiler is asked for less, else it takes tens of seconds."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +126,7 @@ class CompiledNetlist:
             for port in self._outputs
         }
         toggles = np.zeros(self.netlist.net_count, dtype=np.int64) if count_toggles else None
-        states = np.zeros((-(-streams // 64), max(self._registers, 1)), dtype=np.uint64)
-        if not self._registers:
-            states = np.zeros((1, 1), dtype=np.uint64)
+        states = np.zeros(-(-streams // 64) * self._registers + 1, dtype=np.uint64)
         widths_in, nets_in = _port_tables(self._inputs)
         widths_out, nets_out = _port_tables(self._outputs)
         self._library.macsmith_simulate(
@@ -238,24 +231,21 @@ def compile_netlist(
     models
         Logic of the library cells by name (`Technology.models()`); Yosys' generic gates are known.
     cache_dir
-        Where compiled netlists are kept by the hash of their source; default
-        ``$XDG_CACHE_HOME/macsmith/netlists``, by default in ``~/.cache``.
+        Where compiled netlists are kept by the hash of their source; default ``netlists`` in
+        `macsmith.sim.tools.cache_directory`.
 
     Raises
     ------
     NetlistError
         Unknown cell, combinational loop, net with two drivers or none, registers on more than
         one clock or edge, or a clock that is no input port.
-    CompileError
-        No C++ compiler, or it failed.
+    MissingToolError
+        There is no C++ compiler.
+    ToolError
+        It failed.
     """
     source, clock = _generate(netlist, models)
-    return CompiledNetlist(netlist, clock, _load(source, cache_dir or _user_cache()))
-
-
-def _user_cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "macsmith" / "netlists"
+    return CompiledNetlist(netlist, clock, _load(source, cache_dir or cache_directory() / "netlists"))
 
 
 def _generate(netlist: Netlist, models: Mapping[str, CellModel]) -> tuple[str, str | None]:
@@ -270,7 +260,7 @@ def _generate(netlist: Netlist, models: Mapping[str, CellModel]) -> tuple[str, s
         register = model.flip_flop
         assert register is not None
         state = f"s[{state_of[instance.name]}]"
-        following = register.next_state.to_c(_text_of(instance, model, state))
+        following = register.next_state.to_c(_Names(instance, model, state))
         edges.append(f"{state} = {_masked(following, instance, model, state)};")
         if register.clear is None and register.preset is None:
             held += _outputs(instance, model, state)
@@ -289,10 +279,6 @@ def _generate(netlist: Netlist, models: Mapping[str, CellModel]) -> tuple[str, s
         *_functions("clock_edge", edges),
     ]
     return "\n".join(text) + "\n" + RUNTIME.read_text(encoding="utf-8"), clock
-
-
-def _text_of(instance: Instance, model: CellModel, state: str) -> "_Names":
-    return _Names(instance, model, state)
 
 
 @dataclass(frozen=True)
@@ -316,7 +302,7 @@ def _masked(value: str, instance: Instance, model: CellModel, state: str) -> str
     """A register's value with its asynchronous preset and clear applied; clear wins."""
     register = model.flip_flop
     assert register is not None
-    names = _text_of(instance, model, state)
+    names = _Names(instance, model, state)
 
     def text(function: Function) -> str:
         return function.to_c(names)
@@ -329,7 +315,7 @@ def _masked(value: str, instance: Instance, model: CellModel, state: str) -> str
 
 
 def _outputs(instance: Instance, model: CellModel, state: str) -> list[str]:
-    names = _text_of(instance, model, state)
+    names = _Names(instance, model, state)
     return [
         f"v[{instance.pins[pin]}] = {function.to_c(names)};"
         for pin, function in model.outputs.items()
@@ -385,37 +371,24 @@ def _clock_port(
     )
 
 
-@functools.cache
-def _compiler() -> str:
-    wanted = os.environ.get("CXX", "g++")
-    found = shutil.which(wanted)
-    if found is None:
-        raise CompileError(
-            f"C++ compiler {wanted!r} is not on PATH; install g++ or set CXX to a compiler"
-        )
-    return found
-
-
 def _load(source: str, cache_dir: Path) -> ctypes.CDLL:
-    flags = ["-std=c++17", "-O2", "-fPIC", "-shared"]
+    level = "-O1" if source.count(";\n") > LONG_NETLIST else "-O2"
+    flags = ["-std=c++17", level, "-fPIC", "-shared"]
     if platform.machine() in ("x86_64", "AMD64"):
         flags.append("-mpopcnt")
-    compiler = _compiler()
+    compiler = find_compiler()
     key = "\n".join([compiler, platform.machine(), *flags, source])
     digest = hashlib.sha256(key.encode()).hexdigest()[:24]
     target = cache_dir / f"{digest}.so"
     if not target.exists():
         cache_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache_dir) as folder:
-            text = Path(folder) / "netlist.cpp"
-            text.write_text(source, encoding="utf-8")
-            built = Path(folder) / "netlist.so"
-            command = [compiler, *flags, "-o", str(built), str(text)]
-            result = subprocess.run(command, capture_output=True, text=True, check=False)
-            if result.returncode != 0:
-                tail = "\n".join(result.stderr.strip().splitlines()[-15:])
-                raise CompileError(f"{' '.join(command)}: failed\n{tail}")
-            built.replace(target)  # whole or not at all: several processes share the folder
+        with tempfile.TemporaryDirectory(dir=cache_dir) as name:
+            folder = Path(name)
+            (folder / "netlist.cpp").write_text(source, encoding="utf-8")
+            command = [compiler, *flags, "-o", "netlist.so", "netlist.cpp"]
+            run_tool("compiling a netlist", command, cwd=folder)
+            # whole or not at all: several processes share the folder
+            (folder / "netlist.so").replace(target)
     return ctypes.CDLL(str(target))
 
 

@@ -233,7 +233,8 @@ def combinational_order(
                 waits.add(source)
         pending[instance.name] = (instance, waits)
     for name, (_, waits) in pending.items():
-        waits.intersection_update(pending)  # plain registers and ports are there from the start
+        # plain registers and ports are there from the start
+        waits -= {source for source in waits if source not in pending}
         for source in waits:
             followers.setdefault(source, []).append(name)
     ready = [name for name, (_, waits) in pending.items() if not waits]

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from macsmith.sim.tools import ToolError
 from macsmith.synth.full_adder import primitive_as_gates
-from macsmith.synth.yosys import ToolError, quote, run_yosys, tool_versions
+from macsmith.synth.yosys import quote, run_yosys, tool_versions
 
 __all__ = ["FAMILIES", "FpgaResult", "family_of", "map_to_fpga"]
 
@@ -47,7 +48,7 @@ FAMILIES: dict[str, _Family] = {
     ),
     "ecp5": _Family(
         title="Lattice ECP5",
-        command="synth_ecp5 -nobram -nolutram",
+        command="synth_ecp5 -nobram -nolutram -nowidelut",
         without_dsp=" -nodsp",
         with_dsp="",
         # A CCU2C is two carry bits and takes the two LUT4 of its slice: they are not in `lut4`.
@@ -181,9 +182,9 @@ def _metrics(family: str, counts: Mapping[str, int], allow_dsp: bool) -> dict[st
                 break
         else:
             raise ToolError(
-                f"yosys {entry.command}",
-                "",
-                f"{count} cells {cell} are left and not known to the count for {entry.title}",
+                f"counting cells for {entry.title}",
+                [entry.command],
+                f"{count} cells {cell} are left; the count does not know what they are worth",
             )
     if "carry4" in metrics:
         metrics["carry"] = 4 * metrics["carry4"]

@@ -93,10 +93,10 @@ class FullAdderPlan:
     flipped: tuple[str, ...]
     dissolved: tuple[str, ...]
 
-    def commands(self) -> list[str]:
-        """Yosys commands that retype the adders accordingly."""
+    def commands(self, module: str) -> list[str]:
+        """Yosys commands that retype the adders of the module of that name."""
         return [
-            f"chtype -set {kind} c:{name}"
+            f"chtype -set {kind} {module}/c:{name}"
             for kind, names in ((FLIPPED, self.flipped), (DISSOLVED, self.dissolved))
             for name in names
         ]

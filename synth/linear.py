@@ -8,6 +8,7 @@ delays count as much as long ones.
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,28 +131,33 @@ def _is_narrow(cell: LibertyCell) -> bool:
 def _linear_cell(cell: LibertyCell) -> Cell:
     register = cell.flip_flop
     clock = register.clocked_on.variables()[0] if register else ""
-    clock_energy, output_extra = _clock_energy(cell, clock) if register else (0.0, 0.0)
+    energy = _clock_energy(cell, register) if register else _ClockEnergy(0.0, 0.0, 0.0)
+    data = register.next_state.variables() if register else ()
+    inputs = {
+        pin.name: InputPin(
+            pin.capacitance_ff,
+            0.0
+            if pin.name == clock
+            else _input_energy_fj(cell, pin) + (energy.data_extra_fj if pin.name in data else 0.0),
+        )
+        for pin in cell.pins.values()
+        if not pin.is_output
+    }
     return Cell(
         name=cell.name,
         area_um2=cell.area_um2,
         leakage_nw=cell.leakage_nw,
-        inputs={
-            pin.name: InputPin(
-                pin.capacitance_ff, 0.0 if pin.name == clock else _input_energy_fj(cell, pin)
-            )
-            for pin in cell.pins.values()
-            if not pin.is_output
-        },
+        inputs=inputs,
         outputs={
-            pin.name: _linear_output(cell, pin, output_extra)
+            pin.name: _linear_output(pin, energy.output_extra_fj)
             for pin in cell.pins.values()
             if pin.is_output
         },
-        flip_flop=_linear_flip_flop(cell, register, clock_energy) if register else None,
+        flip_flop=_linear_flip_flop(cell, register, energy.idle_fj) if register else None,
     )
 
 
-def _linear_output(cell: LibertyCell, pin: LibertyPin, extra_fj: float) -> OutputPin:
+def _linear_output(pin: LibertyPin, extra_fj: float) -> OutputPin:
     assert pin.function is not None  # cells without are unusable
     arcs: dict[str, TimingArc] = {}
     sources = dict.fromkeys(arc.input_pin for arc in pin.arcs if _is_data_arc(arc))
@@ -271,27 +277,40 @@ def _mean_energy_fj(powers: Sequence[Power], arcs: Sequence[Arc]) -> float:
 def _input_energy_fj(cell: LibertyCell, pin: LibertyPin) -> float:
     """Mean energy of a toggle of an input, over all states of the other pins, states equally likely.
 
-    Groups with a condition count in the states it names; what stays uncovered costs nothing here
-    (there the output toggles and its own figure holds the energy).
+    What is left uncovered by the states the library names costs nothing here: there an output
+    toggles and its own figure holds the energy. Inputs of a flip-flop change while its clock is
+    at the level it just went to.
     """
-    used = _without_default(pin.powers)
-    if not used:
+    if not pin.powers:
         return 0.0
-    slew, load = _typical(used)
     states = _states(cell)
+    if cell.flip_flop is not None:
+        states = [state for state in states if cell.flip_flop.clocked_on.evaluate(state)]
+    return sum(_mean_over(pin, edge, states) for edge in EDGES) / len(EDGES)
+
+
+def _mean_over(pin: LibertyPin, edge: Edge, states: Sequence[dict[str, int]]) -> float:
+    """Energy of an edge of an input, mean over `states`, supplies added up."""
+    slew, load = _typical(pin.powers)
     total = 0.0
-    for power in used:
-        energy = sum(_energy_at(power, slew, load).values()) / len(EDGES)
-        share = 1.0
-        if power.when:
-            condition = parse_function(power.when)
-            share = sum(_holds(condition, state) for state in states) / len(states)
-        total += energy * share
-    return total
+    for supply in dict.fromkeys(power.supply for power in pin.powers):
+        groups = [p for p in pin.powers if p.supply == supply and edge in p.energy]
+        always = sum(p.energy[edge].at(slew, load) for p in groups if not p.when)
+        conditional = [
+            (parse_function(p.when), p.energy[edge].at(slew, load)) for p in groups if p.when
+        ]
+        for state in states:
+            holding = [energy for when, energy in conditional if _holds(when, state)]
+            # the unconditional figure is for states without one of their own
+            total += sum(holding) if holding else always
+    return total / len(states)
 
 
 def _states(cell: LibertyCell) -> list[dict[str, int]]:
-    """Every value of the input pins (and of the state of a flip-flop), outputs filled in."""
+    """Every value of the input pins (and of the state of a flip-flop), outputs filled in.
+
+    States in which a flip-flop is held by its clear or preset are left out.
+    """
     inputs = [pin.name for pin in cell.pins.values() if not pin.is_output]
     register = cell.flip_flop
     free = [*inputs, *([register.state] if register else [])]
@@ -300,6 +319,8 @@ def _states(cell: LibertyCell) -> list[dict[str, int]]:
         state = dict(zip(free, bits, strict=True))
         if register:
             state[register.inverted_state] = 1 - state[register.state]
+            if any(f is not None and f.evaluate(state) for f in (register.clear, register.preset)):
+                continue
         for pin in cell.pins.values():
             if pin.function is not None:
                 state[pin.name] = pin.function.evaluate(state)
@@ -314,34 +335,39 @@ def _holds(condition: Function, state: dict[str, int]) -> bool:
     return bool(condition.evaluate(state))
 
 
-def _clock_energy(cell: LibertyCell, clock: str) -> tuple[float, float]:
-    """Energy of a clock cycle that changes no output, and what an output toggle adds or saves.
+@dataclass(frozen=True)
+class _ClockEnergy:
+    """Internal energy of the clock pin: of a cycle that loads what is there already, fJ, and what it
+    is more (or less) for a change of the output and for a change of the data."""
 
-    Libraries that list the clock pin's energy by state give zero to the active edge in states where
-    the output follows, because the output's own group holds it. There the mean is taken over
-    the states that do cost, and the active edge is taken back from the output's figure.
+    idle_fj: float
+    output_extra_fj: float
+    data_extra_fj: float
+
+
+def _clock_energy(cell: LibertyCell, register: LibertyFlipFlop) -> _ClockEnergy:
+    """Clock energy by whether the state is about to change.
+
+    At the active edge libraries that go by state give nothing where the output follows, because
+    the output's own group holds it: the output's figure is corrected for that. At the other edge
+    the first latch takes in data that differ from the state: that belongs to the data.
     """
+    clock = register.clocked_on.variables()[0]
     pin = cell.pins[clock]
-    used = _without_default(pin.powers)
-    if not used:
-        return 0.0, 0.0
-    slew, load = _typical(used)
-    edges: dict[str, dict[Edge, list[float]]] = {}
-    left_out = False
-    for power in used:
-        for edge, energy in _energy_at(power, slew, load).items():
-            if power.when and energy == 0.0:
-                left_out = left_out or power.supply == used[0].supply
-                continue
-            edges.setdefault(power.supply, {}).setdefault(edge, []).append(energy)
-    means = {
-        edge: float(sum(np.mean(supply[edge]) for supply in edges.values() if edge in supply))
-        for edge in EDGES
-    }
-    assert cell.flip_flop is not None
-    rises = cell.flip_flop.clocked_on.evaluate({clock: 1}) == 1
-    active: Edge = "rise" if rises else "fall"
-    return sum(means.values()), (-means[active] if left_out else 0.0)
+    if not pin.powers:
+        return _ClockEnergy(0.0, 0.0, 0.0)
+    settled, unsettled = [], []
+    for state in _states(cell):
+        same = register.next_state.evaluate(state) == state[register.state]
+        (settled if same else unsettled).append(state)
+    rises = register.clocked_on.evaluate({clock: 1}) == 1
+    active, other = EDGES if rises else EDGES[::-1]
+    idle = {edge: _mean_over(pin, edge, settled) for edge in EDGES}
+    return _ClockEnergy(
+        idle_fj=sum(idle.values()),
+        output_extra_fj=_mean_over(pin, active, unsettled) - idle[active],
+        data_extra_fj=_mean_over(pin, other, unsettled) - idle[other],
+    )
 
 
 def _linear_flip_flop(

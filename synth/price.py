@@ -24,6 +24,9 @@ from macsmith.synth.yosys import quote, run_yosys
 
 __all__ = ["MismatchError", "price", "resolve_technology"]
 
+LARGE_NETLIST = 4000
+"""Netlists of more cells are simulated only for the record's own figures: each costs seconds."""
+
 Waveforms = Mapping[str, NDArray[np.generic]]
 
 
@@ -52,7 +55,7 @@ def resolve_technology(name: str, liberty: Sequence[Path] = ()) -> Technology:
 
 
 def price(
-    verilog_files: Sequence[Path],
+    verilog: Path | Sequence[Path],
     top: str,
     tech: str | Technology,
     *,
@@ -68,15 +71,18 @@ def price(
 
     Parameters
     ----------
-    verilog_files, top
-        The design.
+    verilog
+        The file or files of the design.
+    top
+        Its top module.
     tech
         A `Technology`, the name of one, or an FPGA family.
     waveforms
         Operands for the energy: for every input port but the clock an array
         ``[cycles, streams]`` (see `CompiledNetlist.simulate`). With them every netlist on the front
-        is also compared with the Verilog, output by output, from `first_counted_cycle` on. Without
-        them the record has no energy.
+        is also compared with the Verilog, output by output, from `first_counted_cycle` on; of
+        fronts with more than `LARGE_NETLIST` cells only the one of the record's figures. Without
+        waveforms the record has no energy.
     macs_per_cycle
         Multiply-accumulates per counted cycle, on average over the waveforms.
     first_counted_cycle
@@ -102,6 +108,7 @@ def price(
     MismatchError
         A mapped netlist computes something else than the Verilog.
     """
+    verilog_files = [Path(verilog)] if isinstance(verilog, str | Path) else list(verilog)
     if isinstance(tech, str):
         family = family_of(tech)
         if family is not None:
@@ -116,8 +123,13 @@ def price(
     energies: dict[str, EnergyResult] = {}
     compared = 0
     if waveforms is not None:
+        measured = [
+            design
+            for design in result.front
+            if sum(design.cell_counts.values()) <= LARGE_NETLIST or design is _chosen(result)
+        ]
         reference = _simulate_reference(verilog_files, top, Path(build_dir), waveforms)
-        for design in result.front:
+        for design in measured:
             compiled = compile_netlist(design.netlist(), tech.models())
             simulated = compiled.simulate(
                 waveforms, count_toggles=True, first_counted_cycle=first_counted_cycle
@@ -207,13 +219,17 @@ def _hex(value: Any) -> str:
     return "0x" + "".join(f"{int(word) & (2**64 - 1):x}" for word in reversed(words))
 
 
+def _chosen(result: SynthesisResult) -> MappedDesign:
+    return min(result.front, key=lambda design: design.area_um2 * design.delay_ps)
+
+
 def _record(
     result: SynthesisResult,
     tech: Technology,
     energies: Mapping[str, EnergyResult],
     compared: int,
 ) -> dict[str, Any]:
-    chosen = min(result.front, key=lambda design: design.area_um2 * design.delay_ps)
+    chosen = _chosen(result)
     record: dict[str, Any] = {
         "top": result.top,
         "technology": tech.name,

@@ -5,7 +5,7 @@ scripts. ABC reads commands separated by newlines.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 __all__ = ["ABC_SCRIPTS", "RECIPES", "Recipe", "recipe", "recipes_for"]
@@ -90,7 +90,7 @@ class Recipe:
         return "-".join(part for part in parts if part)
 
     @property
-    def front(self) -> tuple[str, ...]:
+    def front(self) -> tuple[str, str, str]:
         """What the front end (everything before cells are chosen) depends on."""
         return (self.full_adders, self.carry, self.multiply)
 
@@ -98,7 +98,15 @@ class Recipe:
 RECIPES: tuple[Recipe, ...] = (
     *(Recipe(script) for script in ABC_SCRIPTS),
     *(Recipe(script, full_adders="cells") for script in ABC_SCRIPTS),
+    # The ends of the front: the smallest adders with the least logic around them, and the
+    # quickest; and the middle, where the library's full adders are at their best.
+    Recipe("smallest", carry="ripple", fold_inverters=True),
+    Recipe("smallest", full_adders="cells", carry="ripple", fold_inverters=True),
+    Recipe("balanced", full_adders="cells", fold_inverters=True),
+    Recipe("fastest", carry="kogge-stone", fold_inverters=True),
+    Recipe("fastest", full_adders="cells", carry="kogge-stone", fold_inverters=True),
 )
+"""What is run unless the caller says otherwise."""
 
 
 def recipe(name: str) -> Recipe:
@@ -131,11 +139,21 @@ def recipe(name: str) -> Recipe:
 
 
 def recipes_for(
-    recipes: Sequence[Recipe], *, has_full_adders: bool, library_has_full_adder: bool
+    recipes: Sequence[Recipe], *, full_adder_cells: bool, inverting_flip_flop: bool
 ) -> list[Recipe]:
-    """Those of `recipes` that can differ for this design and library, in order."""
-    return [
-        entry
-        for entry in recipes
-        if entry.full_adders == "gates" or (has_full_adders and library_has_full_adder)
-    ]
+    """Those of `recipes` that differ for a design and library, in order.
+
+    Parameters
+    ----------
+    full_adder_cells
+        Whether the design has full adders and the library a cell for them; recipes that keep
+        them as cells are left out otherwise.
+    inverting_flip_flop
+        Whether there are inverters to fold; otherwise a recipe that folds is one that does not.
+    """
+    chosen: dict[Recipe, None] = {}
+    for entry in recipes:
+        if entry.full_adders == "gates" or full_adder_cells:
+            folds = entry.fold_inverters and inverting_flip_flop
+            chosen[replace(entry, fold_inverters=folds)] = None
+    return list(chosen)

@@ -126,16 +126,17 @@ class _Analysis:
                 self.arrivals[net] = (rise, fall)
 
     def _propagate(self, instance: Instance, cell: Cell) -> None:
-        for name, output in cell.outputs.items():
-            net = instance.pins.get(name)
+        # Some full adders have an arc from one output to the other: that one comes first.
+        for name in sorted(cell.outputs, key=lambda pin: _depends_on_output(cell, pin)):
+            output, net = cell.outputs[name], instance.pins.get(name)
             if net is None:
                 continue
             rises: list[_Arrival] = []
             falls: list[_Arrival] = []
             for source, arc in output.arcs.items():
-                source_net = instance.pins[source]
+                source_net = instance.pins.get(source, 0)
                 arrived = self.arrivals.get(source_net)
-                if arrived is None:
+                if arrived is None:  # a constant, or an output left open
                     continue
                 load = self.loads[net]
                 for rises_in, at in zip((True, False), arrived, strict=True):
@@ -184,6 +185,10 @@ class _Analysis:
             )
             end = (at.source_net, at.source_rises) if at.source_net >= 0 else None
         return tuple(reversed(steps))
+
+
+def _depends_on_output(cell: Cell, pin: str) -> bool:
+    return any(source in cell.outputs for source in cell.outputs[pin].arcs)
 
 
 def _step(

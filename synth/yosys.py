@@ -5,44 +5,24 @@ caller. The library comes as the `pyosys` wheel; there is no `yosys` executable 
 """
 
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["ToolError", "quote", "run_yosys", "tool_versions"]
+from macsmith.sim.tools import MissingToolError, run_tool
 
-TAIL_LINES = 15
+__all__ = ["quote", "run_yosys", "tool_versions"]
 
 # The ABC that comes beside the library is found by Yosys itself.
 _RUNNER = (
-    "import sys\n"
-    "from pyosys import libyosys\n"
-    "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())\n"
+    "import sys; from pyosys import libyosys; "
+    "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())"
 )
 
 
-class ToolError(RuntimeError):
-    """A tool that failed: its command and the end of its log.
-
-    Attributes
-    ----------
-    command
-        What was run.
-    log
-        All it printed.
-    """
-
-    def __init__(self, command: str, log: str, reason: str) -> None:
-        self.command = command
-        self.log = log
-        tail = "\n".join(f"  {line}" for line in log.strip().splitlines()[-TAIL_LINES:])
-        super().__init__(f"{command}: {reason}\n{tail}")
-
-
-def run_yosys(commands: Sequence[str], folder: Path, name: str, timeout_s: float = 900.0) -> str:
+def run_yosys(commands: Sequence[str], folder: Path, name: str, timeout_s: float = 1800.0) -> str:
     """Run Yosys commands and return the log.
 
     The commands are written to ``folder/name.ys`` and the log to ``folder/name.log``; relative
@@ -52,30 +32,20 @@ def run_yosys(commands: Sequence[str], folder: Path, name: str, timeout_s: float
     ------
     ToolError
         Yosys or ABC reported an error, crashed, or took longer than `timeout_s`.
+    MissingToolError
+        The wheel is not installed.
     """
+    tool_versions()
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / f"{name}.ys"
     script.write_text("\n".join(commands) + "\n", encoding="utf-8")
-    try:
-        process = subprocess.run(
-            [sys.executable, "-c", _RUNNER, script.name],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        partial = error.stdout or b""
-        log = partial.decode(errors="replace") if isinstance(partial, bytes) else partial
-        raise ToolError(f"yosys {script}", log, f"took longer than {timeout_s:g} s") from error
-    log = process.stdout
-    (folder / f"{name}.log").write_text(log, encoding="utf-8")
-    if process.returncode != 0:
-        raise ToolError(f"yosys {script}", log, f"failed with code {process.returncode}")
-    return log
+    return run_tool(
+        f"Yosys script {script}",
+        [sys.executable, "-c", _RUNNER, script.name],
+        cwd=folder,
+        log_file=folder / f"{name}.log",
+        timeout_seconds=timeout_s,
+    )
 
 
 @cache
@@ -84,17 +54,25 @@ def tool_versions() -> dict[str, str]:
 
     Raises
     ------
-    ToolError
+    MissingToolError
         The wheel is not installed.
     """
     try:
         return {"pyosys": metadata.version("pyosys")}
     except metadata.PackageNotFoundError as error:
-        raise ToolError("pyosys", "", "is not installed; install the wheel pyosys") from error
+        raise MissingToolError(
+            "Yosys is not there: synthesis needs it. python -m pip install pyosys==0.70"
+        ) from error
 
 
 def quote(path: Path) -> str:
-    """A path as one word of a Yosys command."""
+    """A path as one word of a Yosys command.
+
+    Raises
+    ------
+    ValueError
+        The path holds a quote or a newline, which Yosys cannot read.
+    """
     text = str(path)
     if re.search(r'["\n]', text):
         raise ValueError(f"path {text!r} must have no quotes or newlines for Yosys")

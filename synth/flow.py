@@ -1,0 +1,213 @@
+"""The Yosys commands of a synthesis run, and the files they read.
+
+Two processes: the front end reads the design and maps it to Yosys' own gates, once for each way
+of treating adders that the recipes ask for; then every recipe maps one of these onto cells.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from macsmith.synth.full_adder import (
+    FULL_ADDER,
+    plan_full_adders,
+    primitive_as_box,
+    primitive_as_gates,
+    techmap_constants,
+    techmap_onto_cell,
+)
+from macsmith.synth.recipes import ABC_SCRIPTS, Recipe
+from macsmith.synth.registers import inverting_flip_flop, techmap_folded
+from macsmith.synth.technology import Technology
+from macsmith.synth.yosys import quote, run_yosys
+
+__all__ = ["FLOW", "REPEATS_KEPT", "count_modules", "run_front_ends", "run_recipes"]
+
+FLOW = (
+    "synth -flatten -run begin:; opt_clean -purge; dfflibmap; opt; abc -constr -script; "
+    "static timing over linear delays, no wires, ideal clock"
+)
+
+REPEATS_KEPT = 4
+"""A module with registers that occurs at least this often is mapped once (an array's element)."""
+
+# techmap tries the rules for a cell in the order of their names; Yosys' own is called _90_lcu.
+_RIPPLE = """(* techmap_celltype = "$lcu" *)
+module _80_lcu_ripple (P, G, CI, CO);
+  parameter WIDTH = 2;
+  (* force_downto *) input [WIDTH-1:0] P, G;
+  input CI;
+  (* force_downto *) output [WIDTH-1:0] CO;
+  genvar k;
+  generate
+    for (k = 0; k < WIDTH; k = k + 1) begin : position
+      if (k == 0) assign CO[k] = G[k] | (P[k] & CI);
+      else assign CO[k] = G[k] | (P[k] & CO[k-1]);
+    end
+  endgenerate
+endmodule
+"""
+_CARRY_OPTIONS = {
+    "brent-kung": "",
+    "kogge-stone": " -extra-map +/choices/kogge-stone.v",
+    "ripple": " -extra-map ripple.v",
+}
+
+
+def count_modules(sources: Sequence[Path], top: str, folder: Path) -> dict[str, tuple[int, bool]]:
+    """How often each module occurs below `top`, and whether it holds registers itself or below.
+
+    The full-adder primitive and `top` are left out; empty without asking Yosys for a design of
+    one module.
+    """
+    declared = [
+        name
+        for file in sources
+        for name in re.findall(r"^\s*module\s+(\S+?)\s*[(;#]", file.read_text(errors="replace"), re.M)
+    ]
+    if set(declared) <= {top, FULL_ADDER}:
+        return {}
+    commands = [f"read_verilog {quote(file)}" for file in sources]
+    commands += [f"hierarchy -check -top {top}", "proc", "write_json modules.json"]
+    run_yosys(commands, folder, "modules")
+    modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))["modules"]
+    counts: dict[str, int] = {}
+    registered: dict[str, bool] = {}
+
+    def visit(name: str) -> bool:
+        counts[name] = counts.get(name, 0) + 1
+        found = False
+        for cell in modules[name]["cells"].values():
+            kind = cell["type"]
+            # every instance is visited, so that counts are those of the whole design
+            found |= visit(kind) if kind in modules else "ff" in kind
+        registered[name] = found
+        return found
+
+    visit(top)
+    return {
+        name: (count, registered[name])
+        for name, count in counts.items()
+        if name not in (top, FULL_ADDER)
+    }
+
+
+def front_name(front: Iterable[str]) -> str:
+    """File stem of what a front end leaves."""
+    return "front-" + "-".join(part for part in front if part)
+
+
+def run_front_ends(
+    sources: Sequence[Path],
+    top: str,
+    fronts: Sequence[tuple[str, str, str]],
+    kept: Sequence[str],
+    folder: Path,
+) -> None:
+    """Read the design and write ``front-*.il`` and ``front-*.json``, one pair for each of `fronts`.
+
+    `kept` are the modules that stay separate; everything else is flattened.
+    """
+    (folder / "full_adder_gates.v").write_text(primitive_as_gates(), encoding="utf-8")
+    (folder / "full_adder_box.v").write_text(primitive_as_box(), encoding="utf-8")
+    (folder / "full_adder_constant.v").write_text(techmap_constants(), encoding="utf-8")
+    (folder / "ripple.v").write_text(_RIPPLE, encoding="utf-8")
+    commands: list[str] = []
+    for full_adders, carry, multiply in fronts:
+        boxed = full_adders == "cells"
+        options = _CARRY_OPTIONS[carry] + (f" -{multiply}" if multiply else "")
+        name = front_name((full_adders, carry, multiply))
+        commands += ["design -reset"]
+        commands += [f"read_verilog {quote(file)}" for file in sources]
+        commands += [
+            f"read_verilog -overwrite full_adder_{'box' if boxed else 'gates'}.v",
+            f"hierarchy -check -top {top}",
+            *(f"setattr -mod -set keep_hierarchy 1 {module}" for module in kept),
+        ]
+        # Constants spread from adder to adder, so the rule is applied until little is left.
+        sweep = ["techmap -map full_adder_constant.v", "opt -full"] if boxed else []
+        if boxed:
+            commands += ["proc", "flatten", "opt -full", *sweep * 3]
+        commands += [f"synth -flatten{options} -run begin:", *sweep * 2]
+        commands += ["opt_clean -purge", "delete t:$scopeinfo"]
+        if boxed:
+            commands += ["rename -hide c:*", "rename -enumerate -pattern u%_"]
+        commands += [f"write_json {name}.json", f"write_rtlil {name}.il"]
+    run_yosys(commands, folder, "front")
+
+
+def run_recipes(
+    recipes: Sequence[Recipe],
+    technology: Technology,
+    liberty: Path,
+    kept: Sequence[str],
+    folder: Path,
+    *,
+    flat: bool = True,
+) -> None:
+    """Map by every recipe and write ``<recipe>.v`` and ``<recipe>.json``.
+
+    With `flat` the JSON holds one module: modules of `kept` are dissolved after they were mapped.
+    """
+    (folder / "constraints.txt").write_text(
+        f"set_driving_cell {technology.driver_cell}\nset_load {technology.output_load_ff:g}\n",
+        encoding="utf-8",
+    )
+    for name, lines in ABC_SCRIPTS.items():
+        (folder / f"{name}.abc").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    library = f"-liberty {quote(liberty)}"
+    commands: list[str] = []
+    for recipe in recipes:
+        commands += ["design -reset", f"read_rtlil {front_name(recipe.front)}.il"]
+        if recipe.full_adders == "cells":
+            commands += _full_adder_commands(recipe, technology, folder)
+        if recipe.fold_inverters:
+            commands += _folding_commands(technology, folder)
+        script = f" -script {recipe.script}.abc" if ABC_SCRIPTS[recipe.script] else ""
+        commands += [
+            f"dfflibmap {library}",
+            "opt",
+            f"abc {library} -constr constraints.txt{script}",
+            "opt_clean -purge",
+            *_renaming(),
+            f"write_verilog -noattr -noexpr {recipe.name}.v",
+        ]
+        if flat and kept:
+            commands += [
+                *(f"setattr -mod -unset keep_hierarchy {module}" for module in kept),
+                "flatten",
+                "delete t:$scopeinfo",
+                "opt_clean -purge",
+                *_renaming(),
+            ]
+        commands += [f"stat {library}", f"write_json {recipe.name}.json"]
+    run_yosys(commands, folder, "map")
+
+
+def _renaming() -> list[str]:
+    # Names made up by Yosys hold paths and counters; numbered ones are the same from run to run.
+    return ["rename -hide c:*", "rename -enumerate -pattern u%_"]
+
+
+def _full_adder_commands(recipe: Recipe, technology: Technology, folder: Path) -> list[str]:
+    adder = technology.full_adder
+    assert adder is not None  # such recipes are left out otherwise
+    data: dict[str, Any] = json.loads(
+        (folder / f"{front_name(recipe.front)}.json").read_text(encoding="utf-8")
+    )
+    commands: list[str] = []
+    for name, module in data["modules"].items():
+        commands += plan_full_adders(module, adder).commands(name)
+    (folder / "full_adder_cell.v").write_text(techmap_onto_cell(adder), encoding="utf-8")
+    return [*commands, "techmap -map full_adder_cell.v", "opt_expr", "simplemap", "opt"]
+
+
+def _folding_commands(technology: Technology, folder: Path) -> list[str]:
+    cell = inverting_flip_flop(technology)
+    if cell is None:
+        return []
+    (folder / "folded.v").write_text(techmap_folded(cell), encoding="utf-8")
+    # Registers with reset or enable become plain ones behind gates first, as dfflibmap would do.
+    return ["dfflegalize -cell $_DFF_P_ x", "techmap -map folded.v", "simplemap", "opt"]
