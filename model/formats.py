@@ -281,14 +281,13 @@ class FloatFormat:
         """Canonical name; `parse_format` gives this very format back."""
         base = f"e{self.exponent_bits}m{self.fraction_bits}"
         bare = _BARE_SPECIALS.get(base, FloatSpecials.IEEE)
-        text = base
-        if self.bias != self.default_bias:
-            text += f"b{self.bias}" if self.bias >= 0 else f"bm{-self.bias}"
-        if self.specials is not bare:
-            text += self.specials.value
-        if not self.has_subnormals:
-            text += "ns"
-        return text
+        suffix = "" if self.specials is bare else self.specials.value
+        suffix += "" if self.has_subnormals else "ns"
+        # e2m1fn and its like are what others call the finite formats: the bias tells them apart
+        is_alias = base + suffix in _ALIASES and _ALIASES[base + suffix] != base + suffix
+        if self.bias == self.default_bias and not is_alias:
+            return base + suffix
+        return f"{base}b{self.bias}".replace("-", "m") + suffix
 
     def __str__(self) -> str:
         return self.name

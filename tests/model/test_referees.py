@@ -1,0 +1,199 @@
+"""The models against outside libraries: ml_dtypes, gfloat and NumPy's own float16 and float32.
+
+Where a referee differs by its own rules, the test says so:
+
+==========  ====================================================================================
+ml_dtypes   casts from float32 only are taken: those from float64 are rounded twice. Overflow never
+            saturates where there is a NaN or infinity, and always where there is none
+            (macsmith's policies `nan`, `inf`, `sat`). NaN into a format that has none gives a
+            negative zero there, zero here. A NaN keeps its sign there, is positive here
+gfloat      formats without subnormals have no underflow rule in 0.5.2: left out
+==========  ====================================================================================
+"""
+
+import itertools
+from types import ModuleType
+
+import gfloat
+import ml_dtypes
+import numpy as np
+import pytest
+from edges import edge_values, float32_edges
+from gfloat import Domain, FormatInfo, RoundMode
+
+from macsmith.model import fast
+from macsmith.model.config import MacConfig, parse_design
+from macsmith.model.formats import FloatFormat, FloatSpecials, parse_format
+from macsmith.model.rounding import Overflow, Rounding
+
+DTYPES = {
+    "e4m3": "float8_e4m3fn",
+    "e5m2": "float8_e5m2",
+    "e4m3fnuz": "float8_e4m3fnuz",
+    "e5m2fnuz": "float8_e5m2fnuz",
+    "e4m3b11fnuz": "float8_e4m3b11fnuz",
+    "e4m3ieee": "float8_e4m3",
+    "e3m4": "float8_e3m4",
+    "e2m3": "float6_e2m3fn",
+    "e3m2": "float6_e3m2fn",
+    "e2m1": "float4_e2m1fn",
+    "e8m7": "bfloat16",
+}
+
+
+def same_values(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Equal as numbers with their signs of zero, or both NaN."""
+    return ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_decode_as_ml_dtypes(name: str) -> None:
+    fmt = parse_format(name)
+    dtype = np.dtype(getattr(ml_dtypes, DTYPES[name]))
+    assert parse_format(dtype) == fmt
+    codes = np.arange(1 << fmt.bits, dtype=np.uint8 if fmt.bits <= 8 else np.uint16)
+    theirs = codes.view(dtype).astype(np.float64)
+    wrong = ~same_values(theirs, fast.decode(fmt, codes))
+    assert not wrong.any(), codes[wrong]
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_encode_as_ml_dtypes(name: str) -> None:
+    fmt = parse_format(name)
+    assert isinstance(fmt, FloatFormat)
+    dtype = np.dtype(getattr(ml_dtypes, DTYPES[name]))
+    if fmt.bits <= 8:
+        values = float32_edges(fmt)
+        assert len(values) > 10 * (1 << fmt.bits)
+    else:
+        values = np.random.default_rng(7).integers(0, 1 << 32, 200_000, np.uint32).view(np.float32)
+        values = np.concatenate([values, (np.arange(1 << 16, dtype=np.uint32) << 16).view(np.float32)])
+    if not fmt.has_nan:
+        values = values[~np.isnan(values)]
+    policy = "inf" if fmt.has_infinity else "nan" if fmt.has_nan else "sat"
+    with np.errstate(invalid="ignore", over="ignore"):
+        theirs = values.astype(dtype).view(np.uint8 if fmt.bits <= 8 else np.uint16)
+    ours = fast.encode(fmt, values, "rne", policy)
+    is_nan = np.isnan(values)
+    wrong = (ours != theirs) & ~(is_nan & np.isnan(fast.decode(fmt, theirs)))
+    # a NaN that overflow makes: theirs has the sign of the value
+    wrong &= ~(np.isnan(fast.decode(fmt, theirs)) & np.isnan(fast.decode(fmt, ours)))
+    assert not wrong.any(), (values[wrong][:5], ours[wrong][:5], theirs[wrong][:5])
+
+
+def gfloat_formats() -> list[tuple[FloatFormat, FormatInfo]]:
+    pairs = []
+    for x, y, specials in itertools.product(range(1, 8), range(7), FloatSpecials):
+        bits = 1 + x + y
+        if not 3 <= bits <= 8:
+            continue
+        fmt = FloatFormat(x, y, specials)
+        if specials is FloatSpecials.IEEE and y == 0:
+            continue  # gfloat's infinity would take the place of NaN
+        high_nans = {FloatSpecials.IEEE: (1 << y) - 1, FloatSpecials.FN: 1}.get(specials, 0)
+        info = FormatInfo(
+            name=fmt.name,
+            k=bits,
+            precision=y + 1,
+            bias=fmt.bias,
+            is_signed=True,
+            domain=Domain.Extended if specials is FloatSpecials.IEEE else Domain.Finite,
+            has_nz=specials is not FloatSpecials.FNUZ,
+            num_high_nans=high_nans,
+            has_subnormals=True,
+            is_twos_complement=False,
+        )
+        pairs.append((fmt, info))
+    return pairs
+
+
+GFLOAT = gfloat_formats()
+MODES = {
+    Rounding.NEAREST_EVEN: RoundMode.TiesToEven,
+    Rounding.NEAREST_AWAY: RoundMode.TiesToAway,
+    Rounding.TOWARD_ZERO: RoundMode.TowardZero,
+    Rounding.UP: RoundMode.TowardPositive,
+    Rounding.DOWN: RoundMode.TowardNegative,
+}
+
+
+def test_decode_as_gfloat() -> None:
+    checked = 0
+    for fmt, info in GFLOAT:
+        codes = np.arange(1 << fmt.bits)
+        theirs = gfloat.decode_ndarray(info, codes)
+        wrong = ~same_values(theirs, fast.decode(fmt, codes))
+        assert not wrong.any(), (fmt.name, codes[wrong])
+        checked += codes.size
+    assert checked == GFLOAT_CODES
+
+
+GFLOAT_CODES = 0
+
+
+@pytest.mark.parametrize("rounding", MODES)
+def test_round_as_gfloat(rounding: Rounding) -> None:
+    checked = 0
+    for fmt, info in GFLOAT:
+        values = np.array([float(point) for point in edge_values(fmt)])
+        for overflow in (Overflow.SATURATE, Overflow.INFINITY, Overflow.NAN):
+            if overflow is Overflow.INFINITY and not fmt.has_infinity:
+                continue
+            if overflow is Overflow.NAN and (fmt.has_infinity or not fmt.has_nan):
+                continue  # gfloat overflows to infinity where there is one
+            saturates = overflow is Overflow.SATURATE
+            theirs = gfloat.round_ndarray(info, values, MODES[rounding], saturates)
+            ours = fast.quantise(fmt, values, rounding, overflow)
+            wrong = ~same_values(theirs, ours)
+            assert not wrong.any(), (
+                fmt.name, overflow, values[wrong][:4], ours[wrong][:4], theirs[wrong][:4]
+            )  # fmt: skip
+            checked += values.size
+    assert checked > 100_000
+
+
+def random_codes(generator: np.random.Generator, config: MacConfig, shape: tuple[int, int]) -> np.ndarray:
+    return generator.integers(0, 1 << config.a.bits, shape, dtype=np.uint32)
+
+
+@pytest.mark.parametrize("name", ["e5m10", "e8m23"])
+def test_multiply_then_add_as_numpy(name: str) -> None:
+    """Products rounded, then sums rounded: what NumPy does with its own types."""
+    config = parse_design(f"{name}:{name}:mul{name}").mac
+    dtype = np.dtype(np.float16 if name == "e5m10" else np.float32)
+    words = np.uint16 if name == "e5m10" else np.uint32
+    generator = np.random.default_rng(1)
+    checked = 0
+    for exponents in (None, 3):
+        a, b = (random_codes(generator, config, shape) for shape in ((64, 32), (32, 256)))
+        if exponents is not None:  # numbers close to 1, so that sums cancel and carry
+            a, b = (
+                fast.encode(name, generator.normal(size=codes.shape) * 2.0 ** generator.integers(-exponents, exponents, codes.shape))
+                for codes in (a, b)
+            )
+        x, y = a.astype(words).view(dtype), b.astype(words).view(dtype)
+        total = np.zeros((64, 256), dtype)
+        with np.errstate(all="ignore"):
+            for k in range(32):
+                total = total + x[:, k : k + 1] * y[k]
+        ours = fast.matmul(config, a, b)
+        is_nan = np.isnan(total)
+        assert not exponents or not is_nan.any()
+        assert (ours[~is_nan] == total.view(words)[~is_nan]).all()
+        assert (ours[is_nan] == config.output_format.nan_code).all()  # type: ignore[union-attr]
+        checked += total.size * 32
+    assert checked == 2 * 64 * 256 * 32
+
+
+def test_comparison_catches_ties_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The edges tell roundings to nearest apart: planted, ties-away fails against ml_dtypes."""
+    honest = fast.encode
+
+    def planted(fmt: object, values: object, *_: object) -> np.ndarray:
+        return honest("e5m2", values, "rna", "inf")  # type: ignore[arg-type]
+
+    fake = ModuleType("fast")
+    fake.encode, fake.decode = planted, fast.decode  # type: ignore[attr-defined]
+    monkeypatch.setitem(globals(), "fast", fake)
+    with pytest.raises(AssertionError):
+        test_encode_as_ml_dtypes("e5m2")
