@@ -12,12 +12,18 @@ from typing import Any
 
 from macsmith.model.accumulators import ExactAccumulator
 from macsmith.model.config import Design, MacConfig, parse_design
-from macsmith.reports.points import AccuracyPoint, DesignPoint, Point, point_records
+from macsmith.reports.points import (
+    AccuracyPoint,
+    DesignPoint,
+    Point,
+    is_lossless,
+    point_records,
+)
 from macsmith.reports.pool import run_jobs
 from macsmith.reports.progress import job_progress
-from macsmith.reports.stages import DEFAULT_BUILD_DIR, ENERGY_OPERANDS, step_folder
+from macsmith.reports.stages import DEFAULT_BUILD_DIR, step_folder
 from macsmith.reports.store import Record
-from macsmith.reports.sweep import DEFAULT_SEED, DEFAULT_TECHNOLOGIES, Sweep
+from macsmith.reports.sweep import DEFAULT_TECHNOLOGIES, Sweep
 from macsmith.reports.table import design_rows, write_if_changed
 
 __all__ = ["ExploreResult", "explore", "sweep_points"]
@@ -79,28 +85,33 @@ class ExploreResult:
 def sweep_points(sweep: Sweep) -> list[Point]:
     """The points of a sweep: designs and networks in turn, so that not all processes wait for
     the same kind of work; each arithmetic once."""
-    operands = ENERGY_OPERANDS if sweep.tasks else None
-    if sweep.tasks and ENERGY_OPERANDS not in sweep.tasks:
-        operands = sweep.tasks[0]
     designs: list[Point] = [
-        DesignPoint(design.text, sweep.technologies, sweep.seed, operands)
+        DesignPoint(design.text, sweep.technologies, sweep.seed, sweep.operands)
         for design in sweep.designs
     ]
-    networks: dict[AccuracyPoint, None] = {}
-    for own_sums in (True, False):
-        for task in sweep.tasks:
-            for design in sweep.designs:
-                networks[_accuracy_point(task, design, own_sums, sweep.seed)] = None
-    mixed = itertools.zip_longest(networks, designs)
+    networks = {
+        _accuracy_point(sweep, task, design, own_sums): None
+        for own_sums in (True, False)
+        for task in sweep.tasks
+        for design in sweep.designs
+    }
+    # the long ones first, so that no process is left with one at the end
+    ordered = sorted(networks, key=lambda point: (not point.own_sums, point.task != "smollm2"))
+    mixed = itertools.zip_longest(ordered, designs)
     return [point for pair in mixed for point in pair if point is not None]
 
 
-def _accuracy_point(task: str, design: Design, own_sums: bool, seed: int) -> AccuracyPoint:
-    """The point that a design's accuracy comes from, the same for all that compute the same."""
-    if own_sums:
-        return AccuracyPoint(task, Design(mac=design.mac).text, True, seed)
+def _accuracy_point(sweep: Sweep, task: str, design: Design, own_sums: bool) -> AccuracyPoint:
+    """The point that a design's accuracy comes from, the same for all that compute the same.
+
+    Where no sum is ever rounded, a design's own sums are the exact ones.
+    """
+    if own_sums and not is_lossless(design.mac):
+        # words are cheap: that task takes its whole sample bit by bit too
+        tokens = sweep.bit_exact_tokens if task == "smollm2" else None
+        return AccuracyPoint(task, Design(mac=design.mac).text, True, sweep.seed, tokens)
     exact = MacConfig(a=design.mac.a, b=design.mac.b, accumulator=ExactAccumulator())
-    return AccuracyPoint(task, Design(mac=exact).text, False, seed)
+    return AccuracyPoint(task, Design(mac=exact).text, False, sweep.seed)
 
 
 def _check_names(sweep: Sweep) -> None:
@@ -116,11 +127,14 @@ def _check_names(sweep: Sweep) -> None:
                 resolve_technology(name)
             except ValueError as error:
                 raise ValueError(f"{where}: technologies: {error}") from None
-    for name in sweep.tasks:
+    wanted = [("tasks", name) for name in sweep.tasks]
+    if sweep.operands is not None:
+        wanted.append(("operands", sweep.operands))
+    for field_name, name in wanted:
         try:
             find_task(name)
         except ValueError as error:
-            raise ValueError(f"{where}: tasks: {error}") from None
+            raise ValueError(f"{where}: {field_name}: {error}") from None
 
 
 def _work(point: Point, build_dir: Path) -> list[Record]:
@@ -198,7 +212,6 @@ def explore(
             tuple(unique.values()),
             DEFAULT_TECHNOLOGIES if technologies is None else tuple(technologies),
             tuple(tasks),
-            DEFAULT_SEED,
         )
     if not sweep.designs:
         raise ValueError("a sweep must have at least 1 design, not 0")
@@ -266,11 +279,13 @@ def _rows(
     design: Design, sweep: Sweep, points: Sequence[Point], found: dict[Point, list[Record]]
 ) -> list[dict[str, Any]]:
     own = next(p for p in points if isinstance(p, DesignPoint) and p.design == design.text)
-    accuracy = {}
-    for task in sweep.tasks:
-        for own_sums in (True, False):
-            records = found[_accuracy_point(task, design, own_sums, sweep.seed)]
-            accuracy[task, own_sums] = records[0]
+    accuracy = {
+        task: (
+            found[_accuracy_point(sweep, task, design, False)][0],
+            found[_accuracy_point(sweep, task, design, True)][0],
+        )
+        for task in sweep.tasks
+    }
     return design_rows(design, sweep.technologies, found[own], accuracy)
 
 

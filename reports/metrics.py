@@ -65,47 +65,50 @@ class Metric:
     decimals: int = 1
 
 
-def _smollm2(sums: str, label: str, note: str) -> Metric:
+_OWN = "computed with this design's own accumulator"
+_EXACT = "operands in the design's formats, sums exact, whatever its accumulator"
+
+
+def _smollm2(infix: str, label: str, note: str) -> Metric:
     return Metric(
-        f"smollm2_{sums}_nll_change_per_token",
-        f"SmolLM2-135M, {label}: change of negative log-likelihood",
+        f"smollm2_{infix}nll_change_per_token",
+        f"SmolLM2-135M{label}: change of negative log-likelihood",
         "nats per token",
-        f"SmolLM2 {label}",
+        f"SmolLM2{label}",
         note,
-        error_column=f"smollm2_{sums}_nll_change_standard_error",
+        error_column=f"smollm2_{infix}nll_change_standard_error",
         scale="change",
         decimals=3,
     )
 
 
-def _g2p(sums: str, label: str, kind: str, note: str) -> Metric:
+def _g2p(infix: str, label: str, kind: str, note: str) -> Metric:
     return Metric(
-        f"g2p_{sums}_{kind}_error_percent",
-        f"Letters to phonemes, {label}: {kind} error",
+        f"g2p_{infix}{kind}_error_percent",
+        f"Letters to phonemes{label}: {kind} error",
         "%",
-        f"g2p {kind} error, {label}",
+        f"g2p {kind} error{label}",
         note,
-        reference_column=f"g2p_{sums}_reference_{kind}_error_percent",
+        reference_column=f"g2p_{infix}reference_{kind}_error_percent",
         decimals=1,
     )
 
 
-_OWN = "every sum bit for bit as this design's hardware computes it"
-_EXACT = "operands in the design's formats, sums exact, whatever its accumulator"
-
 ACCURACY_METRICS: tuple[Metric, ...] = (
-    _smollm2("own_sums", "own accumulator", _OWN),
-    _smollm2("exact_sums", "exact sums", _EXACT),
-    _g2p("own_sums", "own accumulator", "phoneme", _OWN),
-    _g2p("own_sums", "own accumulator", "word", _OWN),
-    _g2p("exact_sums", "exact sums", "phoneme", _EXACT),
-    _g2p("exact_sums", "exact sums", "word", _EXACT),
+    _smollm2("", "", _OWN),
+    _g2p("", "", "phoneme", _OWN),
+    _g2p("", "", "word", _OWN),
+    _smollm2("exact_sums_", ", exact sums", _EXACT),
+    _g2p("exact_sums_", ", exact sums", "phoneme", _EXACT),
+    _g2p("exact_sums_", ", exact sums", "word", _EXACT),
 )
 
 COST_METRICS: tuple[Metric, ...] = (
     Metric("area_um2_per_mac", "Cell area per MAC", "µm²", "Area / MAC", decimals=1),
     Metric("energy_pj_per_mac", "Energy per MAC", "pJ", "Energy / MAC", decimals=4),
     Metric("delay_ps", "Critical path", "ps", "Delay", decimals=0),
+    Metric("smallest_area_um2_per_mac", "Least cell area per MAC", "µm²", "Least area / MAC"),
+    Metric("fastest_delay_ps", "Least critical path", "ps", "Least delay", decimals=0),
     Metric("lut4_per_mac", "LUT4 per MAC", "LUT4", "LUT4 / MAC", decimals=0),
     Metric("lut6_per_mac", "LUT6 per MAC", "LUT6", "LUT6 / MAC", decimals=0),
     Metric("carry_per_mac", "Carry bits per MAC", "carries", "Carry / MAC", decimals=0),

@@ -70,13 +70,14 @@ class AccuracyPoint:
     """A network computed in one arithmetic.
 
     `own_sums`: every sum as the design's hardware computes it; else exact sums, which depend on
-    the operand formats alone.
+    the operand formats alone. `tokens`: size of the sample; None: the task's default.
     """
 
     task: str
     design: str
     own_sums: bool
     seed: int
+    tokens: int | None = None
 
     @property
     def name(self) -> str:
@@ -257,6 +258,7 @@ def _accuracy_step(steps: _Steps, point: AccuracyPoint, build_dir: Path) -> None
             "own_sums": point.own_sums,
             "arithmetic": arithmetic,
             "seed": point.seed,
+            "tokens": point.tokens,
             "source": source_digest("model", "model/accuracy"),
             "versions": versions("numpy"),
         },
@@ -265,6 +267,7 @@ def _accuracy_step(steps: _Steps, point: AccuracyPoint, build_dir: Path) -> None
             design,
             build_dir,
             accumulation="bit-exact" if point.own_sums else "exact",
+            tokens=point.tokens,
             seed=point.seed,
         ),
     )

@@ -42,10 +42,12 @@ _NOTES: tuple[tuple[str, str], ...] = (
         "percent, more for deep unregistered logic); so are wires and the clock tree.",
     ),
     (
-        "Own accumulator",
-        "means that every sum of the network's linear layers was computed bit for bit as this "
-        "design's hardware does, on a sub-sample of the text; exact sums use more text and "
-        "depend on the operand formats alone.",
+        "Accuracy of a design",
+        "Operands are quantised to its formats and summed in its own accumulator. For letters to "
+        "phonemes every sum is computed bit for bit as the hardware does. For SmolLM2 the figure "
+        "is the change with exact sums on the whole text plus the change from exact sums to the "
+        "design's own, bit for bit, on a sub-sample (none where the design rounds no sum). With "
+        "'exact sums' the accumulator is left out: the figure depends on the formats alone.",
     ),
     (
         "SmolLM2",

@@ -170,7 +170,7 @@ class ResultStore:
             "failure": record.failure,
             "seconds": record.seconds,
         }
-        text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{key[:8]}-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -180,7 +180,10 @@ class ResultStore:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
             raise
-        return record
+        # as it will be read: a tuple is a list from now on, and a second run gives the same rows
+        document = json.loads(text)
+        del document["key"]
+        return Record(**document)
 
     def records(self, step: str) -> Iterator[Record]:
         """All whole records of a step, in the order of their keys."""

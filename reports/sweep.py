@@ -6,7 +6,9 @@
     designs = ["e4m3:exact", "e4m3xe5m2:e6m9/64"]   # design texts
     technologies = ["asap7", "sky130"]              # default: asap7
     tasks = ["smollm2", "g2p"]                      # default: none
+    operands = "smollm2"                            # whose operands drive energy, or "none"
     seed = 0                                        # of stimulus and test material
+    bit_exact_tokens = 256                          # text for networks in a design's own sums
 
     [[grid]]                                        # every combination becomes a design
     operands = ["e4m3", "e5m2"]
@@ -35,7 +37,17 @@ DEFAULT_SWEEP = "default"
 DEFAULT_TECHNOLOGIES = ("asap7",)
 DEFAULT_SEED = 0
 
-_SWEEP_FIELDS = ("title", "designs", "grid", "technologies", "tasks", "seed")
+DEFAULT_OPERANDS = "smollm2"
+_SWEEP_FIELDS = (
+    "title",
+    "designs",
+    "grid",
+    "technologies",
+    "tasks",
+    "operands",
+    "seed",
+    "bit_exact_tokens",
+)
 _GRID_FIELDS = ("operands", "accumulators", "options")
 
 
@@ -51,17 +63,24 @@ class Sweep:
         Names of technologies that each design is priced in; may be empty.
     tasks
         Names of accuracy tasks; may be empty.
+    operands
+        Accuracy task whose operands drive the energy figures; None: no energy.
     seed
         Of stimulus and of the selection of test material.
     title
         Heading of the report.
+    bit_exact_tokens
+        Sample of the language model where every sum is computed as the hardware does; None: as
+        many as the task takes by default.
     """
 
     designs: tuple[Design, ...]
     technologies: tuple[str, ...] = DEFAULT_TECHNOLOGIES
     tasks: tuple[str, ...] = ()
+    operands: str | None = DEFAULT_OPERANDS
     seed: int = DEFAULT_SEED
     title: str = ""
+    bit_exact_tokens: int | None = None
     source: str = field(default="", compare=False)
 
 
@@ -185,6 +204,14 @@ def parse_sweep(text: str, source: str = "sweep") -> Sweep:
     seed = table.get("seed", DEFAULT_SEED)
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise document.error("seed", f"must be a whole number from 0, not {seed!r}")
+    tokens = table.get("bit_exact_tokens")
+    if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool)):
+        raise document.error("bit_exact_tokens", f"must be a whole number, not {tokens!r}")
+    if tokens is not None and tokens < 1:
+        raise document.error("bit_exact_tokens", f"must be at least 1 token, not {tokens}")
+    operands = table.get("operands", DEFAULT_OPERANDS)
+    if not isinstance(operands, str):
+        raise document.error("operands", f"must be a task or none, not {operands!r}")
     title = table.get("title", "")
     if not isinstance(title, str):
         raise document.error("title", f"must be a text, not {title!r}")
@@ -193,7 +220,14 @@ def parse_sweep(text: str, source: str = "sweep") -> Sweep:
         chosen = document.text_list(table, key, "") if key in table else list(default)
         names[key] = tuple(dict.fromkeys(chosen))
     return Sweep(
-        tuple(designs.values()), names["technologies"], names["tasks"], seed, title, source
+        designs=tuple(designs.values()),
+        technologies=names["technologies"],
+        tasks=names["tasks"],
+        operands=None if operands == "none" else operands,
+        seed=seed,
+        title=title,
+        bit_exact_tokens=tokens,
+        source=source,
     )
 
 

@@ -4,6 +4,7 @@ technology, and written as CSV and Parquet."""
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from macsmith.reports.store import Record
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["accuracy_prefix", "as_frame", "design_rows", "write_if_changed", "write_tables"]
+__all__ = ["accuracy_columns", "as_frame", "design_rows", "write_if_changed", "write_tables"]
 
 UNCHECKED = "unchecked"
 
@@ -32,15 +33,53 @@ _FIRST = (
     "accumulator",
 )
 
-# What accuracy records hold beside metrics: provenance that is told once, not in every row.
-_ACCURACY_PROVENANCE = frozenset(
-    {"task", "design", "text", "quantised_layers", "activations", "weights", "versions"}
-)
+
+def _metrics(record: Record) -> dict[str, Any]:
+    """What an accuracy record found; its provenance is told once, not in every row."""
+    return {
+        name: value
+        for name, value in record.values.items()
+        if isinstance(value, float) or name in ("tokens", "non_finite_outputs")
+    }
 
 
-def accuracy_prefix(task: str, own_sums: bool) -> str:
-    """Beginning of the columns of an accuracy result."""
-    return f"{task}_{'own_sums' if own_sums else 'exact_sums'}_"
+def accuracy_columns(task: str, exact: Record | None, own: Record | None) -> dict[str, Any]:
+    """Columns of one task for one design.
+
+    ``<task>_exact_sums_<metric>`` are figures with exact sums, ``<task>_own_sums_<metric>`` those
+    in which every sum was computed as the design's hardware does (on a smaller sample), and
+    ``<task>_<metric>`` the best estimate for the design:
+
+    - where it rounds no sum, the figures with exact sums;
+    - for ``g2p``, whose sample is the same, those with its own sums;
+    - for ``smollm2``, the change with exact sums on the whole text plus the change from exact to
+      own sums on the sub-sample, the standard errors added as if independent.
+
+    Parameters
+    ----------
+    exact
+        Record with exact sums.
+    own
+        Record with the design's own sums; `exact` itself where no sum is rounded.
+    """
+    exact = None if exact is None or exact.is_failed else exact
+    own = None if own is None or own.is_failed else own
+    is_same = exact is not None and own is not None and own.key == exact.key
+    columns: dict[str, Any] = {}
+    if exact is not None:
+        columns |= {f"{task}_exact_sums_{name}": value for name, value in _metrics(exact).items()}
+    if own is not None and not is_same:
+        columns |= {f"{task}_own_sums_{name}": value for name, value in _metrics(own).items()}
+    if exact is None or own is None:
+        return columns
+    if task != "smollm2" or is_same:
+        return columns | {f"{task}_{name}": value for name, value in _metrics(own).items()}
+    mean, error = "nll_change_per_token", "nll_change_standard_error"
+    parts = (exact.values, own.values)
+    if mean in parts[0] and f"accumulator_{mean}" in parts[1]:
+        columns[f"{task}_{mean}"] = parts[0][mean] + parts[1][f"accumulator_{mean}"]
+        columns[f"{task}_{error}"] = math.hypot(parts[0][error], parts[1][f"accumulator_{error}"])
+    return columns
 
 
 def checked_text(record: Record | None) -> tuple[str, int | None]:
@@ -60,7 +99,7 @@ def design_rows(
     design: Design,
     technologies: Sequence[str],
     records: Sequence[Record],
-    accuracy: Mapping[tuple[str, bool], Record],
+    accuracy: Mapping[str, tuple[Record | None, Record | None]],
 ) -> list[dict[str, Any]]:
     """The rows of a design, one a technology (one without prices if there are none).
 
@@ -69,8 +108,7 @@ def design_rows(
     records
         Of the design's own steps, as `point_records` gives them.
     accuracy
-        Accuracy records of the design's arithmetic by task and whether its own accumulator was
-        used.
+        By task: the records with exact and with the design's own sums.
     """
     steps = {record.step: record for record in records if record.step != "synth"}
     prices = {
@@ -100,14 +138,10 @@ def design_rows(
     verified = steps.get("verify")
     if verified is not None and not verified.is_failed and not verified.values.get("passed"):
         failures.append(f"verify: {verified.values.get('failure', 'did not pass')}")
-    for (task, own_sums), record in accuracy.items():
-        prefix = accuracy_prefix(task, own_sums)
-        if record.is_failed:
-            failures.append(f"accuracy {task}: {record.failure}")
-            continue
-        for name, value in record.values.items():
-            if name not in _ACCURACY_PROVENANCE:
-                base[prefix + name] = value
+    for task, (exact, own) in accuracy.items():
+        base |= accuracy_columns(task, exact, own)
+        told = dict.fromkeys(record.failure for record in (exact, own) if record is not None)
+        failures += [f"accuracy {task}: {failure}" for failure in told if failure is not None]
     rows = []
     for technology in technologies or ("none",):
         row = base | {"technology": technology}

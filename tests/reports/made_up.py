@@ -32,12 +32,12 @@ def made_up_rows(technologies: tuple[str, ...] = ("asap7", "ice40")) -> list[dic
                 "technology": technology,
                 "checked": "65536 operand pairs, 204800 results",
                 "checked_results": 204800,
-                "smollm2_own_sums_nll_change_per_token": own,
-                "smollm2_own_sums_nll_change_standard_error": 0.01 + own / 20,
+                "smollm2_nll_change_per_token": own,
+                "smollm2_nll_change_standard_error": 0.01 + own / 20,
                 "smollm2_exact_sums_nll_change_per_token": base[operands],
                 "smollm2_exact_sums_nll_change_standard_error": 0.003 + base[operands] / 50,
-                "g2p_own_sums_phoneme_error_percent": 10.2 + own / 2,
-                "g2p_own_sums_reference_phoneme_error_percent": 10.2,
+                "g2p_phoneme_error_percent": 10.2 + own / 2,
+                "g2p_reference_phoneme_error_percent": 10.2,
                 "verilog": f"verilog/{design.id}.v",
             }
             if technology == "ice40":
