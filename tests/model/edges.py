@@ -4,7 +4,6 @@ from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
-
 from macsmith.model.formats import FloatFormat, Format
 
 

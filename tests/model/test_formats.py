@@ -6,7 +6,6 @@ from fractions import Fraction
 import ml_dtypes
 import numpy as np
 import pytest
-
 from macsmith.model.formats import (
     NAMED_FORMATS,
     FloatFormat,
@@ -122,7 +121,11 @@ def test_every_integer_format() -> None:
         range(2, 17), ((True, False), (True, True), (False, False)), (0, 3)
     ):
         fmt = IntFormat(bits, is_signed, is_symmetric, fraction_bits)
-        codes = range(1 << bits) if bits <= 8 else (0, 1, (1 << bits - 1) - 1, 1 << bits - 1, -1 % (1 << bits))
+        codes = (
+            range(1 << bits)
+            if bits <= 8
+            else (0, 1, (1 << bits - 1) - 1, 1 << bits - 1, -1 % (1 << bits))
+        )
         values = {code: fmt.decode(code) for code in codes}
         for code, value in values.items():
             signed = code - (1 << bits) if is_signed and code >> (bits - 1) else code

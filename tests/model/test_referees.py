@@ -7,7 +7,8 @@ ml_dtypes   casts from float32 only are taken: those from float64 are rounded tw
             saturates where there is a NaN or infinity, and always where there is none
             (macsmith's policies `nan`, `inf`, `sat`). NaN into a format that has none gives a
             negative zero there, zero here. A NaN keeps its sign there, is positive here
-gfloat      formats without subnormals have no underflow rule in 0.5.2: left out
+gfloat      formats without subnormals have no underflow rule in 0.5.2, and of formats in which all
+            numbers are subnormal (e1mY with infinity) it takes a wrong largest number: left out
 ==========  ====================================================================================
 """
 
@@ -20,7 +21,6 @@ import numpy as np
 import pytest
 from edges import edge_values, float32_edges
 from gfloat import Domain, FormatInfo, RoundMode
-
 from macsmith.model import fast
 from macsmith.model.config import MacConfig, parse_design
 from macsmith.model.formats import FloatFormat, FloatSpecials, parse_format
@@ -67,13 +67,15 @@ def test_encode_as_ml_dtypes(name: str) -> None:
         assert len(values) > 10 * (1 << fmt.bits)
     else:
         values = np.random.default_rng(7).integers(0, 1 << 32, 200_000, np.uint32).view(np.float32)
-        values = np.concatenate([values, (np.arange(1 << 16, dtype=np.uint32) << 16).view(np.float32)])
+        values = np.concatenate(
+            [values, (np.arange(1 << 16, dtype=np.uint32) << 16).view(np.float32)]
+        )
     if not fmt.has_nan:
         values = values[~np.isnan(values)]
     policy = "inf" if fmt.has_infinity else "nan" if fmt.has_nan else "sat"
     with np.errstate(invalid="ignore", over="ignore"):
         theirs = values.astype(dtype).view(np.uint8 if fmt.bits <= 8 else np.uint16)
-    ours = fast.encode(fmt, values, "rne", policy)
+        ours = fast.encode(fmt, values.astype(np.float64), "rne", policy)
     is_nan = np.isnan(values)
     wrong = (ours != theirs) & ~(is_nan & np.isnan(fast.decode(fmt, theirs)))
     # a NaN that overflow makes: theirs has the sign of the value
@@ -88,8 +90,8 @@ def gfloat_formats() -> list[tuple[FloatFormat, FormatInfo]]:
         if not 3 <= bits <= 8:
             continue
         fmt = FloatFormat(x, y, specials)
-        if specials is FloatSpecials.IEEE and y == 0:
-            continue  # gfloat's infinity would take the place of NaN
+        if specials is FloatSpecials.IEEE and (y == 0 or x == 1):
+            continue  # y = 0: gfloat's infinity would take the place of NaN
         high_nans = {FloatSpecials.IEEE: (1 << y) - 1, FloatSpecials.FN: 1}.get(specials, 0)
         info = FormatInfo(
             name=fmt.name,
@@ -125,10 +127,7 @@ def test_decode_as_gfloat() -> None:
         wrong = ~same_values(theirs, fast.decode(fmt, codes))
         assert not wrong.any(), (fmt.name, codes[wrong])
         checked += codes.size
-    assert checked == GFLOAT_CODES
-
-
-GFLOAT_CODES = 0
+    assert checked == 11_280
 
 
 @pytest.mark.parametrize("rounding", MODES)
@@ -152,7 +151,9 @@ def test_round_as_gfloat(rounding: Rounding) -> None:
     assert checked > 100_000
 
 
-def random_codes(generator: np.random.Generator, config: MacConfig, shape: tuple[int, int]) -> np.ndarray:
+def random_codes(
+    generator: np.random.Generator, config: MacConfig, shape: tuple[int, int]
+) -> np.ndarray:
     return generator.integers(0, 1 << config.a.bits, shape, dtype=np.uint32)
 
 
@@ -168,7 +169,11 @@ def test_multiply_then_add_as_numpy(name: str) -> None:
         a, b = (random_codes(generator, config, shape) for shape in ((64, 32), (32, 256)))
         if exponents is not None:  # numbers close to 1, so that sums cancel and carry
             a, b = (
-                fast.encode(name, generator.normal(size=codes.shape) * 2.0 ** generator.integers(-exponents, exponents, codes.shape))
+                fast.encode(
+                    name,
+                    generator.normal(size=codes.shape)
+                    * 2.0 ** generator.integers(-exponents, exponents, codes.shape),
+                )
                 for codes in (a, b)
             )
         x, y = a.astype(words).view(dtype), b.astype(words).view(dtype)

@@ -7,7 +7,6 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from macsmith.model.formats import FloatFormat, FloatSpecials, Special, parse_format
 from macsmith.model.rounding import Overflow, Rounding, check_overflow, default_overflow, encode
 
@@ -67,7 +66,18 @@ def test_small_formats_against_a_search(rounding: Rounding) -> None:
 @pytest.mark.parametrize("rounding", Rounding)
 def test_codes_of_numbers_round_to_themselves(rounding: Rounding) -> None:
     checked = 0
-    for name in ("e4m3", "e5m2", "e3m4", "e4m3fnuz", "e2m1", "e4m3fnns", "e5m0", "int8", "uint4", "int8q6"):
+    for name in (
+        "e4m3",
+        "e5m2",
+        "e3m4",
+        "e4m3fnuz",
+        "e2m1",
+        "e4m3fnns",
+        "e5m0",
+        "int8",
+        "uint4",
+        "int8q6",
+    ):
         fmt = parse_format(name)
         for code in range(1 << fmt.bits):
             value = fmt.decode(code)
@@ -84,7 +94,9 @@ def test_codes_of_numbers_round_to_themselves(rounding: Rounding) -> None:
     st.fractions(),
     st.sampled_from(Rounding),
 )
-def test_rounding_is_monotone(fmt: FloatFormat, x: Fraction, y: Fraction, rounding: Rounding) -> None:
+def test_rounding_is_monotone(
+    fmt: FloatFormat, x: Fraction, y: Fraction, rounding: Rounding
+) -> None:
     low, high = sorted((x, y))
     codes = [encode(fmt, value, rounding, Overflow.SATURATE) for value in (low, high)]
     values = [fmt.decode(code) for code in codes]
