@@ -1,0 +1,40 @@
+"""The picture: it is drawn, the same every time, and refuses what it cannot draw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up import made_up_rows
+from macsmith.reports.picture import draw_pareto
+from matplotlib.image import imread
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        draw_pareto(made_up_rows(), tmp_path / name, title="Made up")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    pixels = imread(tmp_path / "a.png")
+    assert pixels.shape[1] >= 1800
+    # the colours of E4M3 and of E2M1 are in it: marks were drawn, not only axes
+    for colour in ((0x17, 0x69, 0xAA), (0x18, 0xA5, 0xB8)):
+        near = np.abs(pixels[..., :3] * 255 - colour).max(axis=-1) < 3
+        assert near.sum() > 200
+
+
+def test_other_technology_and_accuracy(tmp_path: Path) -> None:
+    draw_pareto(
+        made_up_rows(),
+        tmp_path / "a.png",
+        technology="ice40",
+        accuracy="g2p_phoneme_error_percent",
+    )
+    assert (tmp_path / "a.png").stat().st_size > 20_000
+
+
+def test_nothing_to_draw(tmp_path: Path) -> None:
+    rows = [{"technology": "asap7", "operands": "e4m3", "accumulator": "exact"}]
+    with pytest.raises(ValueError, match="must have an accuracy and a cost metric, not 0 and 0"):
+        draw_pareto(rows, tmp_path / "a.png")
+    assert not (tmp_path / "a.png").exists()
