@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-
 from macsmith.sim.netlist_cells import CellModel
 from macsmith.sim.netlist_function import Function
 from macsmith.sim.netlist_graph import (
@@ -29,6 +27,7 @@ from macsmith.sim.netlist_graph import (
     model_of,
 )
 from macsmith.sim.tools import cache_directory, find_compiler, run_tool
+from numpy.typing import NDArray
 
 __all__ = ["CompiledNetlist", "SimulationResult", "compile_netlist"]
 
@@ -245,7 +244,9 @@ def compile_netlist(
         It failed.
     """
     source, clock = _generate(netlist, models)
-    return CompiledNetlist(netlist, clock, _load(source, cache_dir or cache_directory() / "netlists"))
+    return CompiledNetlist(
+        netlist, clock, _load(source, cache_dir or cache_directory() / "netlists")
+    )
 
 
 def _generate(netlist: Netlist, models: Mapping[str, CellModel]) -> tuple[str, str | None]:

@@ -21,6 +21,7 @@ _TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w.\[\]]*)|([01])|([!'()&*|+^]))")
 class FunctionError(ValueError):
     """A Boolean function that cannot be read; the message shows the text."""
 
+
 # How loosely operators bind; what binds more loosely than its surroundings needs parentheses.
 _STRENGTH: dict[Operator, int] = {
     "variable": 0,
@@ -221,7 +222,8 @@ class _Parser:
             return Function("constant", token)
         if not token or not (token[0].isalpha() or token[0] == "_"):
             raise FunctionError(
-                f"function {self.text!r}: a name, 0, 1 or ( must stand where "
-                f"{token!r} is" if token else f"function {self.text!r}: an operand is missing"
+                f"function {self.text!r}: a name, 0, 1 or ( must stand where {token!r} is"
+                if token
+                else f"function {self.text!r}: an operand is missing"
             )
         return Function("variable", token)

@@ -23,7 +23,14 @@ from macsmith.synth.registers import inverting_flip_flop, techmap_folded
 from macsmith.synth.technology import Technology
 from macsmith.synth.yosys import quote, run_yosys
 
-__all__ = ["FLOW", "REPEATS_KEPT", "count_modules", "run_front_ends", "run_recipes"]
+__all__ = [
+    "FLOW",
+    "REPEATS_KEPT",
+    "count_modules",
+    "is_plain_name",
+    "run_front_ends",
+    "run_recipes",
+]
 
 FLOW = (
     "synth -flatten -run begin:; opt_clean -purge; dfflibmap; opt; abc -constr -script; "
@@ -65,7 +72,9 @@ def count_modules(sources: Sequence[Path], top: str, folder: Path) -> dict[str, 
     declared = [
         name
         for file in sources
-        for name in re.findall(r"^\s*module\s+(\S+?)\s*[(;#]", file.read_text(errors="replace"), re.M)
+        for name in re.findall(
+            r"^\s*module\s+(\S+?)\s*[(;#]", file.read_text(errors="replace"), re.M
+        )
     ]
     if set(declared) <= {top, FULL_ADDER}:
         return {}
@@ -92,6 +101,11 @@ def count_modules(sources: Sequence[Path], top: str, folder: Path) -> dict[str, 
         for name, count in counts.items()
         if name not in (top, FULL_ADDER)
     }
+
+
+def is_plain_name(module: str) -> bool:
+    """Whether a module's name can stand in a Yosys selection as it is (no parameters in it)."""
+    return re.fullmatch(r"[A-Za-z_][\w.]*", module) is not None
 
 
 def front_name(front: Iterable[str]) -> str:

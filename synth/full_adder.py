@@ -105,9 +105,9 @@ class FullAdderPlan:
 def plan_full_adders(module: Mapping[str, Any], adder: FullAdderCell) -> FullAdderPlan:
     """Decide for every full adder of a flat module (Yosys JSON) what becomes of it.
 
-    An adder with a constant input, two equal inputs or an unused output is dissolved. Of the rest, for a
-    cell with inverted outputs, those are flipped for which fewer inverters are needed
-    between adders: an edge from one adder to another costs nothing exactly if the two differ.
+    An adder with a constant input, two equal inputs or an unused output is dissolved. Of the
+    rest, for a cell with inverted outputs, those are flipped for which fewer inverters are needed
+    between adders: a wire from one adder to another costs nothing exactly if the two differ.
     The count is minimised by single moves until none helps; what drives or reads an adder from
     outside can absorb an inverter and is not counted.
     """

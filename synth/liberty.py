@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-
 from macsmith.sim.netlist_function import Function, FunctionError, parse_function
 from macsmith.synth.liberty_syntax import Group, LibertyError, read_groups
+from numpy.typing import NDArray
 
 __all__ = [
     "Arc",
-    "Library",
     "LibertyCell",
     "LibertyError",
     "LibertyFlipFlop",
     "LibertyPin",
+    "Library",
     "Power",
     "Table",
     "read_liberty",
@@ -98,7 +97,8 @@ class Arc:
     """A timing group: from `input_pin` to the pin that holds it.
 
     `delay` and `slew` are by output edge; for a setup arc `delay` holds the constraint by edge of
-    the data and `slew` is empty. `sense` is ``positive_unate``, ``negative_unate`` or ``non_unate``.
+    the data and `slew` is empty. `sense` is ``positive_unate``, ``negative_unate`` or
+    ``non_unate``.
     """
 
     input_pin: str
@@ -392,7 +392,9 @@ class _CellReader:
             if key in group.values
         ]
         # The mean of both edges is what a charge per toggle means; SKY130 gives only these two.
-        capacitance = sum(edges) / len(edges) if edges else self.number(group, "capacitance", default)
+        capacitance = (
+            sum(edges) / len(edges) if edges else self.number(group, "capacitance", default)
+        )
         return LibertyPin(
             name=name,
             is_output=is_output,
@@ -433,9 +435,7 @@ class _CellReader:
         related = group.values.get("related_pin", "").split() or [""]
         return [Power(pin, when, supply, energy) for pin in related] if energy else []
 
-    def edge_tables(
-        self, group: Group, names: tuple[str, str], scale: float
-    ) -> dict[Edge, Table]:
+    def edge_tables(self, group: Group, names: tuple[str, str], scale: float) -> dict[Edge, Table]:
         tables: dict[Edge, Table] = {}
         for edge, name in zip(EDGES, names, strict=True):
             child = group.child(name) if name else None
@@ -473,7 +473,9 @@ class _CellReader:
             values = values.T
         second_is_load = first_is_load or "capacitance" in variables[1]
         load_scale = self.units.capacitance_ff if second_is_load else self.units.time_ps
-        return Table(axes[0] * self.units.time_ps, axes[1] * load_scale, np.ascontiguousarray(values))
+        return Table(
+            axes[0] * self.units.time_ps, axes[1] * load_scale, np.ascontiguousarray(values)
+        )
 
     def floats(self, texts: tuple[str, ...]) -> NDArray[np.float64]:
         try:

@@ -87,7 +87,9 @@ def read_groups(path: Path) -> Group:
             raise LibertyError(f"{path}: broken gzip file ({error}); fetch it again") from error
     text = raw.decode("utf-8", errors="replace")
     if "\0" in text[:4096]:
-        raise LibertyError(f"{path}: not a Liberty file (binary data); must be Liberty text or gzip")
+        raise LibertyError(
+            f"{path}: not a Liberty file (binary data); must be Liberty text or gzip"
+        )
     return _parse(path, text)
 
 

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from macsmith.sim.netlist_function import Function, parse_function
 from macsmith.synth.liberty import (
     EDGES,
@@ -36,6 +34,7 @@ from macsmith.synth.technology import (
     Technology,
     TimingArc,
 )
+from numpy.typing import NDArray
 
 __all__ = ["technology_from_library"]
 
@@ -117,10 +116,8 @@ def technology_from_library(
 
 
 def _has_timing(cell: LibertyCell) -> bool:
-    # Tie cells have outputs without arcs; ABC needs none and Yosys ties by hilomap, which is unused.
-    return all(
-        any(arc.slew for arc in pin.arcs) for pin in cell.pins.values() if pin.is_output
-    )
+    # Tie cells have outputs without arcs: nothing in the flow asks for them.
+    return all(any(arc.slew for arc in pin.arcs) for pin in cell.pins.values() if pin.is_output)
 
 
 def _is_narrow(cell: LibertyCell) -> bool:
@@ -204,9 +201,7 @@ def _slowest(
     return result
 
 
-def fit_range(
-    table: Table, max_load_ff: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def fit_range(table: Table, max_load_ff: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Slews (ps) and loads (fF) at which a table is sampled for the fit."""
     loads_top = max(max_load_ff, float(table.loads_ff[-1]))
     return (
@@ -221,6 +216,7 @@ def _spread(axis: NDArray[np.float64], top: float, points: int) -> NDArray[np.fl
         return np.full(points, axis[0])
     top = max(top, float(axis[1]))
     return np.geomspace(max(float(axis[0]), top / 20), top, points)
+
 
 def fit_line(
     slews: NDArray[np.float64], loads: NDArray[np.float64], values: NDArray[np.float64]
@@ -263,7 +259,9 @@ def _energy_at(power: Power, slew: float, load: float) -> dict[Edge, float]:
 def _mean_energy_fj(powers: Sequence[Power], arcs: Sequence[Arc]) -> float:
     """Internal energy of one output toggle: mean over inputs, states and edges, sum of supplies."""
     data_inputs = {arc.input_pin for arc in arcs if _is_data_arc(arc)}
-    used = _without_default([p for p in powers if not p.related_pin or p.related_pin in data_inputs])
+    used = _without_default(
+        [p for p in powers if not p.related_pin or p.related_pin in data_inputs]
+    )
     if not used:
         return 0.0
     slew, load = _typical(used)
@@ -275,7 +273,7 @@ def _mean_energy_fj(powers: Sequence[Power], arcs: Sequence[Arc]) -> float:
 
 
 def _input_energy_fj(cell: LibertyCell, pin: LibertyPin) -> float:
-    """Mean energy of a toggle of an input, over all states of the other pins, states equally likely.
+    """Mean energy of a toggle of an input, all states of the other pins equally likely.
 
     What is left uncovered by the states the library names costs nothing here: there an output
     toggles and its own figure holds the energy. Inputs of a flip-flop change while its clock is
@@ -337,8 +335,8 @@ def _holds(condition: Function, state: dict[str, int]) -> bool:
 
 @dataclass(frozen=True)
 class _ClockEnergy:
-    """Internal energy of the clock pin: of a cycle that loads what is there already, fJ, and what it
-    is more (or less) for a change of the output and for a change of the data."""
+    """Internal energy of the clock pin, fJ: of a cycle that loads what is there already, and what
+    it is more (or less) for a change of the output and for a change of the data."""
 
     idle_fj: float
     output_extra_fj: float
@@ -356,7 +354,8 @@ def _clock_energy(cell: LibertyCell, register: LibertyFlipFlop) -> _ClockEnergy:
     pin = cell.pins[clock]
     if not pin.powers:
         return _ClockEnergy(0.0, 0.0, 0.0)
-    settled, unsettled = [], []
+    settled: list[dict[str, int]] = []
+    unsettled: list[dict[str, int]] = []
     for state in _states(cell):
         same = register.next_state.evaluate(state) == state[register.state]
         (settled if same else unsettled).append(state)

@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from macsmith.sim.netlist import CompiledNetlist, compile_netlist
 from macsmith.sim.netlist_graph import read_netlist
 from macsmith.synth.energy import EnergyResult, measure_energy
-from macsmith.synth.fpga import family_of, map_to_fpga
+from macsmith.synth.fpga import FAMILIES, family_of, map_to_fpga
 from macsmith.synth.liberty import read_liberty
 from macsmith.synth.linear import technology_from_library
 from macsmith.synth.recipes import RECIPES, Recipe
 from macsmith.synth.synthesize import MappedDesign, SynthesisResult, synthesize
 from macsmith.synth.technology import TECHNOLOGIES, Technology, technology
 from macsmith.synth.yosys import quote, run_yosys
+from numpy.typing import NDArray
 
 __all__ = ["MismatchError", "price", "resolve_technology"]
 
@@ -51,6 +50,12 @@ def resolve_technology(name: str, liberty: Sequence[Path] = ()) -> Technology:
     """
     if liberty:
         return technology_from_library(read_liberty(liberty), name=name)
+    known = [alias for aliases in TECHNOLOGIES.values() for alias in aliases]
+    if name.strip().lower() not in known:
+        raise ValueError(
+            f"technology {name!r} is unknown; must be one of {', '.join(TECHNOLOGIES)}, "
+            f"{', '.join(FAMILIES)}, or give Liberty files of your own"
+        )
     return technology(name)
 
 
@@ -113,12 +118,7 @@ def price(
         family = family_of(tech)
         if family is not None:
             return _price_fpga(verilog_files, top, family, Path(build_dir), allow_dsp)
-        if tech.strip().lower() not in {a for names in TECHNOLOGIES.values() for a in names}:
-            raise ValueError(
-                f"technology {tech!r} is unknown; must be one of {', '.join(TECHNOLOGIES)}, "
-                "ice40, ecp5, xilinx7, or Liberty files of your own"
-            )
-        tech = technology(tech)
+        tech = resolve_technology(tech)
     result = synthesize(verilog_files, top, tech, build_dir=build_dir, recipes=recipes)
     energies: dict[str, EnergyResult] = {}
     compared = 0

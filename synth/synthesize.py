@@ -8,7 +8,14 @@ from pathlib import Path
 
 from macsmith.sim.netlist_graph import Netlist, NetlistError, read_netlist
 from macsmith.sim.tools import ToolError
-from macsmith.synth.flow import FLOW, REPEATS_KEPT, count_modules, run_front_ends, run_recipes
+from macsmith.synth.flow import (
+    FLOW,
+    REPEATS_KEPT,
+    count_modules,
+    is_plain_name,
+    run_front_ends,
+    run_recipes,
+)
 from macsmith.synth.full_adder import FULL_ADDER
 from macsmith.synth.liberty_write import liberty_text
 from macsmith.synth.recipes import RECIPES, Recipe, recipes_for
@@ -17,7 +24,7 @@ from macsmith.synth.technology import Technology
 from macsmith.synth.timing import PathStep, analyse_timing
 from macsmith.synth.yosys import tool_versions
 
-__all__ = ["MappedDesign", "SynthesisResult", "synthesize"]
+__all__ = ["MappedDesign", "SynthesisResult", "liberty_file", "synthesize"]
 
 
 @dataclass(frozen=True)
@@ -151,11 +158,11 @@ def synthesize(
     )
     if not chosen:
         raise ValueError(f"{top}: no recipe to run; give at least one with full adders as gates")
-    liberty = _liberty_file(technology, Path(cache_dir).resolve() if cache_dir else build_dir)
+    liberty = liberty_file(technology, Path(cache_dir).resolve() if cache_dir else build_dir)
     kept = [
         name
         for name, (count, registered) in count_modules(sources, top, build_dir).items()
-        if registered and count >= REPEATS_KEPT
+        if registered and count >= REPEATS_KEPT and is_plain_name(name)
     ]
     fronts = list(dict.fromkeys(recipe.front for recipe in chosen))
     run_front_ends(sources, top, fronts, kept, build_dir)
@@ -172,7 +179,8 @@ def synthesize(
     )
 
 
-def _liberty_file(technology: Technology, folder: Path) -> Path:
+def liberty_file(technology: Technology, folder: Path) -> Path:
+    """The technology's minimal Liberty file in `folder`, written if it is not there yet."""
     text = liberty_text(technology)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     path = folder / f"{technology.name}-{digest}.lib"

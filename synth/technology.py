@@ -447,4 +447,3 @@ def _cell_to_json(cell: Cell) -> dict[str, Any]:
             "setup_ps": {pin: round_figure(value) for pin, value in register.setup_ps.items()},
         }
     return entry
-

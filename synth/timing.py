@@ -111,19 +111,15 @@ class _Analysis:
             assert cell.flip_flop is not None
             for name, output in cell.outputs.items():
                 launch = output.arcs.get(cell.flip_flop.clock_pin)
-                net = instance.pins.get(name)
-                if launch is None or net is None:
+                launched = instance.pins.get(name)
+                if launch is None or launched is None:
                     continue
-                edges = (
-                    _Arrival(
-                        line.delay_ps(self.clock_slew_ps, self.loads[net]),
-                        line.slew_ps(self.clock_slew_ps, self.loads[net]),
-                        instance=instance,
-                    )
+                load, slew = self.loads[launched], self.clock_slew_ps
+                rise, fall = (
+                    _Arrival(line.delay_ps(slew, load), line.slew_ps(slew, load), instance=instance)
                     for line in (launch.rise, launch.fall)
                 )
-                rise, fall = edges
-                self.arrivals[net] = (rise, fall)
+                self.arrivals[launched] = (rise, fall)
 
     def _propagate(self, instance: Instance, cell: Cell) -> None:
         # Some full adders have an arc from one output to the other: that one comes first.
@@ -212,6 +208,4 @@ def _latest(candidates: list[_Arrival]) -> _Arrival:
     """The latest arrival, with the worst slew of all: the usual pessimistic merge."""
     latest = max(candidates, key=lambda at: at.time_ps)
     slew = max(at.slew_ps for at in candidates)
-    return _Arrival(
-        latest.time_ps, slew, latest.source_net, latest.source_rises, latest.instance
-    )
+    return _Arrival(latest.time_ps, slew, latest.source_net, latest.source_rises, latest.instance)
