@@ -431,10 +431,9 @@ def main() -> NoReturn:
     from macsmith.console import error_text
 
     try:
-        code = app(_liberty_files_apart(sys.argv[1:]), standalone_mode=False, prog_name="macsmith")
+        arguments = _liberty_files_apart(sys.argv[1:] or ["--help"])
+        code = app(arguments, standalone_mode=False, prog_name="macsmith")
     except TyperException as error:
-        if not error.format_message():  # no arguments at all: help was printed
-            sys.exit(EXIT_NOT_DONE)
         _fail(f"{error.format_message()} (see `macsmith --help`)")
     except (KeyboardInterrupt, typer.Abort) as error:
         _fail(str(error) or "interrupted")

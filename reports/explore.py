@@ -137,7 +137,7 @@ def _check_names(sweep: Sweep) -> None:
             raise ValueError(f"{where}: {field_name}: {error}") from None
 
 
-def _work(point: Point, build_dir: Path) -> list[Record]:
+def _work(build_dir: Path, point: Point) -> list[Record]:
     """What a worker process does."""
     records = point_records(point, build_dir)
     assert records is not None  # it may compute
@@ -176,7 +176,7 @@ def explore(
     technologies: Sequence[str] | None = None,
     tasks: Sequence[str] = (),
     jobs: int = 2,
-    work: Callable[[Point, Path], list[Record]] = _work,
+    work: Callable[[Path, Point], list[Record]] = _work,
 ) -> ExploreResult:
     """Generate, verify, price and rate all designs of a sweep, and write the report.
 
@@ -248,13 +248,13 @@ def _compute(
     found: dict[Point, list[Record]],
     build_dir: Path,
     jobs: int,
-    work: Callable[[Point, Path], list[Record]],
+    work: Callable[[Path, Point], list[Record]],
     total: int,
 ) -> None:
     """Compute the missing points in a pool, into `found`."""
     with job_progress(len(missing), "exploring") as progress:
         outcomes = run_jobs(
-            partial(work, build_dir=build_dir),
+            partial(work, build_dir),
             missing,
             jobs,
             on_start=lambda running: progress.started([point.name for point in running]),

@@ -122,7 +122,7 @@ def draw_pareto(
     figure.legend(
         handles=accumulators, loc="upper right", bbox_to_anchor=(0.99, 0.885), ncols=8, **legend
     )
-    canvas.draw()
+    canvas.draw()  # type: ignore[no-untyped-call]
     for axis in axes:
         _place_labels(axis, canvas)
     picture = io.BytesIO()

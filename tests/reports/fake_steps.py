@@ -30,13 +30,14 @@ class _Verified:
         return self.values
 
 
-def _generate(design: Design, build_dir: Path, **_: Any) -> None:
+def _generate(design: Design, build_dir: Path, **_: Any) -> str:
     _log(f"generate {design.text}")
     if design.mac.a.name == "e5m3":
         raise ValueError("cannot be built, said the test")
     folder = stages.step_folder(build_dir, design, "generate")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{design.id}.v").write_text(f"module {design.id}; endmodule\n")
+    return "generated"
 
 
 def _verify(design: Design, build_dir: Path, **_: Any) -> _Verified:
@@ -74,7 +75,10 @@ def _accuracy(
     values: dict[str, Any] = {"task": task, "design": design.text, "tokens": 512, "text": "made up"}
     values |= {"scaling": "row", "quantised_layers": "all", "versions": "none 1"}
     if task == "g2p":
-        return values | {"phoneme_error_percent": 10 + loss, "reference_phoneme_error_percent": 10.0}
+        return values | {
+            "phoneme_error_percent": 10 + loss,
+            "reference_phoneme_error_percent": 10.0,
+        }
     values |= {"nll_change_per_token": loss, "nll_change_standard_error": 0.003}
     if accumulation == "bit-exact":
         values |= {"nll_change_per_token": 5.0, "accumulator_nll_change_per_token": 0.1}
@@ -90,11 +94,12 @@ def fake_steps() -> Iterator[None]:
         mock.patch.object(stages, "verify", _verify),
         mock.patch.object(stages, "synthesize", _synthesize),
         mock.patch.object(stages, "accuracy", _accuracy),
+        mock.patch.object(points, "source_digest", return_value="of the tests"),
     ):
         yield
 
 
-def work(point: Point, build_dir: Path) -> list[Record]:
+def work(build_dir: Path, point: Point) -> list[Record]:
     """What a worker of `explore` does in tests."""
     with fake_steps():
         records = points.point_records(point, build_dir)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import made_up_rows
 from macsmith.reports.page import front_indices, page_data, render_page
+from made_up import made_up_rows
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 
 AREA, ENERGY = "area_um2_per_mac", "energy_pj_per_mac"
 NLL = "smollm2_nll_change_per_token"
@@ -87,47 +89,7 @@ def test_a_page_without_rows_is_refused() -> None:
         render([])
 
 
-PROBE = """
-<script>
-const errors = [];
-window.addEventListener("error", (event) => errors.push(event.message));
-window.addEventListener("load", () => setTimeout(() => {
-  const rows = () => [...document.querySelectorAll("tbody tr")].map((tr) => tr.cells[0].textContent);
-  const points = (chart) => document.querySelectorAll(`#chart-${chart} .scatterlayer .point`).length;
-  const set = (element, value) => {
-    if (element.type === "checkbox") element.checked = value; else element.value = value;
-    element.dispatchEvent(new Event(element.type === "search" ? "input" : "change"));
-  };
-  const result = { ready: document.body.dataset.ready, rows: rows().length, points: [points(0), points(1)] };
-  const head = (text) => [...document.querySelectorAll("th")].find((th) => th.textContent.startsWith(text));
-  head("Area").click();
-  result.byArea = rows();
-  head("Area").click();
-  result.byAreaDown = rows();
-  set(document.getElementById("filter"), "E5M2 /64");
-  result.filtered = rows();
-  set(document.getElementById("filter"), "");
-  set(document.getElementById("front-only"), true);
-  result.front = rows();
-  set(document.getElementById("front-only"), false);
-  result.links = [...document.querySelectorAll("tbody a")].map((a) => a.getAttribute("href"));
-  result.text = document.querySelector("tbody").textContent;
-  set(document.getElementById("technology"), "ice40");
-  result.costs = [...document.querySelector("select.cost").options].map((option) => option.value);
-  result.points.push(points(0));
-  set(document.getElementById("accuracy"), "g2p_phoneme_error_percent");
-  document.querySelector("#legend button").click();
-  setTimeout(() => {
-    result.labels = document.querySelectorAll("#chart-0 .annotation").length;
-    result.errors = errors;
-    const box = document.createElement("pre");
-    box.id = "probe";
-    box.textContent = JSON.stringify(result);
-    document.body.append(box);
-  }, 500);
-}, 500));
-</script>
-"""
+PROBE = Path(__file__).with_name("probe.js")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
@@ -135,7 +97,8 @@ def test_the_page_works_in_a_browser(tmp_path: Path) -> None:
     assert CHROMIUM is not None
     rows = made_up_rows()
     page = tmp_path / "index.html"
-    page.write_text(render(rows).replace("<script", PROBE + "<script", 1), encoding="utf-8")
+    probe = f"<script>{PROBE.read_text(encoding='utf-8')}</script>"
+    page.write_text(render(rows).replace("<script", f"{probe}<script", 1), encoding="utf-8")
     done = subprocess.run(
         [
             *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import made_up_rows
 from macsmith.reports.picture import draw_pareto
+from made_up import made_up_rows
 from matplotlib.image import imread
 
 
