@@ -172,7 +172,7 @@ def generate(
     with only_results_on_stdout():
         from macsmith.reports import stages
 
-        result = stages.generate_result(stages.generate(parsed, build_dir, directory=output))
+        result = stages.generate(parsed, output, build_dir=build_dir).to_dict()
     shown = {key: result[key] for key in ("design", "directory", "latency_cycles", "files")}
     _finish(result, as_json, fields(shown))
 

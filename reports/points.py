@@ -202,7 +202,7 @@ class _DesignSteps:
     @cached_property
     def generated(self) -> GeneratedDesign:
         """The emitted design, as emitted by this process."""
-        return stages.generate(self.design, self.build_dir)
+        return stages.generate(self.design, build_dir=self.build_dir)
 
     def run(self) -> None:
         """All steps; a failed check or price does not keep the other ones."""

@@ -42,16 +42,16 @@ def _design(design: Design | str) -> Design:
     return parse_design(design) if isinstance(design, str) else design
 
 
-def step_folder(build_dir: Path, design: Design, step: str) -> Path:
+def step_folder(build_dir: Path | str, design: Design, step: str) -> Path:
     """Where a step leaves its artefacts."""
     return Path(build_dir) / design.id / step
 
 
 def generate(
     design: Design | str,
-    build_dir: Path = DEFAULT_BUILD_DIR,
+    directory: Path | str | None = None,
     *,
-    directory: Path | None = None,
+    build_dir: Path | str = DEFAULT_BUILD_DIR,
 ) -> GeneratedDesign:
     """Emit Verilog, manifest, core file, golden vectors and a plain-Verilog bench.
 
@@ -71,13 +71,13 @@ def generate(
     from macsmith.sim.vectors import golden_vectors
 
     design = _design(design)
-    folder = directory or step_folder(build_dir, design, "generate")
+    folder = Path(directory) if directory else step_folder(build_dir, design, "generate")
     return emit(design, folder, vectors=golden_vectors(design))
 
 
 def verify(
     design: Design | str,
-    build_dir: Path = DEFAULT_BUILD_DIR,
+    build_dir: Path | str = DEFAULT_BUILD_DIR,
     *,
     seed: int = 0,
     quick: bool = False,
@@ -100,7 +100,7 @@ def verify(
     from macsmith.sim.verify import verify as run
 
     design = _design(design)
-    generated = generated or generate(design, build_dir)
+    generated = generated or generate(design, build_dir=build_dir)
     return run(design, Path(build_dir), seed=seed, quick=quick, generated=generated)
 
 
@@ -133,7 +133,7 @@ def operand_waveforms(
 def synthesize(
     design: Design | str,
     technology: str = "asap7",
-    build_dir: Path = DEFAULT_BUILD_DIR,
+    build_dir: Path | str = DEFAULT_BUILD_DIR,
     *,
     liberty: Sequence[Path] = (),
     operands: str | None = ENERGY_OPERANDS,
@@ -175,7 +175,7 @@ def synthesize(
     family = None if liberty else family_of(technology)
     chosen = family or resolve_technology(technology, liberty)  # fails before any work is done
     label = family or (technology if isinstance(chosen, str) else chosen.name)
-    generated = generated or generate(design, build_dir)
+    generated = generated or generate(design, build_dir=build_dir)
     macs = design.mac.lanes * design.implementation.rows * design.implementation.columns
     waveforms = None
     if operands is not None and family is None:
@@ -200,7 +200,7 @@ def synthesize(
 def accuracy(
     task: str,
     design: Design | str,
-    build_dir: Path = DEFAULT_BUILD_DIR,
+    build_dir: Path | str = DEFAULT_BUILD_DIR,
     *,
     scaling: str = "row",
     accumulation: str = "exact",

@@ -30,7 +30,7 @@ class _Verified:
         return self.values
 
 
-def _generate(design: Design, build_dir: Path, **_: Any) -> str:
+def _generate(design: Design, *, build_dir: Path, **_: Any) -> str:
     _log(f"generate {design.text}")
     if design.mac.a.name == "e5m3":
         raise ValueError("cannot be built, said the test")
