@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import BenchJob, BenchOutcome, Bits, bit_rows
@@ -13,9 +12,10 @@ from macsmith.sim.expected import Words
 from macsmith.sim.harness import HARNESS_NAME, PUBLIC_PORTS, beat_layout, harness_verilog
 from macsmith.sim.stimulus import Stimulus
 from macsmith.sim.tools import ToolError, run_tool
+from macsmith.sim.unit_stimulus import UnitStimulus
 from macsmith.sim.verilator import build_simulation, simulation_environment
 
-__all__ = ["RATES", "result_rows", "run_bench", "stream_job"]
+__all__ = ["RATES", "result_rows", "run_bench", "stream_job", "unit_job"]
 
 #: Rates of the batches in turn: without pauses, either side slow, both.
 RATES = (
@@ -68,6 +68,31 @@ def stream_job(stimulus: Stimulus, expected: Words) -> BenchJob:
         reset_beats=stimulus.reset_beats,
         results_per_sum=rows,
         rates=RATES,
+        batch_beats=layout.batch_beats,
+        results_per_batch=layout.results_per_batch,
+    )
+
+
+def unit_job(stimulus: UnitStimulus, expected: Words) -> BenchJob:
+    """The job that plays a unit's vectors; `expected` are (vectors, words) partial sums."""
+    design = stimulus.design
+    layout = beat_layout(design)
+    mac = design.mac
+    bits = mac_widths(mac).partial_sum_bits
+    columns = [
+        bit_rows(stimulus.a, mac.a.bits).reshape(stimulus.count, -1),
+        bit_rows(stimulus.b, mac.b.bits).reshape(stimulus.count, -1),
+        result_rows(stimulus.partial_sums, bits),
+    ]
+    if layout.extra_bits > bits:
+        columns.append(stimulus.chunk_end.astype(np.uint8)[:, np.newaxis])
+    return BenchJob(
+        beats=np.concatenate(columns, axis=1),
+        expected=result_rows(expected, bits),
+        probe_beats=0,
+        reset_beats=0,
+        results_per_sum=1,
+        rates=((255, 255),),
         batch_beats=layout.batch_beats,
         results_per_batch=layout.results_per_batch,
     )

@@ -14,7 +14,6 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, Timer
-
 from macsmith.sim.bench_job import MAX_MISMATCHES, BenchJob, BenchOutcome, Bits, rows_to_ints
 from macsmith.sim.harness import COUNTERS, IDLE_LIMIT_CYCLES
 

@@ -11,11 +11,17 @@ from fractions import Fraction
 
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format, Special
+from macsmith.model.formats import FloatFormat, Special
 from macsmith.model.widths import mac_widths
 from macsmith.sim.operands import corner_codes
 from macsmith.sim.products import Product, product_kit
-from macsmith.sim.trace import SumTracer, last_bit_exponent, rounding_position, sum_tracer
+from macsmith.sim.trace import (
+    SumTracer,
+    floor_log2,
+    last_bit_exponent,
+    rounding_position,
+    sum_tracer,
+)
 
 __all__ = ["MAX_DIRECTED_STEPS", "Steps", "directed_sums", "longest_steps"]
 
@@ -25,8 +31,11 @@ Steps = list[list[Product]]
 #: Longest directed sum, in steps.
 MAX_DIRECTED_STEPS = 4096
 
-#: Steps of all directed sums of one kind together.
+#: Steps of all directed sums of one kind together, unless chunks are long.
 MAX_KIND_STEPS = 8192
+
+#: So many chunks there may be in any case.
+MIN_KIND_CHUNKS = 36
 
 _ZERO: Product = (0, 0)
 
@@ -58,9 +67,15 @@ class _Sum:
             return False
         padded = products + [_ZERO] * (self.config.lanes - len(products))
         self.steps.append(padded)
-        is_end = bool(self._chunk_steps) and len(self.steps) % self._chunk_steps == 0
-        self.partial_sum, _ = self._tracer.step(self.partial_sum, padded, chunk_end=is_end)
+        self.partial_sum, _ = self._tracer.step(
+            self.partial_sum, padded, chunk_end=self.is_at_chunk_end
+        )
         return True
+
+    @property
+    def is_at_chunk_end(self) -> bool:
+        """Whether the last step ended a chunk."""
+        return bool(self._chunk_steps) and len(self.steps) % self._chunk_steps == 0
 
     def end_chunk(self) -> bool:
         """Zero products up to the end of the chunk."""
@@ -100,28 +115,28 @@ class _Builder:
         return total.add([product]) and (not self.is_outer or total.end_chunk())
 
     def grow(self, total: _Sum, product: Product) -> bool:
-        """Add a product in every lane; at the outer level in every step of a chunk."""
-        lanes = self.config.lanes
-        if not total.add([product] * lanes):
+        """Add a product in every lane; at the outer level in every step of a chunk. False if the
+        sum is full, or a chunk ended whose inner sum was meant."""
+        filled = [product] * self.config.lanes
+        if not total.add(filled):
             return False
-        if self.is_outer:
-            while len(total.steps) % total._chunk_steps:
-                if not total.add([product] * lanes):
-                    return False
+        if not self.is_outer:
+            return not total.is_at_chunk_end
+        while not total.is_at_chunk_end:
+            if not total.add(filled):
+                return False
         return True
 
     def add_value(self, total: _Sum, value: Fraction) -> bool:
-        """Add an exact value as products that are powers of two; False if there are none such."""
+        """Add an exact value as products that are powers of two; False if there are none such,
+        or the chunk ends before."""
         powers = self.kit.powers
         if not powers:
             return False
         highest = max(powers)
         remaining = abs(value)
         while remaining:
-            exponent = remaining.numerator.bit_length() - remaining.denominator.bit_length()
-            if Fraction(2) ** exponent > remaining:
-                exponent -= 1
-            exponent = min(exponent, highest)
+            exponent = min(floor_log2(remaining), highest)
             if exponent not in powers:
                 return False
             product: Product | None = powers[exponent]
@@ -130,6 +145,8 @@ class _Builder:
             if product is None or not self.add(total, product):
                 return False
             remaining -= Fraction(2) ** exponent
+            if remaining and not self.is_outer and total.is_at_chunk_end:
+                return False
         return True
 
     def grown_until(
@@ -163,12 +180,16 @@ def _rounding_sums(builder: _Builder, fmt: FloatFormat, *, is_output: bool) -> I
     if not kit.powers:
         return
     lowest = min(kit.powers)
+    if builder.is_outer:
+        # a chunk arrives rounded to the format: it has no bits below the smallest number's
+        lowest = max(lowest, fmt.least_exponent + (not fmt.has_subnormals) * fmt.precision)
+    first = max(lowest + 2, fmt.least_exponent)
     products = [None, kit.largest, kit.least]
     # a few sizes of sum: the smallest whose last bit is coarse enough, and larger ones
-    for margin in (2, 4, 9):
+    for last_bit in (first, first + 2, first + 7):
         for product in products:
             for quarters in (1, 2, 3, 5, 6, 7):
-                total = builder.grown_until(fmt, lowest + margin, product)
+                total = builder.grown_until(fmt, last_bit, product)
                 if total is None:
                     break
                 value = builder.value(total)
@@ -177,18 +198,20 @@ def _rounding_sums(builder: _Builder, fmt: FloatFormat, *, is_output: bool) -> I
                 _, remainder = rounding_position(fmt, value)
                 sign = -1 if value < 0 else 1
                 wanted = unit * Fraction(quarters, 4) - (remainder * unit if is_output else 0)
-                if builder.add_value(total, sign * wanted):
+                if (
+                    is_output or not total.is_at_chunk_end or builder.is_outer
+                ) and builder.add_value(total, sign * wanted):
                     yield total.steps
                 if quarters == 2 and not is_output:
                     # the same from an odd last bit, in case the sum's was even
-                    odd = builder.grown_until(fmt, lowest + margin, product)
+                    odd = builder.grown_until(fmt, last_bit, product)
                     assert odd is not None
                     if builder.add_value(odd, sign * unit) and builder.add_value(
                         odd, sign * unit / 2
                     ):
                         yield odd.steps
                     # and towards zero, across a remainder of the other side
-                    other = builder.grown_until(fmt, lowest + margin, product)
+                    other = builder.grown_until(fmt, last_bit, product)
                     assert other is not None
                     if builder.add_value(other, -sign * unit / 4):
                         yield other.steps
@@ -241,20 +264,21 @@ def _cancelling_sums(builder: _Builder) -> Iterator[Steps]:
                     yield total.steps
                 if third is None:
                     break
-    # neighbours: all but the last bits cancel
-    for exponent, product in kit.powers.items():
-        negated = kit.negative(product)
-        for below in range(1, 26):
+
+
+def _neighbour_sums(builder: _Builder, fmt: FloatFormat) -> Iterator[Steps]:
+    """Differences of close numbers: all but the last bits of `fmt` cancel."""
+    kit = builder.kit
+    top = [exponent for exponent in kit.powers if exponent <= fmt.max_exponent]
+    for exponent in sorted(top, reverse=True):
+        negated = kit.negative(kit.powers[exponent])
+        for below in sorted({1, 2, max(fmt.fraction_bits, 1), fmt.fraction_bits + 1}, reverse=True):
             if negated is None or exponent - below not in kit.powers:
-                break
+                continue
             total = builder.new()
-            if builder.add_value(
-                total, Fraction(2) ** exponent + Fraction(2) ** (exponent - below)
-            ):
-                if builder.add(total, negated):
-                    yield total.steps
-            if below % 5 == 0 and exponent % 3:
-                break
+            close = Fraction(2) ** exponent + Fraction(2) ** (exponent - below)
+            if builder.add_value(total, close) and builder.add(total, negated):
+                yield total.steps
 
 
 def _small_sums(builder: _Builder, fmt: FloatFormat) -> Iterator[Steps]:
@@ -302,12 +326,12 @@ def _special_sums(builder: _Builder) -> Iterator[Steps]:
                 yield total.steps
 
 
-def _within_budget(sums: Iterator[Steps]) -> Iterator[Steps]:
-    """The first sums, up to `MAX_KIND_STEPS` steps in all."""
+def _within_budget(sums: Iterator[Steps], budget_steps: int) -> Iterator[Steps]:
+    """The first sums, up to a number of steps in all."""
     total = 0
     for steps in sums:
         total += len(steps)
-        if total > MAX_KIND_STEPS:
+        if total > budget_steps:
             return
         yield steps
 
@@ -327,10 +351,14 @@ def directed_sums(config: MacConfig) -> list[Steps]:
                 _rounding_sums(builder, level.format, is_output=False),
                 _overflow_sums(builder, level.format.max),
                 _small_sums(builder, level.format),
+                _neighbour_sums(builder, level.format),
             ]
         else:
             unit = Fraction(2) ** level.lsb_exponent
             kinds.append(_overflow_sums(builder, unit * (1 << (level.integer_bits - 1))))
+    if widths.outer is not None and widths.outer.format is not None:
+        # the conversion of a chunk's sum
+        kinds.append(_rounding_sums(_Builder(config, False), widths.outer.format, is_output=True))
     output = config.output_format
     if isinstance(output, FloatFormat) and widths.last.format is None:
         builder = _Builder(config, widths.outer is not None)
@@ -339,4 +367,8 @@ def directed_sums(config: MacConfig) -> list[Steps]:
             _overflow_sums(builder, output.max),
             _small_sums(builder, output),
         ]
-    return [steps for kind in kinds for steps in _within_budget(kind)]
+    budget_steps = MAX_KIND_STEPS
+    if isinstance(config.accumulator, ChunkedAccumulator):
+        chunk_steps = config.accumulator.length // config.lanes
+        budget_steps = max(budget_steps, MIN_KIND_CHUNKS * chunk_steps)
+    return [steps for kind in kinds for steps in _within_budget(kind, budget_steps)]

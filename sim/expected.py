@@ -1,12 +1,11 @@
 """Expected results of a stimulus, from the fast golden model, and spot checks by the definition."""
 
 import numpy as np
-from numpy.typing import NDArray
-
 from macsmith.model import fast, golden
 from macsmith.model.config import MacConfig
 from macsmith.model.widths import mac_widths
 from macsmith.sim.stimulus import Stimulus, TileGroup, chunk_steps
+from numpy.typing import NDArray
 
 __all__ = ["Words", "expected_results", "spot_check", "words_to_int"]
 

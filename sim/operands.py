@@ -3,9 +3,8 @@
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
-
 from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
+from numpy.typing import NDArray
 
 __all__ = [
     "OPERAND_CLASSES",
@@ -87,6 +86,17 @@ def corner_codes(fmt: Format) -> tuple[int, ...]:
         codes += [specials[1], sign | specials[1]]
     codes.append(sign)
     return tuple(dict.fromkeys(code & (2 * sign - 1) for code in codes))
+
+
+@cache
+def class_codes(fmt: Format) -> tuple[int, ...]:
+    """One code of each class that a format has, of either sign where there are two."""
+    corners = corner_codes(fmt)
+    classes = classify_codes(fmt, np.array(corners, dtype=np.uint32)).tolist()
+    chosen: dict[tuple[int, bool], int] = {}
+    for code, index in zip(corners, classes, strict=True):
+        chosen.setdefault((index, fmt.is_negative(code)), code)
+    return tuple(chosen.values())
 
 
 @cache

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 
 from macsmith.model import golden
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
+from macsmith.model.formats import FloatFormat, Format, Special
 from macsmith.sim.operands import power_of_two_codes
 
 __all__ = ["Product", "ProductKit", "extreme_codes", "negated_code", "product_kit"]

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
-
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import Design, MacConfig
 from macsmith.model.formats import Format
 from macsmith.model.widths import mac_widths
 from macsmith.sim.directed import directed_sums
-from macsmith.sim.operands import corner_codes, random_codes
+from macsmith.sim.operands import class_codes, corner_codes, random_codes
 from macsmith.sim.products import product_kit
+from numpy.typing import NDArray
 
 __all__ = ["EXHAUSTIVE_BITS", "Codes", "Stimulus", "TileGroup", "make_stimulus", "sum_lengths"]
 
@@ -41,11 +40,14 @@ class TileGroup:
         The purpose.
     a, b
         Codes, shapes (tiles, steps, rows, lanes) and (tiles, steps, columns, lanes).
+    focus
+        (tiles, n, 2): rows and columns of the elements that the group is about; None: any.
     """
 
     name: str
     a: Codes
     b: Codes
+    focus: NDArray[np.int64] | None = None
 
     @property
     def tiles(self) -> int:
@@ -249,6 +251,8 @@ def _corner_groups(design: Design, rng: np.random.Generator, *, quick: bool) -> 
     """Corner codes of A with corner codes of B, alone and in short sums."""
     config, implementation = design.mac, design.implementation
     limit = max_steps(config) or 3
+    classes = [np.array(class_codes(fmt), dtype=np.uint32) for fmt in (config.a, config.b)]
+    yield TileGroup("operands of every class", *_pair_tiles(design, *classes, 1, 1))
     corners = [np.array(corner_codes(fmt), dtype=np.uint32) for fmt in (config.a, config.b)]
     tiles = _pair_tiles(design, *corners, 1, 1)
     yield TileGroup("corner operands", *_sample(rng, *tiles, 500 if quick else 4000))
@@ -297,7 +301,7 @@ def _random_groups(design: Design, rng: np.random.Generator, *, quick: bool) -> 
         yield TileGroup(f"random operands in sums of {steps}", *operands)
 
 
-def _directed_groups(design: Design, *, quick: bool) -> Iterator[TileGroup]:
+def _directed_groups(design: Design) -> Iterator[TileGroup]:
     """The directed sums: in an array, one for each element of the diagonals."""
     config, implementation = design.mac, design.implementation
     rows, columns = implementation.rows, implementation.columns
@@ -314,19 +318,29 @@ def _directed_groups(design: Design, *, quick: bool) -> Iterator[TileGroup]:
         a = np.zeros((count, length, rows, config.lanes), dtype=np.uint32)
         b = np.zeros((count, length, columns, config.lanes), dtype=np.uint32)
         tile = np.arange(count)
+        focus = np.empty((count, side, 2), dtype=np.int64)
         for index in range(side):
             # from tile to tile the diagonal moves, so that other elements get the sums
-            a[tile, :, (index + tile) % rows] = codes[:, index, :, :, 0]
-            b[tile, :, (index + 2 * tile) % columns] = codes[:, index, :, :, 1]
-        yield TileGroup("directed sums", a, b)
+            focus[:, index, 0] = (index + tile) % rows
+            focus[:, index, 1] = (index + 2 * tile) % columns
+            a[tile, :, focus[:, index, 0]] = codes[:, index, :, :, 0]
+            b[tile, :, focus[:, index, 1]] = codes[:, index, :, :, 1]
+        yield TileGroup("directed sums", a, b, focus)
+
+
+def longest_sum_steps(design: Design, *, quick: bool) -> int | None:
+    """Steps of the sum that fills the accumulator to its limit; None if there is no limit or it is
+    too far to be tried."""
+    limit = max_steps(design.mac)
+    most = 2100 if quick or design.implementation.is_array else MAX_LONGEST_STEPS
+    return None if limit is None or limit > most else limit
 
 
 def _longest_groups(design: Design, *, quick: bool) -> Iterator[TileGroup]:
     """Sums of as many products as the accumulator is built for, all of the largest magnitude."""
     config, implementation = design.mac, design.implementation
-    limit = max_steps(config)
-    most = 2100 if quick or implementation.is_array else MAX_LONGEST_STEPS
-    if limit is None or limit > most:
+    limit = longest_sum_steps(design, quick=quick)
+    if limit is None:
         return
     kit = product_kit(config)
     products = [kit.largest]
@@ -362,7 +376,7 @@ def make_stimulus(design: Design, *, seed: int = 1, quick: bool = False) -> Stim
     groups = [
         *_pair_groups(design, rng, quick=quick),
         *_corner_groups(design, rng, quick=quick),
-        *_directed_groups(design, quick=quick),
+        *_directed_groups(design),
         *_random_groups(design, rng, quick=quick),
         *_longest_groups(design, quick=quick),
     ]

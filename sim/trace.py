@@ -16,10 +16,17 @@ from macsmith.model.rounding import encode
 from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.products import Product, product_kit
 
-__all__ = ["SumTracer", "last_bit_exponent", "rounding_position", "sum_tracer"]
+__all__ = [
+    "SumTracer",
+    "floor_log2",
+    "last_bit_exponent",
+    "rounding_events",
+    "rounding_position",
+    "sum_tracer",
+]
 
 
-def _floor_log2(value: Fraction) -> int:
+def floor_log2(value: Fraction) -> int:
     """Exponent of the binade of a positive value."""
     exponent = value.numerator.bit_length() - value.denominator.bit_length()
     return exponent if Fraction(2) ** exponent <= value else exponent - 1
@@ -29,7 +36,7 @@ def last_bit_exponent(fmt: Format, value: Fraction) -> int:
     """Exponent of the last bit that `fmt` keeps of a value, were its range unending."""
     if isinstance(fmt, IntFormat):
         return fmt.least_exponent
-    exponent = max(_floor_log2(abs(value)), fmt.min_normal_exponent)
+    exponent = max(floor_log2(abs(value)), fmt.min_normal_exponent)
     return exponent - fmt.fraction_bits
 
 
@@ -40,7 +47,7 @@ def rounding_position(fmt: Format, value: Fraction) -> tuple[int, Fraction]:
     return lower, scaled - lower
 
 
-def _rounding_events(fmt: Format, exact: Fraction) -> Iterator[str]:
+def rounding_events(fmt: Format, exact: Fraction) -> Iterator[str]:
     """Names of what rounding an exact value to `fmt` meets."""
     if exact == 0:
         yield "exact"
@@ -64,7 +71,15 @@ def _rounding_events(fmt: Format, exact: Fraction) -> Iterator[str]:
     elif remainder > Fraction(1, 2):
         yield "above half"
     else:
-        yield "tie above odd" if lower & 1 else "tie above even"
+        yield "tie above odd" if _is_odd_code(fmt, exact, lower) else "tie above even"
+
+
+def _is_odd_code(fmt: Format, value: Fraction, lower: int) -> bool:
+    """Whether the code of the lower neighbour of |value| is odd."""
+    if isinstance(fmt, FloatFormat) and fmt.fraction_bits == 0 and lower:
+        # no fraction: the last bit of the code is the exponent's
+        return bool((floor_log2(abs(value)) + fmt.bias) & 1)
+    return bool(lower & 1)
 
 
 def _special_event(value: Special) -> str:
@@ -85,7 +100,8 @@ class SumTracer:
         self._kit = product_kit(config)
         self._known: dict[tuple[int, tuple[Product, ...], bool], tuple[int, frozenset[str]]] = {}
 
-    def _product_events(self, product: Product) -> Iterator[str]:
+    def product_events(self, product: Product) -> Iterator[str]:
+        """Names of what one product meets by itself."""
         value = self._kit.term(product).value
         if isinstance(value, Special):
             yield f"product: {_special_event(value)}"
@@ -93,7 +109,7 @@ class SumTracer:
             return
         a, b = self.config.a.decode(product[0]), self.config.b.decode(product[1])
         if not isinstance(a, Special) and not isinstance(b, Special):
-            for event in _rounding_events(self.config.product, a * b):
+            for event in rounding_events(self.config.product, a * b):
                 yield f"product: {event}"
 
     def _sum_events(
@@ -122,7 +138,7 @@ class SumTracer:
             yield f"{level}: {'negative' if exact < 0 else 'positive'}"
         fmt = widths.format
         if fmt is not None:
-            for event in _rounding_events(fmt, exact):
+            for event in rounding_events(fmt, exact):
                 yield f"{level}: {event}"
             if 0 < abs(exact) <= largest / 2 ** max(fmt.fraction_bits, 1):
                 yield f"{level}: cancellation of leading bits"
@@ -167,7 +183,7 @@ class SumTracer:
         widths = self.widths
         events: set[str] = set()
         for product in products:
-            events.update(self._product_events(product))
+            events.update(self.product_events(product))
         terms = [self._kit.term(product) for product in products]
         inner_before = partial_sum & ((1 << widths.inner.bits) - 1)
         inner = golden.accumulate(self.config, widths.inner, inner_before, terms)
@@ -197,7 +213,7 @@ class SumTracer:
         fmt = widths.outer.format
         if fmt is not None:
             if not isinstance(chunk, Special):
-                events.update(f"chunk: {event}" for event in _rounding_events(fmt, chunk))
+                events.update(f"chunk: {event}" for event in rounding_events(fmt, chunk))
             overflow = self.config.overflow_of(fmt)
             chunk = fmt.decode(encode(fmt, chunk, self.config.rounding, overflow))
         events.update(
@@ -221,7 +237,7 @@ class SumTracer:
         value = self.partial_sum_value(last, bits)
         if isinstance(value, Special):
             return {f"output: {_special_event(value)}"}
-        return {f"output: {event}" for event in _rounding_events(fmt, value)}
+        return {f"output: {event}" for event in rounding_events(fmt, value)}
 
     def trace(self, steps: Sequence[Sequence[Product]]) -> set[str]:
         """Events of a whole sum of steps."""

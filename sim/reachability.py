@@ -1,0 +1,343 @@
+"""Which events a configuration must meet, derived from its formats alone.
+
+`required_events` says what a check has to show; every other event is excluded, with the reason.
+Nothing here builds a sum: `macsmith.sim.directed` does, and the coverage check compares the two,
+so that a mistake in either shows. Where a derivation would be long, an event is left out rather
+than guessed; if it is met all the same, the coverage report shows it.
+
+Throughout, ``2**lowest`` and ``2**highest`` are the smallest and largest products that are powers
+of two, and a rounding with every kind of remainder is sure where a partial sum of ``2**E`` can meet
+products of a quarter of its last bit: ``E >= lowest + fraction_bits + 2``.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import FloatFormat, Special
+from macsmith.model.rounding import Overflow
+from macsmith.model.widths import PartialSumWidths, mac_widths
+from macsmith.sim.directed import longest_steps
+from macsmith.sim.products import product_kit
+from macsmith.sim.trace import rounding_events
+
+__all__ = ["REMAINDER_EVENTS", "RequiredEvents", "required_events"]
+
+REMAINDER_EVENTS = ("below half", "tie above even", "tie above odd", "above half")
+
+
+@dataclass(frozen=True)
+class RequiredEvents:
+    """Events that must occur, and those that need not, each with the reason."""
+
+    required: frozenset[str]
+    excluded: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What one level of accumulator adds.
+
+    `lowest`, `highest`: exponents of the smallest and largest term that is a power of two.
+    `count`: terms that may be added; `grown`: the largest magnitude that adding the same term again
+    and again gives at least, None if such growth may overflow on the way.
+    """
+
+    lowest: int
+    highest: int
+    count: int
+    grown: Fraction | None
+    has_negative: bool
+
+
+class _Derivation:
+    """Collects required and excluded events."""
+
+    def __init__(self, config: MacConfig) -> None:
+        self.config = config
+        self.widths = mac_widths(config)
+        self.kit = product_kit(config)
+        self.required: set[str] = set()
+        self.excluded: dict[str, str] = {}
+
+    def decide(self, event: str, is_required: bool, reason: str) -> None:
+        """Require an event, or exclude it for a reason."""
+        if is_required:
+            self.required.add(event)
+        else:
+            self.excluded[event] = reason
+
+    # -- products -----------------------------------------------------------------------------
+    def products(self) -> None:
+        """Special products, and the rounding of products where there is one."""
+        bound, fmt = self.widths.product, self.config.product
+        if fmt is not None:
+            assert isinstance(fmt, FloatFormat)
+        keeps_nan = fmt is None or fmt.has_nan
+        keeps_infinity = fmt is None or (
+            fmt.has_infinity and self.config.overflow_of(fmt) is Overflow.INFINITY
+        )
+        self.decide("product: NaN", bound.has_nan and keeps_nan, "no operand or product is NaN")
+        for event in ("product: infinity", "product: -infinity"):
+            self.decide(
+                event, bound.has_infinity and keeps_infinity, "no operand or product is infinite"
+            )
+        if fmt is None or self.config.a.bits + self.config.b.bits > 16:
+            return
+        magnitudes = []
+        for side in (self.config.a, self.config.b):
+            values = (side.decode(code) for code in range(1 << side.bits))
+            magnitudes.append({abs(value) for value in values if not isinstance(value, Special)})
+        products = {a * b for a in magnitudes[0] for b in magnitudes[1]}
+        found = {event for value in products for event in rounding_events(fmt, value)}
+        self.required |= {f"product: {event}" for event in found}
+
+    # -- additions ----------------------------------------------------------------------------
+    def float_level(self, level: str, fmt: FloatFormat, terms: _Terms) -> None:
+        """Events of a float partial sum."""
+        needed = terms.lowest + fmt.fraction_bits + 2
+        is_direct = (
+            max(needed, fmt.min_normal_exponent) <= min(terms.highest, fmt.max_exponent)
+            and terms.count >= 3
+        )
+        # growing stalls where the term is no more than half a last bit: 2**precision terms up
+        is_grown = terms.grown is not None and min(
+            terms.grown, terms.grown / terms.count * 2**fmt.fraction_bits
+        ) / 4 >= Fraction(2) ** max(needed, fmt.min_normal_exponent)
+        for event in REMAINDER_EVENTS:
+            self.decide(
+                f"{level}: {event}",
+                # with all terms positive, more than half needs a product with two bits set
+                (is_direct or is_grown) and (event != "above half" or terms.has_negative),
+                f"partial sums do not reach 2**{needed} in {terms.count} terms: none is rounded",
+            )
+        self.range_events(level, fmt, terms)
+        fits = terms.lowest <= fmt.max_exponent and terms.highest >= (
+            fmt.least_exponent if fmt.has_subnormals else fmt.min_normal_exponent + 1
+        )
+        self.decide(
+            f"{level}: cancellation to zero",
+            terms.has_negative and fits and terms.count >= 2,
+            "no term is negative, or one term is all",
+        )
+        top = min(terms.highest, fmt.max_exponent)
+        bits = max(fmt.fraction_bits, 1)
+        self.decide(
+            f"{level}: cancellation of leading bits",
+            terms.has_negative
+            and fmt.fraction_bits > 0
+            and terms.count >= 3
+            and top - bits >= max(terms.lowest, fmt.least_exponent)
+            and top >= fmt.min_normal_exponent,
+            f"no terms are {bits} binades apart",
+        )
+
+    def range_events(self, level: str, fmt: FloatFormat, terms: _Terms) -> None:
+        """Overflow, subnormal results and underflow where values are rounded to `fmt`."""
+        last_bit = Fraction(2) ** (fmt.max_exponent - fmt.fraction_bits)
+        largest = Fraction(2) ** terms.highest
+        grows_over = (
+            terms.grown is not None
+            and terms.grown >= 4 * fmt.max
+            and terms.grown / terms.count >= 2 * last_bit
+        )
+        self.decide(
+            f"{level}: overflow",
+            largest >= 2 * fmt.max or grows_over,
+            f"{terms.count} terms do not add up to 4 times {float(fmt.max):g} for sure",
+        )
+        self.decide(
+            f"{level}: subnormal",
+            fmt.has_subnormals and Fraction(2) ** terms.lowest < fmt.smallest_normal,
+            f"no term is below {float(fmt.smallest_normal):g}, or there are no subnormals",
+        )
+        self.decide(
+            f"{level}: underflow",
+            Fraction(2) ** terms.lowest < fmt.smallest,
+            f"no term is below {float(fmt.smallest):g}",
+        )
+
+    def fixed_level(self, level: str, widths: PartialSumWidths, terms: _Terms) -> None:
+        """Events of a fixed-point partial sum."""
+        half = Fraction(2) ** (widths.integer_bits - 1 + widths.lsb_exponent)
+        is_bounded = not (
+            isinstance(widths.accumulator, IntAccumulator)
+            and widths.accumulator.overflow is not IntOverflow.FORBID
+        )
+        self.decide(
+            f"{level}: overflow",
+            not is_bounded and terms.grown is not None and terms.grown >= 2 * half,
+            "the register is wide enough for every sum"
+            if is_bounded
+            else f"{terms.count} terms do not fill {widths.integer_bits} bits",
+        )
+        self.decide(
+            f"{level}: cancellation to zero",
+            terms.has_negative and terms.count >= 2,
+            "no term is negative, or one term is all",
+        )
+
+    def level(self, level: str, widths: PartialSumWidths, terms: _Terms | None) -> None:
+        """All events of one accumulator."""
+        bound = self.widths.term
+        fmt = widths.format
+        if fmt is None:
+            has_nan, has_infinity = widths.flag_bits > 0, widths.flag_bits == 2
+        else:
+            has_nan = fmt.has_nan and bound.has_nan
+            has_infinity = (
+                fmt.has_infinity
+                and self.config.overflow_of(fmt) is Overflow.INFINITY
+                and bound.has_infinity
+            )
+        if level.startswith("outer") and self.widths.inner.format is not None:
+            # what the inner sum cannot hold does not arrive
+            inner = self.widths.inner.format
+            has_nan = has_nan and inner.has_nan
+            has_infinity = (
+                has_infinity
+                and inner.has_infinity
+                and self.config.overflow_of(inner) is Overflow.INFINITY
+            )
+        self.decide(f"{level}: NaN", has_nan, "no NaN is added, or there is no code for it")
+        for event in ("infinity", "-infinity"):
+            self.decide(
+                f"{level}: {event}",
+                has_infinity,
+                "no infinity is added, or there is no code for it",
+            )
+        count = terms.count if terms is not None else 0
+        self.decide(
+            f"{level}: infinities of both signs",
+            has_infinity and count >= 2,
+            "no infinity is added, or there is no code for it",
+        )
+        if terms is None:
+            return
+        self.required.add(f"{level}: positive")
+        self.decide(f"{level}: negative", terms.has_negative, "no term is negative")
+        if fmt is not None:
+            self.float_level(level, fmt, terms)
+        else:
+            self.fixed_level(level, widths, terms)
+
+    # -- terms --------------------------------------------------------------------------------
+    def inner_terms(self) -> _Terms | None:
+        """Terms of the accumulator that products are added to."""
+        if not self.kit.powers:
+            return None
+        steps = longest_steps(self.config)
+        if isinstance(self.config.accumulator, ChunkedAccumulator):
+            # the step that ends a chunk is not used to grow
+            steps = min(steps, self.config.accumulator.length // self.config.lanes - 1)
+        largest = self.kit.value(self.kit.largest)
+        return self._terms(
+            min(self.kit.powers), max(self.kit.powers), steps, largest, self.widths.inner
+        )
+
+    def _terms(
+        self, lowest: int, highest: int, steps: int, largest: Fraction, widths: PartialSumWidths
+    ) -> _Terms:
+        lanes = self.config.lanes
+        first = largest * lanes
+        grown: Fraction | None = first * steps
+        if widths.format is not None and first >= widths.format.max:
+            grown = None  # the first step overflows
+        return _Terms(lowest, highest, steps, grown if steps else None, self.kit.has_negative)
+
+    def outer_terms(self) -> _Terms | None:
+        """Terms of the accumulator that chunks are added to: chunks of one power of two, and
+        chunks full of the largest product."""
+        accumulator = self.config.accumulator
+        assert isinstance(accumulator, ChunkedAccumulator)
+        outer = self.widths.outer
+        assert outer is not None
+        kept = list(self.kit.powers)
+        for widths in (self.widths.inner, outer):
+            if (fmt := widths.format) is not None:
+                least = fmt.least_exponent if fmt.has_subnormals else fmt.min_normal_exponent + 1
+                # an exponent of a value below the smallest sum matters only inside
+                kept = [e for e in kept if least <= e <= fmt.max_exponent]
+        if not kept:
+            return None
+        chunk_steps = accumulator.length // self.config.lanes
+        chunks = longest_steps(self.config) // chunk_steps
+        full = self.kit.value(self.kit.largest) * accumulator.length
+        inner = self.widths.inner
+        if inner.format is not None:
+            # an inner sum may stall, and lose to rounding what this bound leaves out
+            stalled = self.kit.value(self.kit.largest) * 2**inner.format.fraction_bits
+            if full >= inner.format.max:
+                full = Fraction(0)
+            full = min(full, stalled) / 2
+        elif isinstance(inner.accumulator, IntAccumulator) and (
+            inner.accumulator.overflow is not IntOverflow.FORBID
+        ):
+            half = Fraction(2) ** (inner.integer_bits - 1 + inner.lsb_exponent)
+            full = full if full < half else Fraction(0)
+        grown = full * chunks
+        if not full or (outer.format is not None and full >= outer.format.max):
+            grown = None
+        return _Terms(min(kept), max(kept), chunks, grown, self.kit.has_negative)
+
+    # -- conversions --------------------------------------------------------------------------
+    def chunk_conversion(self, terms: _Terms | None) -> None:
+        """Rounding of a chunk's sum to the outer format."""
+        outer, inner = self.widths.outer, self.widths.inner
+        if outer is None or outer.format is None or terms is None:
+            return
+        fmt = outer.format
+        needed = max(terms.lowest + fmt.fraction_bits + 2, fmt.min_normal_exponent)
+        is_wide = inner.format is None or (
+            inner.format.fraction_bits >= fmt.fraction_bits + 2
+            and inner.format.least_exponent <= terms.lowest
+            and needed <= inner.format.max_exponent
+        )
+        for event in REMAINDER_EVENTS:
+            self.decide(
+                f"chunk: {event}",
+                is_wide and needed <= min(terms.highest, fmt.max_exponent) and terms.count >= 4,
+                "a chunk's sum has no more bits than the outer format, as far as is sure",
+            )
+
+    def output_conversion(self, terms: _Terms | None) -> None:
+        """Rounding of a fixed-point sum on the way out."""
+        fmt, last = self.config.output_format, self.widths.last
+        if fmt is None or last.format is not None:
+            return
+        self.decide("output: NaN", last.flag_bits > 0, "no NaN is added")
+        for event in ("output: infinity", "output: -infinity"):
+            self.decide(event, last.flag_bits == 2, "no infinity is added")
+        if not isinstance(fmt, FloatFormat) or terms is None:
+            return
+        needed = max(terms.lowest + fmt.fraction_bits + 2, fmt.min_normal_exponent)
+        is_direct = needed <= min(terms.highest, fmt.max_exponent) and terms.count >= 4
+        for event in REMAINDER_EVENTS:
+            self.decide(
+                f"output: {event}",
+                is_direct,
+                f"no single product reaches 2**{needed}: sums have at most {fmt.precision} bits, "
+                "as far as is sure",
+            )
+        self.range_events("output", fmt, terms)
+
+
+@cache
+def required_events(config: MacConfig) -> RequiredEvents:
+    """Events that every check of a configuration must show.
+
+    Names are those of `macsmith.sim.trace.SumTracer`.
+    """
+    derivation = _Derivation(config)
+    derivation.products()
+    inner = derivation.inner_terms()
+    derivation.level("partial sum", derivation.widths.inner, inner)
+    last = inner
+    if derivation.widths.outer is not None:
+        last = derivation.outer_terms()
+        derivation.level("outer partial sum", derivation.widths.outer, last)
+        derivation.chunk_conversion(inner)
+    derivation.output_conversion(last)
+    return RequiredEvents(frozenset(derivation.required), derivation.excluded)

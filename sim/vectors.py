@@ -1,0 +1,233 @@
+"""Port values for others: golden vectors that ship with a design, and waveforms for netlists."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from macsmith.model import fast
+from macsmith.model.accumulators import ChunkedAccumulator
+from macsmith.model.config import Design
+from macsmith.model.widths import mac_widths
+from macsmith.sim.bench_job import bit_rows, rows_to_ints
+from macsmith.sim.expected import Words, expected_results
+from macsmith.sim.stimulus import chunk_steps, make_stimulus
+from macsmith.sim.unit_stimulus import make_unit_stimulus, unit_expected
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["GoldenVectors", "golden_vectors", "port_waveforms"]
+
+
+@dataclass(frozen=True)
+class GoldenVectors:
+    """Values of whole ports, as integers, for a bench without Python.
+
+    Parameters
+    ----------
+    a, b
+        Port ``i_a`` and ``i_b`` (``a`` and ``b`` of a unit) of each beat.
+    last
+        Port ``i_last`` of each beat (``chunk_end`` of a unit, False where it has none).
+    partial_sums
+        Port ``partial_sum_i`` of each vector of a unit; empty for a stream.
+    expected
+        Port ``o_data`` of each result beat, or ``partial_sum_o`` of each vector.
+    """
+
+    a: list[int]
+    b: list[int]
+    last: list[bool]
+    partial_sums: list[int]
+    expected: list[int]
+
+
+def _result_ports(expected: Words, bits: int) -> list[int]:
+    """One integer for each result beat: (tiles, rows, columns, words) row by row."""
+    tiles, rows, columns, _ = expected.shape
+    each = bit_rows(expected, 64).reshape(tiles * rows, columns, -1)[:, :, :bits]
+    return rows_to_ints(each.reshape(tiles * rows, columns * bits))
+
+
+def golden_vectors(design: Design, *, seed: int = 1, beats: int = 400) -> GoldenVectors:
+    """Vectors with their expected results, for the plain-Verilog bench beside a design.
+
+    Parameters
+    ----------
+    seed
+        Of the choice.
+    beats
+        About how many; whole sums are taken, mixed as in the full check.
+    """
+    mac = design.mac
+    if design.implementation.form == "unit":
+        unit = make_unit_stimulus(design, seed=seed, quick=True)
+        chosen = np.random.default_rng(seed).permutation(unit.count)[:beats]
+        after = unit_expected(unit)[chosen]
+        return GoldenVectors(
+            a=rows_to_ints(bit_rows(unit.a[chosen], mac.a.bits).reshape(len(chosen), -1)),
+            b=rows_to_ints(bit_rows(unit.b[chosen], mac.b.bits).reshape(len(chosen), -1)),
+            last=[bool(end) for end in unit.chunk_end[chosen]],
+            partial_sums=[_int_of(words) for words in unit.partial_sums[chosen]],
+            expected=[_int_of(words) for words in after],
+        )
+    stimulus = make_stimulus(design, seed=seed, quick=True)
+    expected = expected_results(stimulus)
+    a, b, last = stimulus.beats()
+    ends = np.cumsum(stimulus.steps)
+    # sums that are long for so few beats are left out, but one that fills the rest
+    kept: list[int] = []
+    used = 0
+    for tile, steps in enumerate(stimulus.steps.tolist()):
+        if (steps <= max(beats // 8, stimulus.steps.min()) and used + steps <= beats) or not kept:
+            kept.append(tile)
+            used += steps
+        if used >= beats:
+            break
+    index = np.concatenate(
+        [np.arange(ends[tile] - stimulus.steps[tile], ends[tile]) for tile in kept]
+    )
+    bits = mac_widths(mac).output_bits
+    return GoldenVectors(
+        a=rows_to_ints(bit_rows(a[index], mac.a.bits).reshape(len(index), -1)),
+        b=rows_to_ints(bit_rows(b[index], mac.b.bits).reshape(len(index), -1)),
+        last=[bool(flag) for flag in last[index]],
+        partial_sums=[],
+        expected=_result_ports(expected[kept], bits),
+    )
+
+
+def _int_of(words: Words) -> int:
+    return int.from_bytes(words.astype("<u8").tobytes(), "little")
+
+
+def _port_words(codes: NDArray[np.uint32], code_bits: int) -> NDArray[np.uint64]:
+    """Codes of (cycles, streams, positions), position 0 lowest, as a port's waveform: (cycles,
+    streams), or (cycles, streams, words) where the port has more than 64 bits."""
+    cycles, streams, positions = codes.shape
+    width = positions * code_bits
+    words = -(-width // 64)
+    bits = np.zeros((cycles, streams, 64 * words), dtype=np.uint8)
+    bits[:, :, :width] = bit_rows(codes, code_bits).reshape(cycles, streams, width)
+    packed = np.packbits(bits, axis=2, bitorder="little")
+    values = np.ascontiguousarray(packed).view("<u8").astype(np.uint64)
+    return values[:, :, 0] if words == 1 else values
+
+
+def _as_codes(name: str, codes: ArrayLike, positions: int, lanes: int) -> NDArray[np.uint32]:
+    """Operand streams as (steps, streams, positions * lanes)."""
+    array = np.asarray(codes)
+    if array.ndim == 2 and positions == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 3 or array.shape[1] != positions:
+        raise ValueError(
+            f"{name}: operands must have the shape (streams, {positions}, products)"
+            f"{' or (streams, products)' if positions == 1 else ''}, not {np.shape(codes)}"
+        )
+    streams, _, products = array.shape
+    if products == 0 or products % lanes:
+        raise ValueError(
+            f"{name}: products must be a positive multiple of the {lanes} lanes, not {products}"
+        )
+    steps = array.reshape(streams, positions, products // lanes, lanes)
+    return steps.transpose(2, 0, 1, 3).reshape(products // lanes, streams, -1).astype(np.uint32)
+
+
+def port_waveforms(
+    design: Design,
+    a_codes: ArrayLike,
+    b_codes: ArrayLike,
+    *,
+    sum_products: int,
+    reset_cycles: int = 2,
+) -> dict[str, NDArray[np.generic]]:
+    """Values of every input port but the clock, cycle by cycle, as a design computes sums.
+
+    After the reset a step is offered in every cycle and every result is taken. A unit has no
+    reset: its partial sum is that of the golden model, fed back from step to step.
+
+    Parameters
+    ----------
+    a_codes, b_codes
+        Operand codes, (streams, rows, products) and (streams, columns, products), or (streams,
+        products) of a single MAC; each stream is an independent run.
+    sum_products
+        Products of one sum, a multiple of the lanes.
+    reset_cycles
+        Cycles of reset before the first step of a stream design.
+
+    Returns
+    -------
+    dict
+        Array ``[cycles, streams]`` for each port, ``[cycles, streams, words]`` of uint64 where a
+        port has more than 64 bits.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit the design, or the sum is longer than it is built for.
+    """
+    mac, implementation = design.mac, design.implementation
+    a = _as_codes("a", a_codes, implementation.rows, mac.lanes)
+    b = _as_codes("b", b_codes, implementation.columns, mac.lanes)
+    if a.shape[:2] != b.shape[:2]:
+        raise ValueError(
+            f"a and b must have as many streams and products, not {np.shape(a_codes)} and "
+            f"{np.shape(b_codes)}"
+        )
+    limit = mac_widths(mac).max_terms
+    if sum_products < 1 or sum_products % mac.lanes or (limit and sum_products > limit):
+        raise ValueError(
+            f"a sum must have a positive multiple of the {mac.lanes} lanes"
+            f"{f' up to {limit}' if limit else ''} products, not {sum_products}"
+        )
+    steps, streams, _ = a.shape
+    is_last = (np.arange(1, steps + 1) * mac.lanes) % sum_products == 0
+    ones = np.ones((steps, streams), dtype=np.uint8)
+    if implementation.form == "unit":
+        return _unit_waveforms(design, a, b, is_last)
+    ports = {
+        "i_a": _port_words(a, mac.a.bits),
+        "i_b": _port_words(b, mac.b.bits),
+        "i_valid": ones,
+        "i_last": ones * is_last[:, np.newaxis],
+    }
+    waveforms: dict[str, NDArray[np.generic]] = {
+        name: np.concatenate((np.zeros((reset_cycles, *wave.shape[1:]), wave.dtype), wave))
+        for name, wave in ports.items()
+    }
+    reset = np.zeros((reset_cycles + steps, streams), dtype=np.uint8)
+    reset[:reset_cycles] = 1
+    waveforms["rst"] = reset
+    waveforms["o_ready"] = np.ones_like(reset)
+    return waveforms
+
+
+def _unit_waveforms(
+    design: Design, a: NDArray[np.uint32], b: NDArray[np.uint32], is_last: NDArray[np.bool_]
+) -> dict[str, NDArray[np.generic]]:
+    """Waveforms of a unit; the partial sum restarts at zero after the last step of a sum."""
+    mac = design.mac
+    widths = mac_widths(mac)
+    steps, streams, _ = a.shape
+    words = -(-widths.partial_sum_bits // 64)
+    chunk = chunk_steps(mac)
+    partial_sums = np.zeros((steps, streams, words), dtype=np.uint64)
+    chunk_end = np.zeros((steps, streams), dtype=np.uint8)
+    state = np.zeros((streams, words), dtype=np.uint64)
+    in_sum = 0
+    for index in range(steps):
+        in_sum += 1
+        is_end = bool(is_last[index]) or (chunk is not None and in_sum % chunk == 0)
+        partial_sums[index] = state
+        chunk_end[index] = is_end
+        before = state[:, 0] if words == 1 else state
+        state = fast.step(mac, before, a[index], b[index], is_end).reshape(streams, words)
+        if is_last[index]:
+            state = np.zeros_like(state)
+            in_sum = 0
+    waveforms: dict[str, NDArray[np.generic]] = {
+        "a": _port_words(a, mac.a.bits),
+        "b": _port_words(b, mac.b.bits),
+        "partial_sum_i": partial_sums[:, :, 0] if words == 1 else partial_sums,
+    }
+    if isinstance(mac.accumulator, ChunkedAccumulator):
+        waveforms["chunk_end"] = chunk_end
+    return waveforms

@@ -1,0 +1,358 @@
+"""The check of a design: its emitted Verilog, under cocotb, against the golden model."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from macsmith.model.config import Design
+from macsmith.model.formats import Special
+from macsmith.model.widths import mac_widths
+from macsmith.sim.bench import run_bench, stream_job, unit_job
+from macsmith.sim.bench_job import BenchOutcome
+from macsmith.sim.coverage import Bin, Coverage, stimulus_coverage, stream_bins, unit_coverage
+from macsmith.sim.expected import Words, expected_results, spot_check, words_to_int
+from macsmith.sim.failures import command_line, describe_partial_sum, describe_result, hex_codes
+from macsmith.sim.products import product_kit
+from macsmith.sim.stimulus import Stimulus, make_stimulus
+from macsmith.sim.unit_stimulus import (
+    UnitStimulus,
+    make_unit_stimulus,
+    unit_expected,
+    unit_spot_check,
+)
+from macsmith.sim.verilator import tool_versions
+
+if TYPE_CHECKING:
+    from macsmith.hw.emit import GeneratedDesign
+
+__all__ = ["Check", "VerifyResult", "verify", "verify_sources"]
+
+#: Products that are computed a second time by the definitional golden model.
+SPOT_PRODUCTS = 2000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked: how many of it, and whether all were right."""
+
+    name: str
+    count: int
+    passed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What a check of a design found.
+
+    Parameters
+    ----------
+    design
+        Design text.
+    checks
+        Each with its count.
+    coverage
+        Bins required and filled, and those excluded by derivation.
+    failures
+        One line each: the command that repeats the check, operands, expected and got.
+    counters
+        Cycles, stalls and the like, from the bench.
+    directory
+        Where bench, logs and ``result.json`` are.
+    """
+
+    design: str
+    seed: int
+    quick: bool
+    checks: tuple[Check, ...]
+    coverage: Coverage
+    failures: tuple[str, ...]
+    counters: Mapping[str, int]
+    latency_cycles: int | None
+    versions: Mapping[str, str]
+    directory: Path = field(default=Path(), compare=False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed and every required bin filled."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def vectors(self) -> int:
+        """Results that were compared with the golden model."""
+        return next(check.count for check in self.checks if check.name == "results compared")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return {
+            "design": self.design,
+            "passed": self.passed,
+            "seed": self.seed,
+            "quick": self.quick,
+            "checks": [asdict(check) for check in self.checks],
+            "coverage": self.coverage.to_dict(),
+            "failures": list(self.failures),
+            "counters": dict(self.counters),
+            "latency_cycles": self.latency_cycles,
+            "versions": dict(self.versions),
+        }
+
+
+def _exact_sum(design: Design, a: list[int], b: list[int]) -> str:
+    """Sum of all products without any rounding of sums, as text."""
+    kit = product_kit(design.mac)
+    values = [kit.term(pair).value for pair in zip(a, b, strict=True)]
+    specials = sorted({value.value for value in values if isinstance(value, Special)})
+    total = sum((value for value in values if not isinstance(value, Special)), Fraction(0))
+    return " + ".join([str(total), *specials])
+
+
+def _stream_failures(
+    stimulus: Stimulus, expected: Words, outcome: BenchOutcome, line: str
+) -> list[str]:
+    """A line for each of the first wrong results."""
+    design = stimulus.design
+    rows, columns = expected.shape[1:3]
+    bits = mac_widths(design.mac).output_bits
+    failures = []
+    for index, text in outcome.mismatches:
+        position, row = divmod(index, rows)
+        got_beat = int(text, 16)
+        for column in range(columns):
+            got = got_beat >> (column * bits) & ((1 << bits) - 1)
+            wanted = words_to_int(expected[position, row, column])
+            if got == wanted:
+                continue
+            group, tile = stimulus.locate(position)
+            a, b = group.sum_operands(tile, row, column)
+            where = f" row {row} column {column}" if design.implementation.is_array else ""
+            failures.append(
+                f"{line}: sum {position}{where} ({group.name}): a={hex_codes(a)} "
+                f"b={hex_codes(b)} exact {_exact_sum(design, a, b)}; expected "
+                f"{describe_result(design, wanted)}, got {describe_result(design, got)}"
+            )
+            break
+    return failures
+
+
+def _unit_failures(
+    stimulus: UnitStimulus, expected: Words, outcome: BenchOutcome, line: str
+) -> list[str]:
+    """A line for each of the first wrong vectors."""
+    design = stimulus.design
+    failures = []
+    for index, text in outcome.mismatches:
+        before = words_to_int(stimulus.partial_sums[index])
+        chunk_end = " chunk_end" if stimulus.chunk_end[index] else ""
+        failures.append(
+            f"{line}: vector {index}: a={hex_codes(stimulus.a[index].tolist())} "
+            f"b={hex_codes(stimulus.b[index].tolist())} partial sum "
+            f"{describe_partial_sum(design, before)}{chunk_end}; expected "
+            f"{describe_partial_sum(design, words_to_int(expected[index]))}, got "
+            f"{describe_partial_sum(design, int(text, 16))}"
+        )
+    return failures
+
+
+def _common_checks(
+    outcome: BenchOutcome, expected_count: int, products: int, spots: int
+) -> list[Check]:
+    """Checks of results, which every form has."""
+    detail = outcome.problem
+    if outcome.mismatch_count:
+        detail = f"{outcome.mismatch_count} of {outcome.results} differ" + (
+            f"; {detail}" if detail else ""
+        )
+    passed = outcome.mismatch_count == 0 and outcome.results == expected_count and not detail
+    return [
+        Check("results compared", outcome.results, passed and outcome.results > 0, detail),
+        Check("products in them", products, products > 0),
+        Check("results recomputed by the definition", spots, spots > 0),
+    ]
+
+
+def _stream_checks(
+    design: Design, outcome: BenchOutcome, manifest: Mapping[str, Any]
+) -> list[Check]:
+    """Checks of the streams' protocol, of the reset, and of the stated latency."""
+    counters = outcome.counters
+    breaches = counters.get("dropped_valid", 0) + counters.get("changed_data", 0)
+    checks = [
+        Check(
+            "output beats held until taken",
+            counters.get("output_stall_cycles", 0),
+            breaches == 0,
+            f"{counters.get('dropped_valid', 0)} dropped, {counters.get('changed_data', 0)} changed"
+            if breaches
+            else "",
+        ),
+        Check(
+            "resets in the middle of a sum",
+            2,
+            outcome.results_after_reset == 0,
+            f"{outcome.results_after_reset} results came after a reset"
+            if outcome.results_after_reset
+            else "",
+        ),
+    ]
+    if "latency_cycles" in manifest:
+        stated = int(manifest["latency_cycles"])
+        checks.append(
+            Check(
+                "latency as stated",
+                1,
+                outcome.latency_cycles == stated,
+                f"{stated} cycles stated, {outcome.latency_cycles} measured",
+            )
+        )
+    if not design.implementation.is_array:
+        stalls = outcome.full_rate_stall_cycles
+        checks.append(
+            Check(
+                "beats at full rate without a stall",
+                outcome.full_rate_beats,
+                stalls == 0 and outcome.full_rate_beats > 0,
+                f"{stalls} stall cycles" if stalls else "",
+            )
+        )
+    return checks
+
+
+def verify_sources(
+    design: Design,
+    sources: Sequence[Path],
+    directory: Path,
+    *,
+    seed: int = 1,
+    quick: bool = False,
+    manifest: Mapping[str, Any] | None = None,
+) -> VerifyResult:
+    """Check Verilog that claims to be a design.
+
+    Parameters
+    ----------
+    sources
+        Files with the module `design.id` and all it needs.
+    directory
+        For bench, logs and ``result.json``.
+    seed, quick
+        See `verify`.
+    manifest
+        What the design states of itself; its ``latency_cycles`` is checked.
+
+    Raises
+    ------
+    ToolError, MissingToolError
+        The simulation could not be built or run.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    line = command_line(design, seed=seed, quick=quick)
+    bins: list[Bin]
+    if design.implementation.form == "unit":
+        unit = make_unit_stimulus(design, seed=seed, quick=quick)
+        expected = unit_expected(unit)
+        spots = unit_spot_check(unit, expected, seed=seed, products=SPOT_PRODUCTS)
+        outcome = run_bench(design, sources, directory, unit_job(unit, expected), seed=seed)
+        bins = unit_coverage(unit, seed=seed, quick=quick)
+        failures = _unit_failures(unit, expected, outcome, line)
+        checks = _common_checks(outcome, unit.count, unit.product_count, spots)
+        latency = None
+    else:
+        stimulus = make_stimulus(design, seed=seed, quick=quick)
+        expected = expected_results(stimulus)
+        spots = spot_check(stimulus, expected, seed=seed, products=SPOT_PRODUCTS)
+        outcome = run_bench(design, sources, directory, stream_job(stimulus, expected), seed=seed)
+        bins = stimulus_coverage(stimulus, seed=seed, quick=quick)
+        failures = _stream_failures(stimulus, expected, outcome, line)
+        checks = _common_checks(
+            outcome, expected.shape[0] * expected.shape[1], stimulus.product_count, spots
+        )
+        checks += _stream_checks(design, outcome, manifest or {})
+        latency = outcome.latency_cycles
+    bins += stream_bins(design, outcome.counters, was_reset=latency is not None)
+    coverage = Coverage(tuple(bins))
+    missing = coverage.missing
+    checks.append(
+        Check(
+            "coverage bins filled",
+            coverage.filled,
+            not missing,
+            f"{len(missing)} of {coverage.required} empty: {'; '.join(missing)}" if missing else "",
+        )
+    )
+    failures += [
+        f"{line}: {check.name}: {check.detail}"
+        for check in checks
+        if not check.passed and not (check.name == "results compared" and failures)
+    ]
+    result = VerifyResult(
+        design=design.text,
+        seed=seed,
+        quick=quick,
+        checks=tuple(checks),
+        coverage=coverage,
+        failures=tuple(failures),
+        counters=outcome.counters,
+        latency_cycles=latency,
+        versions=tool_versions(),
+        directory=directory,
+    )
+    report = json.dumps(result.to_dict(), indent=1)
+    (directory / "result.json").write_text(report + "\n", encoding="utf-8")
+    return result
+
+
+def verify(
+    design: Design,
+    build_dir: Path = Path("build"),
+    *,
+    seed: int = 1,
+    quick: bool = False,
+    generated: "GeneratedDesign | None" = None,
+) -> VerifyResult:
+    """Check a design's emitted Verilog against the golden model.
+
+    Parameters
+    ----------
+    design
+        Single MAC, array, or unit.
+    build_dir
+        Artefacts go to ``<build_dir>/<design id>/verify/``.
+    seed
+        Of every random choice: the same seed repeats the very same check.
+    quick
+        A sample instead of all operand pairs, and shorter sums.
+    generated
+        What `macsmith.hw.emit.generate` returned; emitted anew by default.
+
+    Returns
+    -------
+    VerifyResult
+        `passed` tells; a failing check is no exception.
+
+    Raises
+    ------
+    ValueError
+        The design cannot be built.
+    ToolError, MissingToolError
+        A tool failed or is not installed.
+    """
+    build_dir = Path(build_dir)
+    if generated is None:
+        from macsmith.hw.emit import generate
+        from macsmith.sim.vectors import golden_vectors
+
+        generated = generate(
+            design, build_dir / design.id / "generate", vectors=golden_vectors(design)
+        )
+    return verify_sources(
+        design,
+        [generated.verilog],
+        build_dir / design.id / "verify",
+        seed=seed,
+        quick=quick,
+        manifest=generated.manifest,
+    )
