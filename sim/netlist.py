@@ -176,11 +176,13 @@ class CompiledNetlist:
                     + (f" with {shape[0]} cycles and {shape[1]} streams" if shape else "")
                 )
             shape = array.shape[:2]
+            if 0 in shape:
+                raise ValueError(
+                    f"{name}: {shape[0]} cycles of {shape[1]} streams; must be at least 1"
+                )
             arrays[port.name] = _to_words(name, port, array)
         if shape is None:
             raise ValueError(f"{name}: no input port; there is nothing to simulate")
-        if 0 in shape:
-            raise ValueError(f"{name}: {shape[0]} cycles of {shape[1]} streams; must be at least 1")
         return arrays, shape[0], shape[1]
 
 
