@@ -54,9 +54,11 @@ def measure(task: str, text: str, scaling: str, accumulation: str) -> None:
             f"phonemes {metrics['phoneme_error_percent']:.1f} %, "
             f"words {metrics['word_error_percent']:.1f} %"
         )
+    if accumulation == "bit-exact":
+        figures += f", sums off by {metrics['accumulator_relative_rms_error']:.1e}"
     speed = int(result.provenance["macs"]) / 1e9 / processor
     print(
-        f"{task:8} {text:16} {scaling:7} {accumulation:10} {figures:60} "
+        f"{task:8} {text:16} {scaling:7} {accumulation:10} {figures:85} "
         f"{processor:6.1f} CPU-s {wall:6.1f} s {speed:6.1f} G MAC/s",
         flush=True,
     )
