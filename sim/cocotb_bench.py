@@ -28,7 +28,7 @@ def _to_text(bits: Bits) -> str:
 
 def _from_text(text: str) -> Bits:
     """The bits of a vector's text, least significant first."""
-    return (np.frombuffer(text.encode("ascii"), dtype=np.uint8) & 1)[::-1]
+    return (np.frombuffer(text.encode("ascii"), dtype=np.uint8) & np.uint8(1))[::-1]
 
 
 class Monitor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from macsmith.model.config import Design, MacConfig
 from macsmith.model.formats import Format
+from macsmith.sim.expected import words_to_int
 from macsmith.sim.operands import OPERAND_CLASSES, classify_codes, corner_codes
 from macsmith.sim.reachability import required_events
 from macsmith.sim.stimulus import (
@@ -294,9 +295,7 @@ def unit_coverage(stimulus: UnitStimulus, *, seed: int, quick: bool) -> list[Bin
             wanted <= met.keys() or index >= len(directed) + MOST_TRACED_STEPS
         ):
             break
-        partial_sum = int.from_bytes(
-            stimulus.partial_sums[vector].astype("<u8").tobytes(), "little"
-        )
+        partial_sum = words_to_int(stimulus.partial_sums[vector])
         products = list(zip(stimulus.a[vector].tolist(), stimulus.b[vector].tolist(), strict=True))
         _, events = tracer.step(partial_sum, products, chunk_end=bool(stimulus.chunk_end[vector]))
         for event in events:

@@ -9,7 +9,7 @@ and the coverage check compares.
 from collections.abc import Iterator
 from fractions import Fraction
 
-from macsmith.model.accumulators import ChunkedAccumulator
+from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Special
 from macsmith.model.widths import mac_widths
@@ -198,9 +198,7 @@ def _rounding_sums(builder: _Builder, fmt: FloatFormat, *, is_output: bool) -> I
                 _, remainder = rounding_position(fmt, value)
                 sign = -1 if value < 0 else 1
                 wanted = unit * Fraction(quarters, 4) - (remainder * unit if is_output else 0)
-                if (
-                    is_output or not total.is_at_chunk_end or builder.is_outer
-                ) and builder.add_value(total, sign * wanted):
+                if builder.add_value(total, sign * wanted):
                     yield total.steps
                 if quarters == 2 and not is_output:
                     # the same from an odd last bit, in case the sum's was even
@@ -353,7 +351,10 @@ def directed_sums(config: MacConfig) -> list[Steps]:
                 _small_sums(builder, level.format),
                 _neighbour_sums(builder, level.format),
             ]
-        else:
+        elif (
+            isinstance(level.accumulator, IntAccumulator)
+            and level.accumulator.overflow is not IntOverflow.FORBID
+        ):
             unit = Fraction(2) ** level.lsb_exponent
             kinds.append(_overflow_sums(builder, unit * (1 << (level.integer_bits - 1))))
     if widths.outer is not None and widths.outer.format is not None:

@@ -164,4 +164,5 @@ def random_codes(
     negative = rng.integers(0, 2, shape)
     if not fmt.has_negative_zero:
         negative &= magnitude != 0
-    return (magnitude | (negative << fmt.magnitude_bits)).astype(np.uint32)
+    codes: Codes = (magnitude | (negative << fmt.magnitude_bits)).astype(np.uint32)
+    return codes

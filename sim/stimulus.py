@@ -252,9 +252,9 @@ def _corner_groups(design: Design, rng: np.random.Generator, *, quick: bool) -> 
     config, implementation = design.mac, design.implementation
     limit = max_steps(config) or 3
     classes = [np.array(class_codes(fmt), dtype=np.uint32) for fmt in (config.a, config.b)]
-    yield TileGroup("operands of every class", *_pair_tiles(design, *classes, 1, 1))
+    yield TileGroup("operands of every class", *_pair_tiles(design, classes[0], classes[1], 1, 1))
     corners = [np.array(corner_codes(fmt), dtype=np.uint32) for fmt in (config.a, config.b)]
-    tiles = _pair_tiles(design, *corners, 1, 1)
+    tiles = _pair_tiles(design, corners[0], corners[1], 1, 1)
     yield TileGroup("corner operands", *_sample(rng, *tiles, 500 if quick else 4000))
     finite = [
         np.array([code for code in corner_codes(fmt) if hasattr(fmt.decode(code), "numerator")])
@@ -273,7 +273,7 @@ def _corner_groups(design: Design, rng: np.random.Generator, *, quick: bool) -> 
             special = rng.random(shape) < 0.1 / (steps * config.lanes)
             any_corner = corners[side][rng.integers(0, len(corners[side]), shape)]
             operands.append(np.where(special, any_corner, chosen))
-        yield TileGroup(f"corner operands in sums of {steps}", *operands)
+        yield TileGroup(f"corner operands in sums of {steps}", operands[0], operands[1])
 
 
 def _random_groups(design: Design, rng: np.random.Generator, *, quick: bool) -> Iterator[TileGroup]:
@@ -298,7 +298,7 @@ def _random_groups(design: Design, rng: np.random.Generator, *, quick: bool) -> 
             codes = np.where(is_wide, wide, codes)
             is_zero = rng.random(shape) < 1 / 32
             operands.append(np.where(is_zero, 0, codes).astype(np.uint32))
-        yield TileGroup(f"random operands in sums of {steps}", *operands)
+        yield TileGroup(f"random operands in sums of {steps}", operands[0], operands[1])
 
 
 def _directed_groups(design: Design) -> Iterator[TileGroup]:

@@ -1,4 +1,4 @@
-"""External programs: where they are, running them, and what is said when one fails or is missing."""
+"""External programs: where they are, how they run, what is said when one fails or is missing."""
 
 import os
 import shutil

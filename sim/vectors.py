@@ -8,7 +8,7 @@ from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import bit_rows, rows_to_ints
-from macsmith.sim.expected import Words, expected_results
+from macsmith.sim.expected import Words, expected_results, words_to_int
 from macsmith.sim.stimulus import chunk_steps, make_stimulus
 from macsmith.sim.unit_stimulus import make_unit_stimulus, unit_expected
 from numpy.typing import ArrayLike, NDArray
@@ -65,8 +65,8 @@ def golden_vectors(design: Design, *, seed: int = 1, beats: int = 400) -> Golden
             a=rows_to_ints(bit_rows(unit.a[chosen], mac.a.bits).reshape(len(chosen), -1)),
             b=rows_to_ints(bit_rows(unit.b[chosen], mac.b.bits).reshape(len(chosen), -1)),
             last=[bool(end) for end in unit.chunk_end[chosen]],
-            partial_sums=[_int_of(words) for words in unit.partial_sums[chosen]],
-            expected=[_int_of(words) for words in after],
+            partial_sums=[words_to_int(words) for words in unit.partial_sums[chosen]],
+            expected=[words_to_int(words) for words in after],
         )
     stimulus = make_stimulus(design, seed=seed, quick=True)
     expected = expected_results(stimulus)
@@ -92,10 +92,6 @@ def golden_vectors(design: Design, *, seed: int = 1, beats: int = 400) -> Golden
         partial_sums=[],
         expected=_result_ports(expected[kept], bits),
     )
-
-
-def _int_of(words: Words) -> int:
-    return int.from_bytes(words.astype("<u8").tobytes(), "little")
 
 
 def _port_words(codes: NDArray[np.uint32], code_bits: int) -> NDArray[np.uint64]:

