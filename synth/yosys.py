@@ -5,7 +5,9 @@ caller. The library comes as the `pyosys` wheel; there is no `yosys` executable 
 """
 
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
@@ -37,13 +39,24 @@ def run_yosys(commands: Sequence[str], folder: Path, name: str, timeout_s: float
     """
     tool_versions()
     folder.mkdir(parents=True, exist_ok=True)
-    script = folder / f"{name}.ys"
-    script.write_text("\n".join(commands) + "\n", encoding="utf-8")
+    (folder / f"{name}.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
+    if not re.search(r"\s", str(folder)):
+        return _run(folder, folder, name, timeout_s)
+    # ABC splits paths at spaces, and Yosys makes every path absolute for it.
+    with tempfile.TemporaryDirectory(prefix="macsmith-") as elsewhere:
+        shutil.copytree(folder, elsewhere, dirs_exist_ok=True)
+        try:
+            return _run(Path(elsewhere), folder, name, timeout_s)
+        finally:
+            shutil.copytree(elsewhere, folder, dirs_exist_ok=True)
+
+
+def _run(work: Path, folder: Path, name: str, timeout_s: float) -> str:
     return run_tool(
-        f"Yosys script {script}",
-        [sys.executable, "-c", _RUNNER, script.name],
-        cwd=folder,
-        log_file=folder / f"{name}.log",
+        f"Yosys script {folder / name}.ys",
+        [sys.executable, "-c", _RUNNER, f"{name}.ys"],
+        cwd=work,
+        log_file=work / f"{name}.log",
         timeout_seconds=timeout_s,
     )
 

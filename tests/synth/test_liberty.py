@@ -140,7 +140,7 @@ def test_dont_use_patterns(liberty_file: Path) -> None:
         ("module x; endmodule", r"bad\.lib:1: not a Liberty file: 'module x; endmodule'"),
         ("", r"bad\.lib: not a Liberty file: it has no library"),
         (TINY.rstrip()[:-1], r"bad\.lib: ends inside group 'library'; the file is cut off"),
-        ("library (x) {\n  time_unit : \"1ns\";\n  ?!\n}", r"bad\.lib:3: not Liberty syntax"),
+        ('library (x) {\n  time_unit : "1ns";\n  ?!\n}', r"bad\.lib:3: not Liberty syntax"),
         (HEAD + "}", r"bad\.lib: no usable combinational cell"),
         ("library (x) { }", r"capacitive_load_unit is missing"),
         (TINY.replace('"1ns"', '"1parsec"'), r"unit '1parsec'; must be a number and a unit of s"),

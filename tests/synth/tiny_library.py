@@ -1,4 +1,4 @@
-"""A tiny cell library and a tiny design, written out so that every figure can be checked by hand."""
+"""A tiny cell library and a tiny design, so small that every figure can be checked by hand."""
 
 SLEWS = (0.01, 0.02, 0.04, 0.08)  # ns
 LOADS = (0.001, 0.002, 0.004, 0.008)  # pF
@@ -35,9 +35,7 @@ def power(energy_pj: float, related: str = "", when: str = "", rise: float | Non
 
 def gate(name: str, area: float, inputs: str, function: str, sense: str, base: float) -> str:
     """A one-output gate; each input loads 0.001 pF."""
-    pins = "".join(
-        f"pin ({pin}) {{ direction : input; capacitance : 0.001; }}\n" for pin in inputs
-    )
+    pins = "".join(f"pin ({pin}) {{ direction : input; capacitance : 0.001; }}\n" for pin in inputs)
     arcs = "".join(arc(pin, sense, base) + power(0.003, pin) for pin in inputs)
     return f"""cell ({name}) {{ area : {area}; cell_leakage_power : 2.0;
     {pins} pin (Y) {{ direction : output; function : "{function}"; max_capacitance : 0.064;
