@@ -1,0 +1,119 @@
+"""Blocks: components that are emitted once, however often they are placed.
+
+Amaranth writes one module for each *instance*. A `Block` therefore has a `module_name` that says
+all its parameters, and `place` puts it into a parent: as an ordinary submodule in Amaranth's
+simulator, and as an instance of a module written once when an `Emission` is under way.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from amaranth.back import rtlil
+from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+__all__ = ["FULL_ADDER_MODULE", "Block", "Emission", "full_adder", "place"]
+
+#: The one primitive of emitted Verilog; synthesis decides whether it becomes a full-adder cell.
+FULL_ADDER_MODULE = "macsmith_full_adder"
+
+
+class Block(wiring.Component):
+    """A component with a name that tells it from every differently built one.
+
+    Parameters
+    ----------
+    module_name
+        Verilog identifier; two blocks of one name must be built alike.
+    members
+        The signature.
+    is_clocked
+        Whether there are registers in it or in what it places.
+    """
+
+    module_name: str
+    is_clocked: bool
+
+    def __init__(
+        self, module_name: str, members: dict[str, wiring.Member], *, is_clocked: bool = False
+    ) -> None:
+        super().__init__(members)
+        self.module_name = module_name
+        self.is_clocked = is_clocked
+
+    def elaborate(self, platform: Any) -> Module:
+        """Logic of the block."""
+        raise NotImplementedError
+
+
+class Emission:
+    """The modules of one design, each elaborated once; passed to blocks as their platform.
+
+    Parameters
+    ----------
+    prefix
+        Goes before every module name but the top's, so that two designs can live in one project.
+
+    Attributes
+    ----------
+    modules
+        RTLIL text by module name, in the order of first use.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.modules: dict[str, str] = {}
+        self._types: dict[str, type[Block]] = {}
+
+    def emit_top(self, block: Block) -> str:
+        """Elaborate the top block and all it places; returns the RTLIL of all modules."""
+        top = rtlil.convert(block, name=self.prefix, platform=self, emit_src=False)
+        return "\n".join([*self.modules.values(), top])
+
+    def instance(self, block: Block) -> Instance:
+        """An instance of `block`, whose module is elaborated unless it was before."""
+        name = f"{self.prefix}_{block.module_name}"
+        known = self._types.setdefault(name, type(block))
+        if known is not type(block):
+            raise RuntimeError(f"{known.__name__} and {type(block).__name__} share a name: {name}")
+        if name not in self.modules:
+            self.modules[name] = ""  # keeps the place: parents before their parts
+            self.modules[name] = rtlil.convert(block, name=name, platform=self, emit_src=False)
+        ports: dict[str, Any] = {}
+        for path, member, value in block.signature.flatten(block):
+            direction = "i" if member.flow is In else "o"
+            ports[f"{direction}_{'__'.join(map(str, path))}"] = value
+        if block.is_clocked:
+            ports["i_clk"] = ClockSignal()
+            ports["i_rst"] = ResetSignal()
+        return Instance(name, **ports)
+
+
+def place(m: Module, platform: Any, name: str, block: Block) -> None:
+    """Put `block` into `m` under the instance name `name`; its ports are the block's members.
+
+    When modules are emitted, the block's own members serve as the wires of the instance.
+    """
+    part: Elaboratable | Instance = block
+    if isinstance(platform, Emission):
+        part = platform.instance(block)
+    m.submodules[name] = part
+
+
+def full_adder(
+    m: Module, platform: Any, name: str, a: Value, b: Value, c: Value
+) -> tuple[Value, Value]:
+    """Sum and carry of three bits, as an instance of `FULL_ADDER_MODULE` when emitted."""
+    total = Signal(name=f"{name}_sum")
+    carry = Signal(name=f"{name}_carry")
+    if isinstance(platform, Emission):
+        m.submodules[name] = Instance(
+            FULL_ADDER_MODULE, i_a=a, i_b=b, i_c=c, o_sum=total, o_carry=carry
+        )
+    else:
+        m.d.comb += [total.eq(a ^ b ^ c), carry.eq((a & b) | (c & (a ^ b)))]
+    return total, carry
+
+
+Register = Callable[[Value, str], Value]

@@ -1,0 +1,87 @@
+"""From a code to a term: sign, significand with its hidden bit, exponent, specials."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib.wiring import In
+
+from macsmith.hw.block import Block
+from macsmith.hw.terms import Term, operand_shape
+from macsmith.model.formats import FloatFormat, FloatSpecials, Format, IntFormat
+
+__all__ = ["Decode"]
+
+
+class Decode(Block):
+    """Decode one code; combinational.
+
+    Parameters
+    ----------
+    fmt
+        Format of the code.
+
+    Members
+    -------
+    code : In(fmt.bits)
+    term_* : Out
+        The term of `macsmith.hw.terms.operand_shape`: an integer gives sign and magnitude. A
+        special code's significand and exponent mean nothing.
+    """
+
+    code: Signal
+
+    def __init__(self, fmt: Format) -> None:
+        self.format = fmt
+        self.shape = operand_shape(fmt)
+        super().__init__(
+            f"decode_{fmt.name}",
+            {"code": In(fmt.bits), **self.shape.members("term", is_input=False)},
+        )
+
+    @property
+    def term(self) -> Term:
+        """The decoded term."""
+        return Term.of(self, "term", self.shape)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        if isinstance(self.format, IntFormat):
+            self._decode_integer(m, self.format)
+        else:
+            self._decode_float(m, self.format)
+        return m
+
+    def _decode_integer(self, m: Module, fmt: IntFormat) -> None:
+        term = self.term
+        if not fmt.is_signed:
+            m.d.comb += term.significand.eq(self.code)
+            return
+        sign = self.code[-1]
+        # |-2**(n-1)| needs all n bits, so nothing is lost
+        m.d.comb += [
+            term.sign.eq(sign),
+            term.significand.eq((self.code ^ sign.replicate(fmt.bits)) + sign),
+        ]
+
+    def _decode_float(self, m: Module, fmt: FloatFormat) -> None:
+        term = self.term
+        fraction = self.code[: fmt.fraction_bits]
+        field = self.code[fmt.fraction_bits : fmt.magnitude_bits]
+        magnitude = self.code[: fmt.magnitude_bits]
+        is_normal = field.any() if fmt.has_subnormals else magnitude.any()
+        m.d.comb += [
+            term.sign.eq(self.code[-1]),
+            term.significand.eq(Cat(fraction, is_normal)),
+            # max(field, 1): a subnormal has the scale of field 1
+            term.exponent.eq(Cat(field[0] | ~is_normal, field[1:]) if fmt.has_subnormals else field),
+        ]
+        if fmt.has_nan:
+            if fmt.specials is FloatSpecials.FNUZ:
+                is_nan = self.code[-1] & ~magnitude.any()
+            elif fmt.specials is FloatSpecials.FN:
+                is_nan = magnitude.all()
+            else:
+                is_nan = field.all() & (fraction.any() if fmt.has_infinity else Const(1))
+            m.d.comb += term.is_nan.eq(is_nan)
+        if fmt.has_infinity:
+            m.d.comb += term.is_infinity.eq(field.all() & ~fraction.any())

@@ -1,0 +1,103 @@
+"""The step of an integer or exact accumulator: products and partial sum in one tree of adders."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib.wiring import In, Out
+
+from macsmith.hw.block import Block
+from macsmith.hw.heap import BitHeap
+from macsmith.hw.lanes import add_lanes
+from macsmith.hw.pipeline import Cuts, delay
+from macsmith.model.config import MacConfig
+from macsmith.model.widths import mac_widths, signed_bits
+
+__all__ = ["FixedStep", "clip"]
+
+
+def clip(m: Module, name: str, value: Value, bits: int) -> Value:
+    """A two's-complement value, saturated to `bits`."""
+    upper = value[bits - 1 :]
+    fits = upper.all() | ~upper.any()
+    clipped = Signal(bits, name=name)
+    sign = value[-1]
+    m.d.comb += clipped.eq(Mux(fits, value[:bits], Cat((~sign).replicate(bits - 1), sign)))
+    return clipped
+
+
+class FixedStep(Block):
+    """Next partial sum of the inner accumulator, an integer or exact one.
+
+    Parameters
+    ----------
+    config
+        What is computed.
+    cuts
+        Pipeline registers between the codes and the partial sum.
+
+    Members
+    -------
+    a : In(lanes * config.a.bits)
+    b : In(lanes * config.b.bits)
+        Lane 0 in the lowest bits.
+    enable : In(1)
+        Only with registers: they hold while it is 0.
+    partial_sum_i : In(inner.bits)
+        Meets the operands that came ``cuts.total`` enabled cycles before.
+    partial_sum_o : Out(inner.bits)
+        Combinational in `partial_sum_i`.
+    """
+
+    a: Signal
+    b: Signal
+    enable: Signal
+    partial_sum_i: Signal
+    partial_sum_o: Signal
+
+    def __init__(self, config: MacConfig, cuts: Cuts) -> None:
+        self.config, self.cuts = config, cuts
+        self.widths = mac_widths(config).inner
+        members = {
+            "a": In(config.lanes * config.a.bits),
+            "b": In(config.lanes * config.b.bits),
+            "partial_sum_i": In(self.widths.bits),
+            "partial_sum_o": Out(self.widths.bits),
+        }
+        if cuts.is_clocked:
+            members["enable"] = In(1)
+        super().__init__("fixed_step", members, is_clocked=cuts.is_clocked)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, cuts, widths = self.config, self.cuts, self.widths
+        enable = self.enable if self.is_clocked else Const(1)
+        largest = config.lanes * mac_widths(config).term.max_integer
+        width = widths.integer_bits
+        if widths.clips:
+            width = max(signed_bits(largest), width) + 1
+        # with a register behind the sum of the lanes, that sum is formed on its own
+        heap = BitHeap(signed_bits(largest) if cuts.sum else width)
+        facts = add_lanes(m, platform, config, cuts, self.a, self.b, enable, heap)
+        if cuts.sum:
+            lane_sum = delay(m, "lane_sum", heap.sum(m, platform, "add_lanes"), cuts.sum, enable)
+            heap = BitHeap(width)
+            heap.add_sign_extended(lane_sum)
+            facts = facts.delayed(m, "lanes", cuts.sum, enable)
+        partial_sum = self.partial_sum_i[: widths.integer_bits]
+        if widths.clips:
+            heap.add_sign_extended(partial_sum)
+        else:
+            heap.add_unsigned(partial_sum)
+        total = heap.sum(m, platform, "add")
+        if widths.clips:
+            total = clip(m, "clipped", total, widths.integer_bits)
+        flags = self.partial_sum_i[widths.integer_bits :]
+        if widths.flag_bits == 1:
+            flags = flags | facts.is_nan
+        elif widths.flag_bits == 2:
+            flags = flags | Cat(
+                facts.is_nan | facts.is_positive_infinity,
+                facts.is_nan | facts.is_negative_infinity,
+            )
+        m.d.comb += self.partial_sum_o.eq(Cat(total, flags))
+        return m

@@ -1,0 +1,98 @@
+"""The step of a float accumulator with one product."""
+
+from typing import Any
+
+from amaranth.hdl import Const, Module, Signal
+from amaranth.lib.wiring import In, Out
+
+from macsmith.hw.block import Block, place
+from macsmith.hw.float_add import FloatAdd
+from macsmith.hw.lane import Lane
+from macsmith.hw.pipeline import Cuts, delay
+from macsmith.hw.round_term import NormaliseTerm
+from macsmith.model.config import MacConfig
+from macsmith.model.widths import mac_widths
+
+__all__ = ["FloatStep"]
+
+
+class FloatStep(Block):
+    """Next partial sum of an inner float accumulator with one lane: product added, rounded once.
+
+    Parameters
+    ----------
+    config
+        What is computed; `lanes` is 1.
+    cuts
+        Pipeline registers between the codes and the partial sum.
+
+    Members
+    -------
+    a : In(config.a.bits)
+    b : In(config.b.bits)
+    enable : In(1)
+        Only with registers: they hold while it is 0.
+    partial_sum_i : In(inner.bits)
+        Meets the operands that came ``cuts.total`` enabled cycles before.
+    partial_sum_o : Out(inner.bits)
+        Combinational in `partial_sum_i`.
+    """
+
+    a: Signal
+    b: Signal
+    enable: Signal
+    partial_sum_i: Signal
+    partial_sum_o: Signal
+
+    def __init__(self, config: MacConfig, cuts: Cuts) -> None:
+        fmt = mac_widths(config).inner.format
+        if fmt is None or config.lanes != 1:
+            raise ValueError("FloatStep: must have a float accumulator and 1 lane")
+        self.config, self.cuts, self.format = config, cuts, fmt
+        members = {
+            "a": In(config.a.bits),
+            "b": In(config.b.bits),
+            "partial_sum_i": In(fmt.bits),
+            "partial_sum_o": Out(fmt.bits),
+        }
+        if cuts.is_clocked:
+            members["enable"] = In(1)
+        super().__init__("float_step", members, is_clocked=cuts.is_clocked)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, cuts, fmt = self.config, self.cuts, self.format
+        enable = self.enable if self.is_clocked else Const(1)
+        lane = Lane(config, cuts, zero_specials=False)
+        place(m, platform, "lane", lane)
+        term = lane.term
+        normalise = NormaliseTerm(lane.shape, fmt)
+        place(m, platform, "normalise_term", normalise)
+        add = FloatAdd(lane.shape, fmt, config.rounding, config.overflow_of(fmt))
+        place(m, platform, "float_add", add)
+        m.d.comb += [
+            lane.a.eq(self.a),
+            lane.b.eq(self.b),
+            normalise.significand.eq(term.significand),
+            normalise.exponent.eq(term.exponent),
+            add.term_sign.eq(delay(m, "term_sign", term.sign, cuts.term, enable)),
+            add.term_significand.eq(
+                delay(m, "term_significand", normalise.normalised, cuts.term, enable)
+            ),
+            add.term_internal_exponent.eq(
+                delay(m, "term_exponent", normalise.internal_exponent, cuts.term, enable)
+            ),
+            add.partial_sum_i.eq(self.partial_sum_i),
+            self.partial_sum_o.eq(add.partial_sum_o),
+        ]
+        if lane.shape.has_nan:
+            m.d.comb += add.term_is_nan.eq(
+                delay(m, "term_is_nan", term.is_nan, cuts.term, enable)
+            )
+        if lane.shape.has_infinity:
+            m.d.comb += add.term_is_infinity.eq(
+                delay(m, "term_is_infinity", term.is_infinity, cuts.term, enable)
+            )
+        if lane.is_clocked:
+            m.d.comb += lane.enable.eq(enable)
+        return m

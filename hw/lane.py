@@ -1,0 +1,196 @@
+"""One lane: a pair of operand codes becomes the term that is added."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib.wiring import In, Out
+
+from macsmith.hw.block import Block, place
+from macsmith.hw.decode import Decode
+from macsmith.hw.multiply import Multiply
+from macsmith.hw.pipeline import Cuts, delay
+from macsmith.hw.round_term import RoundTerm
+from macsmith.hw.shift import shift_left
+from macsmith.hw.terms import Term, TermShape, rounded_product_shape
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import IntFormat
+from macsmith.model.widths import mac_widths
+
+__all__ = ["FixedTerm", "Lane", "delay_term", "fixed_term_bits"]
+
+
+def delay_term(m: Module, name: str, term: Term, cycles: int, enable: Value) -> Term:
+    """A term, some enabled cycles later."""
+
+    def later(part: str, value: Value) -> Value:
+        return delay(m, f"{name}_{part}", value, cycles, enable)
+
+    return Term(
+        term.shape,
+        later("sign", term.sign),
+        later("significand", term.significand),
+        later("exponent", term.exponent),
+        later("is_nan", term.is_nan) if term.shape.has_nan else term.is_nan,
+        later("is_infinity", term.is_infinity) if term.shape.has_infinity else term.is_infinity,
+    )
+
+
+class Lane(Block):
+    """Decode two codes, multiply them, and round the product if the configuration asks for it.
+
+    Combinational but for the registers of `cuts`: the term comes
+    ``cuts.codes + cuts.decode + cuts.multiply`` enabled cycles after its codes.
+
+    Parameters
+    ----------
+    config
+        What is computed.
+    cuts
+        Pipeline registers.
+    zero_specials
+        Whether a special term's significand must be 0.
+
+    Members
+    -------
+    a : In(config.a.bits)
+    b : In(config.b.bits)
+    enable : In(1)
+        Only with registers: they hold while it is 0.
+    term_* : Out
+        The term of `macsmith.hw.terms.rounded_product_shape`.
+    """
+
+    a: Signal
+    b: Signal
+    enable: Signal
+
+    def __init__(self, config: MacConfig, cuts: Cuts, *, zero_specials: bool) -> None:
+        self.config, self.cuts, self.zero_specials = config, cuts, zero_specials
+        self.shape = rounded_product_shape(config)
+        members = {
+            "a": In(config.a.bits),
+            "b": In(config.b.bits),
+            **self.shape.members("term", is_input=False),
+        }
+        is_clocked = cuts.codes + cuts.decode + cuts.multiply > 0
+        if is_clocked:
+            members["enable"] = In(1)
+        super().__init__("lane", members, is_clocked=is_clocked)
+
+    @property
+    def term(self) -> Term:
+        """The term that comes out."""
+        return Term.of(self, "term", self.shape)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, cuts = self.config, self.cuts
+        enable = self.enable if self.is_clocked else Signal()
+        operands: list[Term] = []
+        for name, fmt, code in (("a", config.a, self.a), ("b", config.b, self.b)):
+            decode = Decode(fmt)
+            place(m, platform, f"decode_{name}", decode)
+            m.d.comb += decode.code.eq(delay(m, f"{name}_code", code, cuts.codes, enable))
+            operands.append(delay_term(m, f"{name}_operand", decode.term, cuts.decode, enable))
+        a, b = operands
+
+        rounds = config.product is not None
+        multiply = Multiply(
+            a.shape,
+            b.shape,
+            zero_specials=self.zero_specials and not rounds,
+            positive_zeros=isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat),
+        )
+        place(m, platform, "multiply", multiply)
+        Term.of(multiply, "a", a.shape).drive(m, a)
+        Term.of(multiply, "b", b.shape).drive(m, b)
+        term = delay_term(
+            m, "product", Term.of(multiply, "product", multiply.shape), cuts.multiply, enable
+        )
+        if config.product is not None:
+            term = self._rounded(m, platform, term)
+        self.term.drive(m, term)
+        return m
+
+    def _rounded(self, m: Module, platform: Any, product: Term) -> Term:
+        fmt = self.config.product
+        assert fmt is not None
+        assert not isinstance(fmt, IntFormat)
+        rounder = RoundTerm(
+            product.shape, fmt, self.config.rounding, self.config.overflow_of(fmt)
+        )
+        place(m, platform, "round_product", rounder)
+        Term.of(rounder, "term", product.shape).drive(m, product)
+        decode = Decode(fmt)
+        place(m, platform, "decode_product", decode)
+        m.d.comb += decode.code.eq(rounder.code)
+        term = decode.term
+        if not (self.zero_specials and term.shape.has_specials):
+            return term
+        keep = ~term.is_special
+        return Term(
+            term.shape,
+            term.sign,
+            term.significand & keep.replicate(len(term.significand)),
+            term.exponent,
+            term.is_nan,
+            term.is_infinity,
+        )
+
+
+class FixedTerm(Block):
+    """A term as a fixed-point number; combinational.
+
+    Parameters
+    ----------
+    shape
+        Shape of the term.
+    lsb_exponent
+        Unit of the number; all terms are multiples of it.
+    bits
+        Width of the largest magnitude in that unit.
+
+    Members
+    -------
+    term_sign, term_significand, term_exponent : In
+    number : Out(bits)
+        The magnitude, all its bits inverted if the sign is 1: one less than the negative number.
+    """
+
+    term_sign: Signal
+    term_significand: Signal
+    term_exponent: Signal
+    number: Signal
+
+    def __init__(self, shape: TermShape, lsb_exponent: int, bits: int) -> None:
+        self.shape, self.lsb_exponent = shape, lsb_exponent
+        super().__init__(
+            f"fixed_term_{bits}",
+            {
+                "term_sign": In(1),
+                "term_significand": In(shape.significand_bits),
+                "term_exponent": In(shape.exponent_bits),
+                "number": Out(bits),
+            },
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        shape = self.shape
+        # exponents run from 0 in the shifter; constant low bits of the word fall away
+        dropped = self.lsb_exponent - shape.lsb_exponent
+        magnitude = shift_left(
+            m, "shift", self.term_significand, self.term_exponent, shape.max_exponent
+        )
+        if dropped >= 0:
+            magnitude = magnitude[dropped:]
+        else:
+            raise ValueError(f"fixed term: the unit must be at least 2**{shape.lsb_exponent}")
+        bits = len(self.number)
+        m.d.comb += self.number.eq(magnitude[:bits] ^ self.term_sign.replicate(bits))
+        return m
+
+
+def fixed_term_bits(config: MacConfig) -> int:
+    """Width of the largest magnitude of a term in the inner accumulator's unit."""
+    return mac_widths(config).term.max_integer.bit_length()

@@ -1,0 +1,163 @@
+"""The addition of a finished chunk to the outer accumulator."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib.wiring import In, Out
+
+from macsmith.hw.block import Block, place
+from macsmith.hw.convert import Convert
+from macsmith.hw.decode import Decode
+from macsmith.hw.fixed_step import clip
+from macsmith.hw.float_add import FloatAdd
+from macsmith.hw.heap import BitHeap
+from macsmith.hw.lane import FixedTerm
+from macsmith.hw.lanes import add_ones_complements
+from macsmith.hw.round_term import NormaliseTerm
+from macsmith.hw.terms import Term
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import FloatFormat
+from macsmith.model.widths import PartialSumWidths, mac_widths
+
+__all__ = ["OuterStep"]
+
+
+class OuterStep(Block):
+    """Next outer partial sum: the chunk's sum, converted and added; combinational.
+
+    Parameters
+    ----------
+    config
+        What is computed; its accumulator is chunked.
+
+    Members
+    -------
+    chunk : In(inner.bits)
+        A finished inner partial sum.
+    partial_sum_i : In(outer.bits)
+    partial_sum_o : Out(outer.bits)
+    """
+
+    chunk: Signal
+    partial_sum_i: Signal
+    partial_sum_o: Signal
+
+    def __init__(self, config: MacConfig) -> None:
+        widths = mac_widths(config)
+        if widths.outer is None:
+            raise ValueError("OuterStep: must have a chunked accumulator")
+        self.config = config
+        self.inner: PartialSumWidths = widths.inner
+        self.outer: PartialSumWidths = widths.outer
+        super().__init__(
+            "outer_step",
+            {
+                "chunk": In(self.inner.bits),
+                "partial_sum_i": In(self.outer.bits),
+                "partial_sum_o": Out(self.outer.bits),
+            },
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        if self.outer.format is not None:
+            self._add_float(m, platform, self.outer.format)
+        else:
+            self._add_fixed(m, platform)
+        return m
+
+    def _add_float(self, m: Module, platform: Any, fmt: FloatFormat) -> None:
+        config = self.config
+        convert = Convert(config, self.inner, fmt, canonical=True)
+        place(m, platform, "convert_chunk", convert)
+        decode = Decode(fmt)
+        place(m, platform, "decode_chunk", decode)
+        term = decode.term
+        normalise = NormaliseTerm(term.shape, fmt)
+        place(m, platform, "normalise_chunk", normalise)
+        add = FloatAdd(term.shape, fmt, config.rounding, config.overflow_of(fmt))
+        place(m, platform, "add_chunk", add)
+        m.d.comb += [
+            convert.partial_sum.eq(self.chunk),
+            decode.code.eq(convert.code),
+            normalise.significand.eq(term.significand),
+            normalise.exponent.eq(term.exponent),
+            add.term_sign.eq(term.sign),
+            add.term_significand.eq(normalise.normalised),
+            add.term_internal_exponent.eq(normalise.internal_exponent),
+            add.partial_sum_i.eq(self.partial_sum_i),
+            self.partial_sum_o.eq(add.partial_sum_o),
+        ]
+        if term.shape.has_nan:
+            m.d.comb += add.term_is_nan.eq(term.is_nan)
+        if term.shape.has_infinity:
+            m.d.comb += add.term_is_infinity.eq(term.is_infinity)
+
+    def _add_fixed(self, m: Module, platform: Any) -> None:
+        outer = self.outer
+        width = outer.integer_bits
+        if outer.clips:
+            width = max(width, self._chunk_bits()) + 1
+        heap = BitHeap(width)
+        if self.inner.format is not None:
+            flags = self._float_chunk(m, platform, heap, self.inner.format)
+        else:
+            flags = self._fixed_chunk(heap)
+        partial_sum = self.partial_sum_i[: outer.integer_bits]
+        if outer.clips:
+            heap.add_sign_extended(partial_sum)
+        else:
+            heap.add_unsigned(partial_sum)
+        total = heap.sum(m, platform, "add")
+        if outer.clips:
+            total = clip(m, "clipped", total, outer.integer_bits)
+        m.d.comb += self.partial_sum_o.eq(
+            Cat(total, self.partial_sum_i[outer.integer_bits :] | flags)
+        )
+
+    def _chunk_bits(self) -> int:
+        if self.inner.format is None:
+            return self.inner.integer_bits
+        return self._term_bits(self.inner.format) + 1
+
+    def _term_bits(self, source: FloatFormat) -> int:
+        """Width of the largest finite inner sum in units of the outer sum."""
+        largest = source.max_integer
+        lift = source.least_exponent - self.outer.lsb_exponent
+        return (largest << lift if lift >= 0 else largest >> -lift).bit_length()
+
+    def _fixed_chunk(self, heap: BitHeap) -> Value:
+        """Put a fixed-point chunk into the heap; returns its flags. A special one adds 0."""
+        integer = self.chunk[: self.inner.integer_bits]
+        flags = self.chunk[self.inner.integer_bits :]
+        if self.inner.flag_bits:
+            integer = integer & (~flags.any()).replicate(len(integer))
+        heap.add_sign_extended(integer)
+        return flags
+
+    def _float_chunk(
+        self, m: Module, platform: Any, heap: BitHeap, source: FloatFormat
+    ) -> Value:
+        """Put a float chunk into the heap; returns the flags it sets."""
+        decode = Decode(source)
+        place(m, platform, "decode_chunk", decode)
+        term: Term = decode.term
+        bits = max(self._term_bits(source), 1)
+        fixed = FixedTerm(term.shape, self.outer.lsb_exponent, bits)
+        place(m, platform, "fix_chunk", fixed)
+        significand = term.significand
+        if term.shape.has_specials:
+            significand = significand & (~term.is_special).replicate(len(significand))
+        m.d.comb += [
+            decode.code.eq(self.chunk),
+            fixed.term_sign.eq(term.sign),
+            fixed.term_significand.eq(significand),
+            fixed.term_exponent.eq(term.exponent),
+        ]
+        add_ones_complements(m, platform, heap, [fixed.number], [term.sign])
+        if self.outer.flag_bits < 2:
+            return (term.is_nan | term.is_infinity)[: self.outer.flag_bits]
+        return Cat(
+            term.is_nan | (term.is_infinity & ~term.sign),
+            term.is_nan | (term.is_infinity & term.sign),
+        )

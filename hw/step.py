@@ -1,0 +1,102 @@
+"""The arithmetic of one step, whichever accumulator it has."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib.wiring import In, Out
+
+from macsmith.hw.block import Block, place
+from macsmith.hw.fixed_step import FixedStep
+from macsmith.hw.float_step import FloatStep
+from macsmith.hw.outer_step import OuterStep
+from macsmith.hw.pipeline import NO_CUTS, Cuts
+from macsmith.hw.window_step import WindowStep
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import IntFormat
+from macsmith.model.widths import mac_widths
+
+__all__ = ["InnerStep", "Unit", "inner_step"]
+
+InnerStep = FixedStep | FloatStep | WindowStep
+
+
+def inner_step(config: MacConfig, cuts: Cuts) -> InnerStep:
+    """The step of the accumulator that products are added to.
+
+    A float accumulator of one product adds it as floats do. With more lanes, whose exact sum may
+    cancel to anything, or with integer operands, the products are summed in fixed point first.
+    """
+    if mac_widths(config).inner.format is None:
+        return FixedStep(config, cuts)
+    is_integer = isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat)
+    if config.lanes == 1 and not (is_integer and config.product is None):
+        return FloatStep(config, cuts)
+    return WindowStep(config, cuts)
+
+
+class Unit(Block):
+    """One whole step, to be embedded in other hardware; combinational.
+
+    Parameters
+    ----------
+    config
+        What is computed.
+
+    Members
+    -------
+    a : In(lanes * config.a.bits)
+    b : In(lanes * config.b.bits)
+        Lane 0 in the lowest bits.
+    chunk_end : In(1)
+        Only with a chunked accumulator: this step is its chunk's last; the inner sum goes to the
+        outer one and is cleared.
+    partial_sum_i, partial_sum_o : In, Out(partial_sum_bits)
+        Laid out as `macsmith.model.widths` says; all 0 to begin with.
+    """
+
+    a: Signal
+    b: Signal
+    chunk_end: Signal
+    partial_sum_i: Signal
+    partial_sum_o: Signal
+
+    def __init__(self, config: MacConfig) -> None:
+        self.config = config
+        self.widths = mac_widths(config)
+        members = {
+            "a": In(config.lanes * config.a.bits),
+            "b": In(config.lanes * config.b.bits),
+            "partial_sum_i": In(self.widths.partial_sum_bits),
+            "partial_sum_o": Out(self.widths.partial_sum_bits),
+        }
+        if self.widths.outer is not None:
+            members["chunk_end"] = In(1)
+        super().__init__("unit", members)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        inner_bits = self.widths.inner.bits
+        step = inner_step(self.config, NO_CUTS)
+        place(m, platform, "step", step)
+        m.d.comb += [
+            step.a.eq(self.a),
+            step.b.eq(self.b),
+            step.partial_sum_i.eq(self.partial_sum_i[:inner_bits]),
+        ]
+        if self.widths.outer is None:
+            m.d.comb += self.partial_sum_o.eq(step.partial_sum_o)
+            return m
+        before = self.partial_sum_i[inner_bits:]
+        outer = OuterStep(self.config)
+        place(m, platform, "outer_step", outer)
+        m.d.comb += [
+            outer.chunk.eq(step.partial_sum_o),
+            outer.partial_sum_i.eq(before),
+            self.partial_sum_o.eq(
+                Cat(
+                    Mux(self.chunk_end, 0, step.partial_sum_o)[:inner_bits],
+                    Mux(self.chunk_end, outer.partial_sum_o, before),
+                )
+            ),
+        ]
+        return m

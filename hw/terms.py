@@ -1,0 +1,188 @@
+"""Terms: what travels between decoding and accumulation, and the widths of its parts.
+
+A term stands for ``(-1)**sign * significand * 2**(lsb_exponent + exponent)`` unless it is special.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Const, Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import FloatFormat, Format
+
+__all__ = ["Term", "TermShape", "operand_shape", "product_shape", "rounded_product_shape"]
+
+
+@dataclass(frozen=True)
+class TermShape:
+    """Widths and ranges of a term.
+
+    Parameters
+    ----------
+    significand_bits
+        Width of the unsigned significand.
+    min_significand, max_significand
+        Smallest but 0 and largest significand that occur.
+    lsb_exponent
+        Weight of the significand's last bit where `exponent` is 0.
+    min_exponent, max_exponent
+        Range of `exponent`, both at least 0. Where they are equal there is nothing to align.
+    is_signed
+        Whether negative terms occur.
+    has_nan, has_infinity
+        Which specials occur; a special term's significand and exponent mean nothing.
+    """
+
+    significand_bits: int
+    min_significand: int
+    max_significand: int
+    lsb_exponent: int
+    min_exponent: int
+    max_exponent: int
+    is_signed: bool
+    has_nan: bool
+    has_infinity: bool
+
+    @property
+    def exponent_bits(self) -> int:
+        """Width of the unsigned exponent, at least 1."""
+        return max(self.max_exponent.bit_length(), 1)
+
+    @property
+    def has_specials(self) -> bool:
+        """Whether some term is no number."""
+        return self.has_nan or self.has_infinity
+
+    @property
+    def unit_exponent(self) -> int:
+        """All finite terms are multiples of 2 to this."""
+        return self.lsb_exponent + self.min_exponent
+
+    @property
+    def max_leading_zeros(self) -> int:
+        """Most leading zeros of a significand that is not 0."""
+        return self.significand_bits - self.min_significand.bit_length()
+
+    @property
+    def fixed_bits(self) -> int:
+        """Width of a magnitude in units of ``2**unit_exponent``."""
+        return (self.max_significand << (self.max_exponent - self.min_exponent)).bit_length()
+
+    def members(self, prefix: str, *, is_input: bool) -> dict[str, wiring.Member]:
+        """Signature members ``prefix_sign``, ``prefix_significand``, ``prefix_exponent`` and,
+        where they occur, ``prefix_is_nan`` and ``prefix_is_infinity``."""
+        flow = In if is_input else Out
+        members = {
+            f"{prefix}_sign": flow(1),
+            f"{prefix}_significand": flow(self.significand_bits),
+            f"{prefix}_exponent": flow(self.exponent_bits),
+        }
+        if self.has_nan:
+            members[f"{prefix}_is_nan"] = flow(1)
+        if self.has_infinity:
+            members[f"{prefix}_is_infinity"] = flow(1)
+        return members
+
+
+@dataclass(frozen=True)
+class Term:
+    """Signals of a term; specials that cannot occur are constant 0."""
+
+    shape: TermShape
+    sign: Value
+    significand: Value
+    exponent: Value
+    is_nan: Value
+    is_infinity: Value
+
+    @staticmethod
+    def of(component: Any, prefix: str, shape: TermShape) -> "Term":
+        """The members that `TermShape.members` made on a component."""
+        return Term(
+            shape,
+            getattr(component, f"{prefix}_sign"),
+            getattr(component, f"{prefix}_significand"),
+            getattr(component, f"{prefix}_exponent"),
+            getattr(component, f"{prefix}_is_nan") if shape.has_nan else Const(0),
+            getattr(component, f"{prefix}_is_infinity") if shape.has_infinity else Const(0),
+        )
+
+    @property
+    def is_special(self) -> Value:
+        """Whether the term is no number."""
+        return self.is_nan | self.is_infinity
+
+    def drive(self, m: Module, source: "Term") -> None:
+        """Drive this term's signals from another of the same shape."""
+        m.d.comb += [
+            self.sign.eq(source.sign),
+            self.significand.eq(source.significand),
+            self.exponent.eq(source.exponent),
+        ]
+        if self.shape.has_nan:
+            m.d.comb += self.is_nan.eq(source.is_nan)
+        if self.shape.has_infinity:
+            m.d.comb += self.is_infinity.eq(source.is_infinity)
+
+
+def operand_shape(fmt: Format) -> TermShape:
+    """Shape of a decoded code.
+
+    A float's exponent is its field, with 1 for field 0 where there are subnormals (they have the
+    scale of field 1). An integer is a sign and a magnitude.
+    """
+    if not isinstance(fmt, FloatFormat):
+        return TermShape(
+            significand_bits=fmt.max_integer.bit_length(),
+            min_significand=1,
+            max_significand=fmt.max_integer,
+            lsb_exponent=fmt.least_exponent,
+            min_exponent=0,
+            max_exponent=0,
+            is_signed=fmt.is_signed,
+            has_nan=False,
+            has_infinity=False,
+        )
+    first = 1 if fmt.has_subnormals else 0
+    last = max(fmt.max_magnitude_code >> fmt.fraction_bits, first)
+    if fmt.max_magnitude_code >> fmt.fraction_bits:  # some finite number has a hidden bit
+        largest = (2 << fmt.fraction_bits) - 1
+    else:
+        largest = fmt.max_magnitude_code | (0 if fmt.has_subnormals else 1 << fmt.fraction_bits)
+    return TermShape(
+        significand_bits=fmt.precision,
+        min_significand=1 if fmt.has_subnormals else 1 << fmt.fraction_bits,
+        max_significand=max(largest, 1),
+        lsb_exponent=fmt.least_exponent - first,
+        min_exponent=first,
+        max_exponent=last,
+        is_signed=True,
+        has_nan=fmt.has_nan,
+        has_infinity=fmt.has_infinity,
+    )
+
+
+def product_shape(a: TermShape, b: TermShape) -> TermShape:
+    """Shape of the exact product of two terms."""
+    largest = a.max_significand * b.max_significand
+    return TermShape(
+        significand_bits=largest.bit_length(),
+        min_significand=a.min_significand * b.min_significand,
+        max_significand=largest,
+        lsb_exponent=a.lsb_exponent + b.lsb_exponent,
+        min_exponent=a.min_exponent + b.min_exponent,
+        max_exponent=a.max_exponent + b.max_exponent,
+        is_signed=a.is_signed or b.is_signed,
+        has_nan=a.has_nan or b.has_nan or a.has_infinity or b.has_infinity,
+        has_infinity=a.has_infinity or b.has_infinity,
+    )
+
+
+def rounded_product_shape(config: MacConfig) -> TermShape:
+    """Shape of what is added: the exact product, or the product rounded to a format."""
+    if config.product is not None:
+        return operand_shape(config.product)
+    return product_shape(operand_shape(config.a), operand_shape(config.b))

@@ -1,0 +1,265 @@
+"""The step of a float accumulator with several lanes, or with integer products.
+
+The exact sum of several products can cancel to anything, so the products are summed in fixed
+point, and the partial sum is put into the same tree of adders at its place in a window::
+
+    | sign, carry | partial sum at its highest place | sum of the lanes | low bits |
+                                                     ^ unit of the products
+
+A partial sum too high for the window is so large that the sum of the lanes is below a quarter of
+its last bit, and only its sign and whether it is 0 matter: the window is raised. One too low to
+have all its bits in the window matters only by a sticky bit, unless the sum of the lanes is 0; then
+it is the result.
+"""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.lib.wiring import In, Out
+
+from macsmith.hw.block import Block, place
+from macsmith.hw.convert import RoundFixed
+from macsmith.hw.decode import Decode
+from macsmith.hw.encode import Encode
+from macsmith.hw.heap import BitHeap
+from macsmith.hw.lanes import LaneFacts, add_lanes, add_ones_complements
+from macsmith.hw.pipeline import Cuts, delay
+from macsmith.hw.shift import shift_left, shift_right_sticky
+from macsmith.hw.terms import Term
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import FloatFormat
+from macsmith.model.rounding import Rounding
+from macsmith.model.widths import mac_widths, signed_bits
+
+__all__ = ["Window", "WindowStep"]
+
+
+class Window:
+    """Places in the window, in bits; place 0 is the unit of the products.
+
+    Parameters
+    ----------
+    config
+        What is computed.
+    fmt
+        Format of the partial sum.
+
+    Attributes
+    ----------
+    sum_bits
+        Width of the two's-complement sum of the lanes.
+    lowest_place, highest_place
+        Where the last bit of a partial sum's significand can lie, before the window is raised.
+    low_bits
+        Places below 0.
+    is_cut
+        Whether a partial sum can lie so low that its last bits fall out of the window.
+    max_shift
+        Places that a significand can be shifted up inside the window.
+    max_raise
+        By how much the window can be raised.
+    width
+        Of the sum, sign included.
+    """
+
+    def __init__(self, config: MacConfig, fmt: FloatFormat, max_exponent: int) -> None:
+        term = mac_widths(config).term
+        self.sum_bits = signed_bits(config.lanes * term.max_integer)
+        self.lowest_place = fmt.least_exponent - term.lsb_exponent
+        top_place = self.lowest_place + max_exponent - 1
+        # |sum of lanes| < 2**(sum_bits - 1), a quarter of this place's weight
+        highest = max(self.sum_bits + 1, self.lowest_place)
+        self.max_raise = max(top_place - highest, 0)
+        self.highest_place = min(top_place, highest)
+        # A partial sum with bits below the cut window is less than 1/4, the sum not less than 3/4
+        # unless that of the lanes is 0: precision, round bit and sticky bit below place -1.
+        enough = fmt.precision + 2
+        self.is_cut = -self.lowest_place > enough
+        self.low_bits = min(max(-self.lowest_place, 0), enough)
+        self.max_shift = self.highest_place - max(self.lowest_place, -self.low_bits)
+        top = max(self.highest_place + fmt.precision, self.sum_bits)
+        self.width = self.low_bits + top + 2
+
+
+class WindowStep(Block):
+    """Next partial sum of an inner float accumulator: all products added exactly, rounded once.
+
+    Parameters
+    ----------
+    config
+        What is computed.
+    cuts
+        Pipeline registers between the codes and the partial sum.
+
+    Members
+    -------
+    a : In(lanes * config.a.bits)
+    b : In(lanes * config.b.bits)
+        Lane 0 in the lowest bits.
+    enable : In(1)
+        Only with registers: they hold while it is 0.
+    partial_sum_i : In(inner.bits)
+        Meets the operands that came ``cuts.total`` enabled cycles before.
+    partial_sum_o : Out(inner.bits)
+        Combinational in `partial_sum_i`.
+    """
+
+    a: Signal
+    b: Signal
+    enable: Signal
+    partial_sum_i: Signal
+    partial_sum_o: Signal
+
+    def __init__(self, config: MacConfig, cuts: Cuts) -> None:
+        fmt = mac_widths(config).inner.format
+        if fmt is None:
+            raise ValueError("WindowStep: must have a float accumulator")
+        self.config, self.cuts, self.format = config, cuts, fmt
+        members = {
+            "a": In(config.lanes * config.a.bits),
+            "b": In(config.lanes * config.b.bits),
+            "partial_sum_i": In(fmt.bits),
+            "partial_sum_o": Out(fmt.bits),
+        }
+        if cuts.is_clocked:
+            members["enable"] = In(1)
+        super().__init__("window_step", members, is_clocked=cuts.is_clocked)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, cuts, fmt = self.config, self.cuts, self.format
+        enable = self.enable if self.is_clocked else Const(1)
+        decode = Decode(fmt)
+        place(m, platform, "decode_partial_sum", decode)
+        m.d.comb += decode.code.eq(self.partial_sum_i)
+        partial_sum = decode.term
+        # binades above the smallest one; without subnormals that one has field 0
+        base = 1 if fmt.has_subnormals else 0
+        max_exponent = partial_sum.shape.max_exponent - base + 1
+        window = Window(config, fmt, max_exponent)
+        binade = Signal(max((max_exponent - 1).bit_length(), 1))
+        m.d.comb += binade.eq(partial_sum.exponent - base)
+
+        weight = 0 if cuts.sum else window.low_bits
+        heap = BitHeap(window.sum_bits if cuts.sum else window.width)
+        facts = add_lanes(m, platform, config, cuts, self.a, self.b, enable, heap, weight)
+        if cuts.sum:
+            lane_sum = delay(m, "lane_sum", heap.sum(m, platform, "add_lanes"), cuts.sum, enable)
+            facts = facts.delayed(m, "lanes", cuts.sum, enable)
+            heap = BitHeap(window.width)
+            heap.add_sign_extended(lane_sum, window.low_bits)
+
+        number, raised, is_low = self._placed(m, window, partial_sum, binade)
+        add_ones_complements(
+            m,
+            platform,
+            heap,
+            [number ^ partial_sum.sign.replicate(len(number))],
+            [partial_sum.sign],
+            max(window.lowest_place, -window.low_bits) + window.low_bits,
+        )
+        total = heap.sum(m, platform, "add")
+        sign = Signal()
+        magnitude = Signal(window.width - 1)
+        m.d.comb += [
+            sign.eq(total[-1]),
+            magnitude.eq((total[:-1] ^ sign.replicate(len(magnitude))) + sign),
+        ]
+        rounder = RoundFixed(
+            len(magnitude),
+            mac_widths(config).term.lsb_exponent - window.low_bits,
+            fmt,
+            config.rounding,
+            window.max_raise,
+        )
+        place(m, platform, "round_sum", rounder)
+        m.d.comb += [rounder.sign.eq(sign), rounder.magnitude.eq(magnitude)]
+        if window.max_raise:
+            m.d.comb += rounder.raised.eq(raised)
+
+        # A zero is negative if all that was added is; if signs differ, only when rounding down.
+        zero_sign = facts.all_negative & partial_sum.sign
+        if config.rounding is Rounding.DOWN:
+            zero_sign = zero_sign | ~(facts.all_positive & ~partial_sum.sign)
+        code: Value = rounder.code
+        result_sign = Mux(magnitude.any(), sign, zero_sign)
+        if window.is_cut:
+            # the sum of the lanes is 0 where nothing is left at place -1 and above
+            is_kept = is_low & ~magnitude[window.low_bits - 1 :].any()
+            code = Mux(is_kept, self.partial_sum_i[: fmt.magnitude_bits], code)
+            kept_sign = Mux(partial_sum.significand.any(), partial_sum.sign, zero_sign)
+            result_sign = Mux(is_kept, kept_sign, result_sign)
+        self._encode(m, platform, code, result_sign, facts, partial_sum)
+        return m
+
+    def _placed(
+        self, m: Module, window: Window, partial_sum: Term, binade: Value
+    ) -> tuple[Value, Value, Value]:
+        """The partial sum's magnitude in the window, by how much that is raised, and whether the
+        magnitude lies so low that bits of it fell to the sticky bit."""
+        significand: Value = partial_sum.significand
+        amount: Value = binade
+        is_low: Value = Const(0)
+        if window.is_cut:
+            # binades below the window's end first count down to it
+            cut = -window.lowest_place - window.low_bits
+            above = Signal(Shape(max(len(binade), cut.bit_length()) + 2, signed=True))
+            below = Signal(cut.bit_length())
+            is_low = Signal(name="is_low")
+            m.d.comb += [
+                above.eq(binade - cut),
+                is_low.eq(above[-1]),
+                below.eq(Mux(is_low, cut - binade, 0)),
+            ]
+            # one more place: what is shifted out must not hide the last bit kept
+            significand = shift_right_sticky(m, "lower", significand, below, len(significand))
+            amount = Mux(is_low, 0, above)[: len(binade)]
+        raised: Value = Const(0)
+        if window.max_raise:
+            excess = Signal(Shape(len(binade) + 2, signed=True), name="excess")
+            is_high = Signal(name="is_high")
+            raised = Signal(window.max_raise.bit_length(), name="raised")
+            m.d.comb += [
+                excess.eq(amount - window.max_shift),
+                is_high.eq(excess > 0),
+                raised.eq(Mux(is_high, excess, 0)),
+            ]
+            amount = Mux(is_high, window.max_shift, amount)
+        amount = amount[: max(window.max_shift.bit_length(), 1)]
+        return shift_left(m, "raise", significand, amount, window.max_shift), raised, is_low
+
+    def _encode(
+        self,
+        m: Module,
+        platform: Any,
+        magnitude: Value,
+        sign: Value,
+        facts: LaneFacts,
+        partial_sum: Term,
+    ) -> None:
+        """Specials beside the datapath."""
+        term = mac_widths(self.config).term
+        has_infinity = term.has_infinity or partial_sum.shape.has_infinity
+        encode = Encode(
+            self.format,
+            self.config.rounding,
+            self.config.overflow_of(self.format),
+            len(magnitude),
+            has_nan=term.has_nan or partial_sum.shape.has_nan or has_infinity,
+            has_infinity=has_infinity,
+        )
+        place(m, platform, "encode", encode)
+        is_positive = facts.is_positive_infinity | (partial_sum.is_infinity & ~partial_sum.sign)
+        is_negative = facts.is_negative_infinity | (partial_sum.is_infinity & partial_sum.sign)
+        if encode.has_nan:
+            m.d.comb += encode.is_nan.eq(
+                facts.is_nan | partial_sum.is_nan | (is_positive & is_negative)
+            )
+        if has_infinity:
+            m.d.comb += encode.is_infinity.eq(is_positive | is_negative)
+            sign = Mux(encode.is_infinity, is_negative, sign)
+        m.d.comb += [
+            encode.magnitude.eq(magnitude),
+            encode.sign.eq(sign),
+            self.partial_sum_o.eq(encode.code),
+        ]
