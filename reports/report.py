@@ -119,7 +119,7 @@ def _provenance(
         facts["Cells not used"] = ", ".join(dont_use)
     method = _first(records, "synth", "energy_method")
     if method:
-        facts["Energy"] = f"{method}; operands: {_first(records, 'synth', 'energy_operands_text')}"
+        facts["Energy"] = f"{method}; operands: {_first(records, 'synth', 'energy_operands')}"
     facts |= _accuracy_provenance(found)
     return facts
 

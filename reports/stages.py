@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from macsmith.model.config import Design, parse_design
+from macsmith.reports.checks import keep_check, kept_check
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,7 @@ DEFAULT_BUILD_DIR = Path("build")
 
 #: Accuracy task whose operands drive the energy figure unless another one is named.
 ENERGY_OPERANDS = "smollm2"
-#: Cycles of real operands that an energy figure is taken over, in each of so many streams.
+#: Least cycles of real operands that an energy figure is taken over, in each of so many streams.
 ENERGY_CYCLES = 256
 ENERGY_STREAMS = 64
 
@@ -85,6 +86,8 @@ def verify(
 ) -> VerifyResult:
     """Check the emitted Verilog against the golden model with cocotb on Verilator.
 
+    The result of a full check is kept: a price of the same Verilog then says that it was checked.
+
     Parameters
     ----------
     generated
@@ -101,33 +104,61 @@ def verify(
 
     design = _design(design)
     generated = generated or generate(design, build_dir=build_dir)
-    return run(design, Path(build_dir), seed=seed, quick=quick, generated=generated)
+    result = run(design, Path(build_dir), seed=seed, quick=quick, generated=generated)
+    if not quick:
+        keep_check(design, generated.verilog, Path(build_dir), seed, result.to_dict())
+    return result
 
 
 def operand_waveforms(
-    design: Design,
-    operands: str,
-    *,
-    cycles: int = ENERGY_CYCLES,
-    streams: int = ENERGY_STREAMS,
-    seed: int = 0,
-) -> dict[str, NDArray[np.generic]]:
-    """Port values of a design as it computes a real network, a new step in each cycle.
+    design: Design | str, operands: str, *, seed: int = 0
+) -> tuple[dict[str, NDArray[np.generic]], int]:
+    """Port values of a design as it computes a layer of a real network, a step in each cycle.
+
+    Every stream is an independent run over whole sums, as long as the layer's (or as the design is
+    built for), of operands captured from the network: see
+    `macsmith.model.accuracy.stimulus.operand_stream`.
 
     Parameters
     ----------
     operands
         Accuracy task that the operands are captured from.
-    cycles, streams
-        Each stream is an independent run of so many cycles.
+    seed
+        Selects the outputs of the layer.
 
     Returns
     -------
-    dict
+    waveforms
         Array ``[cycles, streams]`` for each input port but the clock.
+    first_counted_cycle
+        First cycle after the reset in which the whole pipeline holds operands.
     """
+    from macsmith.model.accuracy.stimulus import DEFAULT_LAYERS, capture_layer, operand_stream
+    from macsmith.model.widths import mac_widths
+    from macsmith.sim.vectors import port_waveforms
 
-    raise NotImplementedError
+    design = _design(design)
+    implementation, lanes = design.implementation, design.mac.lanes
+    products = capture_layer(operands, DEFAULT_LAYERS[operands])["weights"].shape[1]
+    most = mac_widths(design.mac).max_terms
+    sum_products = min(products, most or products) // lanes * lanes
+    sums = -(-ENERGY_CYCLES * lanes // sum_products)
+
+    def stream(positions: int, side: int) -> NDArray[np.unsignedinteger]:
+        length = ENERGY_STREAMS * positions * sums * sum_products
+        codes = operand_stream(operands, design, length, seed)[side]
+        return codes.reshape(ENERGY_STREAMS, positions, sums * sum_products)
+
+    reset_cycles = 0 if implementation.form == "unit" else 2
+    waveforms = port_waveforms(
+        design,
+        stream(implementation.rows, 0),
+        stream(implementation.columns, 1),
+        sum_products=sum_products,
+        reset_cycles=reset_cycles,
+    )
+    skew = implementation.rows + implementation.columns - 2
+    return waveforms, reset_cycles + implementation.stages + skew + 1
 
 
 def synthesize(
@@ -158,8 +189,9 @@ def synthesize(
     Returns
     -------
     dict
-        See `macsmith.synth.price.price`; with ``design``, ``macs``, and each figure that grows
-        with the design also per MAC.
+        See `macsmith.synth.price.price`; with ``design``, ``macs``, ``checked`` (which check of
+        this very Verilog passed, with the same seed, or ``unchecked``), and each figure that
+        grows with the design also per MAC.
 
     Raises
     ------
@@ -168,32 +200,36 @@ def synthesize(
     RuntimeError
         Yosys or ABC failed; the message has the command and the tail of its log.
     """
+    from macsmith.model.accuracy.stimulus import DEFAULT_LAYERS
     from macsmith.synth.fpga import family_of
     from macsmith.synth.price import price, resolve_technology
 
     design = _design(design)
     family = None if liberty else family_of(technology)
     chosen = family or resolve_technology(technology, liberty)  # fails before any work is done
-    label = family or (technology if isinstance(chosen, str) else chosen.name)
+    label = chosen if isinstance(chosen, str) else chosen.name
     generated = generated or generate(design, build_dir=build_dir)
     macs = design.mac.lanes * design.implementation.rows * design.implementation.columns
-    waveforms = None
+    waveforms, first_counted_cycle = None, 1
     if operands is not None and family is None:
-        waveforms = operand_waveforms(design, operands, seed=seed)
+        waveforms, first_counted_cycle = operand_waveforms(design, operands, seed=seed)
     record = price(
-        generated.verilog_files,
+        [generated.verilog],
         design.id,
         chosen,
         build_dir=step_folder(build_dir, design, "synth") / label,
         waveforms=waveforms,
         macs_per_cycle=macs,
+        first_counted_cycle=first_counted_cycle,
     )
-    result = {"design": design.text, "macs": macs, **record}
+    checked = kept_check(design, generated.verilog, Path(build_dir), seed)
+    result = {"design": design.text, "macs": macs, "checked": checked, **record}
     for name in ("area_um2", "smallest_area_um2", "lut4", "lut6", "carry", "flip_flops"):
         if name in record:
             result[f"{name}_per_mac"] = record[name] / macs
     if waveforms is not None:
-        result["energy_operands"] = operands
+        layer = DEFAULT_LAYERS[str(operands)]
+        result["energy_operands"] = f"{operands}, layer {layer}, {ENERGY_STREAMS} streams"
     return result
 
 

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from macsmith.model.accumulators import format_accumulator
 from macsmith.model.config import Design
+from macsmith.reports.checks import checked_text
 from macsmith.reports.store import Record
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["accuracy_columns", "as_frame", "design_rows", "write_if_changed", "write_tables"]
-
-UNCHECKED = "unchecked"
 
 # Columns first, in this order; whatever else a row has follows as it comes.
 _FIRST = (
@@ -82,19 +81,6 @@ def accuracy_columns(task: str, exact: Record | None, own: Record | None) -> dic
     return columns
 
 
-def checked_text(record: Record | None) -> tuple[str, int | None]:
-    """What a verify record says in a few words, and how many results it compared."""
-    if record is None or record.is_failed or not record.values.get("passed"):
-        return UNCHECKED, None
-    results = int(record.values["results_compared"])
-    pairs = record.values.get("operand_pairs")
-    parts = [f"{results:,} results equal to the golden model"]
-    if pairs is not None:
-        parts.insert(0, f"{int(pairs):,} operand pairs")
-    parts.append(f"seed {record.determinants['seed']}")
-    return ", ".join(parts), results
-
-
 def design_rows(
     design: Design,
     technologies: Sequence[str],
@@ -136,8 +122,8 @@ def design_rows(
         base["verilog"] = f"verilog/{design.id}.v"
     failures = [f"{name}: {record.failure}" for name, record in steps.items() if record.is_failed]
     verified = steps.get("verify")
-    if verified is not None and not verified.is_failed and not verified.values.get("passed"):
-        failures.append(f"verify: {verified.values.get('failure', 'did not pass')}")
+    if verified is not None and not verified.is_failed and not verified.values["passed"]:
+        failures.append(f"verify: {verified.values['failures'][0]}")
     for task, (exact, own) in accuracy.items():
         base |= accuracy_columns(task, exact, own)
         told = dict.fromkeys(record.failure for record in (exact, own) if record is not None)
@@ -153,7 +139,8 @@ def design_rows(
             scalars = {
                 name: value
                 for name, value in price.values.items()
-                if isinstance(value, str | int | float) and name not in ("top", "flow")
+                # the check is the row's own: a kept price may be older
+                if isinstance(value, str | int | float) and name not in ("top", "flow", "checked")
             }
             row |= scalars | {"technology": technology}
         if row_failures:

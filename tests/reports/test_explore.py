@@ -75,7 +75,8 @@ def test_rows_join_checks_prices_and_accuracy(tmp_path: Path, log: Path) -> None
     assert lossy["smollm2_own_sums_nll_change_per_token"] == 5.0
     assert lossy["g2p_phoneme_error_percent"] == 10.125
     assert exact["checked"] == (
-        "65,536 operand pairs, 1,000 results equal to the golden model, seed 0"
+        "1,000 results of 65,536 products equal to the golden model, 40 coverage bins filled, "
+        "seed 0"
     )
     assert exact["area_um2_per_mac"] == 80.0
     assert exact["verilog"] == "verilog/e4m3_exact.v"
@@ -95,7 +96,7 @@ def test_failures_are_rows_with_a_reason_and_are_tried_again(tmp_path: Path, log
     assert rows["e5m3:exact"]["failure"] == "generate: cannot be built, said the test"
     assert rows["e5m3:exact"]["checked"] == "unchecked"
     assert "area_um2" not in rows["e5m3:exact"]
-    assert rows["e2m2:exact"]["failure"] == "verify: macsmith verify e2m2:exact --seed 0"
+    assert rows["e2m2:exact"]["failure"] == "verify: macsmith verify e2m2:exact --seed 0: sum 3"
     assert rows["e2m2:exact"]["checked"] == "unchecked"
     assert rows["e2m2:exact"]["area_um2"] == 50.0
     assert rows["e3m1:exact"]["failure"] == "synth: yosys failed"
