@@ -24,13 +24,15 @@ from macsmith.sim.tools import MissingToolError, cache_directory, find_compiler,
 __all__ = ["build_simulation", "simulation_environment", "tool_versions"]
 
 #: Lint messages that say nothing about Verilog that Yosys writes or about a two-state bench:
-#: operand widths in expressions, several modules in a file, and unused bits.
+#: operand widths in expressions, several modules in a file, unused bits, and registers with a
+#: start value besides their reset.
 QUIET_WARNINGS = (
     "-Wno-WIDTHEXPAND",
     "-Wno-WIDTHTRUNC",
     "-Wno-DECLFILENAME",
     "-Wno-UNUSEDSIGNAL",
     "-Wno-UNOPTFLAT",
+    "-Wno-PROCASSINIT",
 )
 
 _DEFINES = ("-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE=0")
