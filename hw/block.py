@@ -1,12 +1,12 @@
 """Blocks: components that are emitted once, however often they are placed.
 
-Amaranth writes one module for each *instance*. A `Block` therefore has a `module_name` that says
-all its parameters, and `place` puts it into a parent: as an ordinary submodule in Amaranth's
-simulator, and as an instance of a module written once when an `Emission` is under way.
+Amaranth writes one module for each *instance*. `place` therefore puts a `Block` into its parent as
+an ordinary submodule in Amaranth's simulator, but while an `Emission` is under way as an instance
+of a module that is written once for all blocks made with the same arguments.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Hashable
+from typing import Any, Self
 
 from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal, Value
@@ -20,12 +20,13 @@ FULL_ADDER_MODULE = "macsmith_full_adder"
 
 
 class Block(wiring.Component):
-    """A component with a name that tells it from every differently built one.
+    """A component that is emitted once for all its instances.
 
     Parameters
     ----------
     module_name
-        Verilog identifier; two blocks of one name must be built alike.
+        Verilog identifier. Where two blocks of one name are not built alike, the second gets a
+        number behind it.
     members
         The signature.
     is_clocked
@@ -34,6 +35,13 @@ class Block(wiring.Component):
 
     module_name: str
     is_clocked: bool
+    #: Class and arguments: blocks with equal keys are built alike.
+    key: Hashable
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        block = super().__new__(cls, *args, **kwargs)
+        block.key = (cls, args, tuple(sorted(kwargs.items())))
+        return block
 
     def __init__(
         self, module_name: str, members: dict[str, wiring.Member], *, is_clocked: bool = False
@@ -64,26 +72,37 @@ class Emission:
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.modules: dict[str, str] = {}
-        self._types: dict[str, type[Block]] = {}
+        self._names: dict[Hashable, str] = {}
 
     def emit_top(self, block: Block) -> str:
         """Elaborate the top block and all it places; returns the RTLIL of all modules."""
         top = rtlil.convert(block, name=self.prefix, platform=self, emit_src=False)
         return "\n".join([*self.modules.values(), top])
 
-    def instance(self, block: Block) -> Instance:
-        """An instance of `block`, whose module is elaborated unless it was before."""
-        name = f"{self.prefix}_{block.module_name}"
-        known = self._types.setdefault(name, type(block))
-        if known is not type(block):
-            raise RuntimeError(f"{known.__name__} and {type(block).__name__} share a name: {name}")
-        if name not in self.modules:
+    def instance(self, label: str, block: Block) -> Instance:
+        """An instance of `block`, whose module is elaborated unless it was before.
+
+        The block's own members become the wires at the instance, named after `label`.
+        """
+        name = self._names.get(block.key)
+        if name is None:
+            name = base = f"{self.prefix}_{block.module_name}"
+            alike = 1
+            while name in self.modules:
+                alike += 1
+                name = f"{base}_{alike}"
+            self._names[block.key] = name
             self.modules[name] = ""  # keeps the place: parents before their parts
             self.modules[name] = rtlil.convert(block, name=name, platform=self, emit_src=False)
+        # Amaranth warns of a component that is never elaborated; this one was, as its double
+        block._MustUse__used = True  # type: ignore[attr-defined]
         ports: dict[str, Any] = {}
         for path, member, value in block.signature.flatten(block):
             direction = "i" if member.flow is In else "o"
-            ports[f"{direction}_{'__'.join(map(str, path))}"] = value
+            port = "__".join(map(str, path))
+            ports[f"{direction}_{port}"] = value
+            if isinstance(value, Signal):
+                value.name = f"{label}_{port}"
         if block.is_clocked:
             ports["i_clk"] = ClockSignal()
             ports["i_rst"] = ResetSignal()
@@ -97,7 +116,7 @@ def place(m: Module, platform: Any, name: str, block: Block) -> None:
     """
     part: Elaboratable | Instance = block
     if isinstance(platform, Emission):
-        part = platform.instance(block)
+        part = platform.instance(name, block)
     m.submodules[name] = part
 
 
@@ -114,6 +133,3 @@ def full_adder(
     else:
         m.d.comb += [total.eq(a ^ b ^ c), carry.eq((a & b) | (c & (a ^ b)))]
     return total, carry
-
-
-Register = Callable[[Value, str], Value]

@@ -168,9 +168,7 @@ class Mac(Block):
         partial_sum = Signal(self.widths.inner.bits)
         m.d.comb += step.partial_sum_i.eq(partial_sum)
         with m.If(enable & valid):
-            m.d.sync += partial_sum.eq(
-                step.partial_sum_o & (~sum_ends).replicate(len(partial_sum))
-            )
+            m.d.sync += partial_sum.eq(Mux(sum_ends, 0, step.partial_sum_o))
         finished: Value = step.partial_sum_o
         is_finished: Value = valid & last
         if beats is not None:
@@ -209,8 +207,6 @@ class Mac(Block):
         with m.If(enable & ends):
             m.d.sync += [chunk.eq(inner), chunk_last.eq(last)]
         with m.If(enable & chunk_valid):
-            m.d.sync += outer_sum.eq(
-                outer.partial_sum_o & (~chunk_last).replicate(len(outer_sum))
-            )
+            m.d.sync += outer_sum.eq(Mux(chunk_last, 0, outer.partial_sum_o))
         m.d.comb += [outer.chunk.eq(chunk), outer.partial_sum_i.eq(outer_sum)]
         return outer.partial_sum_o, chunk_valid & chunk_last

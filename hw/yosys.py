@@ -13,13 +13,12 @@ _SCRIPT = (
     "import sys; from pyosys import libyosys as ys; design = ys.Design(); "
     "[ys.run_pass(command, design) for command in sys.argv[1:]]"
 )
-# `proc` alone keeps the names; attributes would hold paths of the generator's own source.
 _COMMANDS = (
     "read_rtlil design.il",
     "proc -noopt",
     "opt_expr",
-    "opt_clean",
-    "write_verilog -noattr -norename design.v",
+    "opt_clean -purge",
+    "write_verilog -noattr design.v",
 )
 
 

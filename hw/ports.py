@@ -1,0 +1,87 @@
+"""Ports of emitted designs, and what they mean."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from macsmith.model.accumulators import ChunkedAccumulator
+from macsmith.model.config import Design
+from macsmith.model.widths import PartialSumWidths, mac_widths
+
+__all__ = ["Port", "design_ports"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the top module."""
+
+    name: str
+    direction: Literal["input", "output"]
+    width: int
+    meaning: str
+
+
+def _lanes(operand: str, name: str, lanes: int, bits: int) -> str:
+    if lanes == 1:
+        return f"{operand} code ({name})"
+    return f"{lanes} {operand} codes ({name}), lane l at bits [l*{bits} +: {bits}]"
+
+
+def _layout(widths: PartialSumWidths) -> str:
+    if widths.format is not None:
+        return f"code ({widths.format.name})"
+    flags = f"{widths.flag_bits} flag bit{'s' * (widths.flag_bits > 1)} above " * (
+        widths.flag_bits > 0
+    )
+    return f"{flags}{widths.integer_bits}-bit integer in units of 2**{widths.lsb_exponent}"
+
+
+def _unit_ports(design: Design) -> tuple[Port, ...]:
+    mac = design.mac
+    widths = mac_widths(mac)
+    layout = f"inner sum: {_layout(widths.inner)}"
+    if widths.outer is not None:
+        layout = f"outer sum: {_layout(widths.outer)}, above the {layout}"
+    else:
+        layout = _layout(widths.inner)
+    ports = [
+        Port("a", "input", mac.lanes * mac.a.bits, _lanes("A", mac.a.name, mac.lanes, mac.a.bits)),
+        Port("b", "input", mac.lanes * mac.b.bits, _lanes("B", mac.b.name, mac.lanes, mac.b.bits)),
+        Port("partial_sum_i", "input", widths.partial_sum_bits, f"partial sum before; {layout}"),
+        Port("partial_sum_o", "output", widths.partial_sum_bits, "partial sum after; the same"),
+    ]
+    if isinstance(mac.accumulator, ChunkedAccumulator):
+        ports.insert(
+            2, Port("chunk_end", "input", 1, "this step is the last of its chunk or of the sum")
+        )
+    return tuple(ports)
+
+
+def design_ports(design: Design) -> tuple[Port, ...]:
+    """Ports of the top module, in order."""
+    if design.implementation.form == "unit":
+        return _unit_ports(design)
+    mac, implementation = design.mac, design.implementation
+    widths = mac_widths(mac)
+    rows, columns = implementation.rows, implementation.columns
+    a_meaning = _lanes("A", mac.a.name, mac.lanes, mac.a.bits)
+    b_meaning = _lanes("B", mac.b.name, mac.lanes, mac.b.bits)
+    fmt = mac.output_format
+    result = f"result ({fmt.name})" if fmt is not None else f"result, {_layout(widths.last)}"
+    if implementation.is_array:
+        a_bits, b_bits = mac.lanes * mac.a.bits, mac.lanes * mac.b.bits
+        a_meaning = f"one column of A, row r at bits [r*{a_bits} +: {a_bits}]: {a_meaning}"
+        b_meaning = f"one row of B, column c at bits [c*{b_bits} +: {b_bits}]: {b_meaning}"
+        bits = widths.output_bits
+        result = f"one row of results, row 0 first, column c at bits [c*{bits} +: {bits}]: {result}"
+    return (
+        Port("clk", "input", 1, "clock, rising edge"),
+        Port("rst", "input", 1, "synchronous reset, active high"),
+        Port("i_valid", "input", 1, "operands are offered"),
+        Port("i_ready", "output", 1, "operands are taken; a beat passes when both are 1"),
+        Port("i_a", "input", rows * mac.lanes * mac.a.bits, a_meaning),
+        Port("i_b", "input", columns * mac.lanes * mac.b.bits, b_meaning),
+        Port("i_last", "input", 1, "the beat is the last of its sum"),
+        Port("o_valid", "output", 1, "a result is offered; it stays until taken"),
+        Port("o_ready", "input", 1, "the result is taken; a beat passes when both are 1"),
+        Port("o_data", "output", columns * widths.output_bits, result),
+    )
