@@ -92,7 +92,7 @@ def _as_codes(what: str, codes: npt.ArrayLike, bits: int) -> npt.NDArray[np.uint
             raise ValueError(f"{what}: code must be 0 to {limit}, not {largest}")
     if array.size and array.dtype.kind == "i" and (least := int(array.min())) < 0:
         raise ValueError(f"{what}: code must be 0 to {limit}, not {least}")
-    return np.ascontiguousarray(array, dtype=np.uint32)
+    return np.ascontiguousarray(array, dtype=np.uint32).reshape(array.shape)
 
 
 @cache

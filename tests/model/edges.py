@@ -1,6 +1,7 @@
 """Values at which rounding to a format may go wrong."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ def edge_values(fmt: Format) -> list[Fraction]:
     else:
         magnitudes = [Fraction(n, 1 << fmt.fraction_bits) for n in range((1 << fmt.bits) + 2)]
     points = set(magnitudes)
-    for low, high in zip(magnitudes, magnitudes[1:], strict=False):
+    for low, high in pairwise(magnitudes):
         middle, nearby = (low + high) / 2, (high - low) / 4096
         points |= {middle, middle - nearby, middle + nearby, low + nearby, high - nearby}
     points |= {magnitudes[1] / 2**10, magnitudes[-1] * 2**10}

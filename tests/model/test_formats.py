@@ -33,7 +33,8 @@ PUBLISHED = [
     ("e2m1", F(6), 0x7, F(1), F(1, 2), None, None),
     # IEEE 754-2019, table 3.5
     ("fp16", F(65504), 0x7BFF, power(-14), power(-24), 0x7E00, 0x7C00),
-    ("fp32", (2 - power(-23)) * power(127), 0x7F7FFFFF, power(-126), power(-149), 0x7FC00000, 0x7F800000),
+    ("fp32", (2 - power(-23)) * power(127), 0x7F7FFFFF, power(-126), power(-149), 0x7FC00000,
+     0x7F800000),
     ("bf16", (2 - power(-7)) * power(127), 0x7F7F, power(-126), power(-133), 0x7FC0, 0x7F80),
     # ml_dtypes documentation
     ("e4m3fnuz", F(240), 0x7F, power(-7), power(-10), 0x80, None),
