@@ -19,12 +19,8 @@ from numpy.typing import NDArray
 # Formats that reach further than this need no more: the largest element goes to 2**16, so that
 # products and their sums stay far inside float32.
 LARGEST_TARGET = 2.0**16
-# Elements rounded at a time: 32,768 float32 and their helpers stay in a second-level cache.
-BLOCK = 1 << 15
-Codes = NDArray[Any]
 
-# Where a float32 has its exponent.
-EXPONENT_FIELD = np.uint32(0x7F800000)
+Codes = NDArray[Any]
 
 
 class Scaling(Enum):
@@ -132,47 +128,8 @@ def scale_matrix(matrix: Float32Array, target: float, scaling: Scaling) -> Scale
 
 def round_matrix(fmt: Format, scaled: ScaledMatrix) -> ScaledMatrix:
     """Round scaled values to a format: nearest, ties to even, saturating."""
-    return ScaledMatrix(round_values(fmt, scaled.values), scaled.scales)
-
-
-def round_values(fmt: Format, values: Float32Array) -> Float32Array:
-    """Return what `macsmith.model.fast.quantise` returns, for most formats several times as fast.
-
-    Float32 itself rounds to nearest even, so adding and subtracting a number so large that the last
-    bit of the sum is the last bit wanted rounds as the format does::
-
-        x            . . 1 x x x x x x x x      exponent e, `fraction_bits` x are kept
-        + 1.5 * 2**(e - fraction_bits + 23)     unit in the last place 2**(e - fraction_bits)
-
-    Signs of zeros may differ: they are lost here.
-    """
-    if isinstance(fmt, IntFormat):
-        is_plain = fmt.fraction_bits == 0
-    else:
-        is_plain = (
-            fmt.has_subnormals
-            # Without a fraction, a tie goes to the even exponent: not what a sum does.
-            and 1 <= fmt.fraction_bits <= 16
-            and fmt.least_exponent >= -100
-        )
-    if not is_plain or not np.isfinite(values).all():
-        rounded = fast.quantise(fmt, values, Rounding.NEAREST_EVEN, Overflow.SATURATE)
-        return rounded.astype(np.float32)
-    result = np.empty(values.shape, dtype=np.float32)
-    flat, flat_result = np.ascontiguousarray(values).reshape(-1), result.reshape(-1)
-    limits = np.float32(fmt.min), np.float32(fmt.max)
-    for start in range(0, flat.size, BLOCK):
-        part, out = flat[start : start + BLOCK], flat_result[start : start + BLOCK]
-        if isinstance(fmt, IntFormat):
-            np.rint(part, out=out)
-        else:
-            binades = (part.view(np.uint32) & EXPONENT_FIELD).view(np.float32)
-            np.maximum(binades, np.float32(2.0**fmt.min_normal_exponent), out=binades)
-            binades *= np.float32(1.5 * 2.0 ** (23 - fmt.fraction_bits))
-            np.add(part, binades, out=out)
-            out -= binades
-        np.clip(out, *limits, out=out)
-    return result
+    rounded = fast.quantise(fmt, scaled.values, Rounding.NEAREST_EVEN, Overflow.SATURATE)
+    return ScaledMatrix(rounded.astype(np.float32), scaled.scales)
 
 
 def encode_values(fmt: Format, values: Float32Array) -> Codes:

@@ -58,6 +58,9 @@ class Task(Protocol):
 
 
 def paired_change(change: NDArray[np.float64]) -> tuple[float, float]:
-    """Return mean and standard error of paired differences, taken as independent."""
+    """Return mean and standard error of paired differences, taken as independent.
+
+    The standard error of a single difference is NaN.
+    """
     spread = change.std(ddof=1) if change.size > 1 else np.nan
     return float(change.mean()), float(spread / np.sqrt(change.size))

@@ -134,7 +134,8 @@ def evaluate(
     return AccuracyResult(
         task=task,
         design=design.text,
-        metrics=metrics,
+        # A standard error of one token is not a number: such a figure is missing.
+        metrics={name: value for name, value in metrics.items() if np.isfinite(value)},
         provenance={
             **sample.provenance,
             "seed": seed,

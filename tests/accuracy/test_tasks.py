@@ -143,6 +143,11 @@ class TestG2p:
         )
         assert tensor > row
 
+    def test_one_word_has_no_standard_error(self) -> None:
+        row = evaluate("g2p", parse_design("e4m3:exact"), tokens=1).as_dict()
+        assert row["word_error_percent"] in (0, 100)
+        assert "word_error_change_standard_error" not in row
+
     def test_progress_runs_from_nothing_to_done(self) -> None:
         seen: list[tuple[float, str]] = []
         evaluate(
