@@ -155,15 +155,21 @@ def run_front_ends(
 def run_recipes(
     recipes: Sequence[Recipe],
     technology: Technology,
-    liberty: Path,
+    liberty: Sequence[Path],
     kept: Sequence[str],
     folder: Path,
     *,
+    dont_use: Sequence[str] = (),
     flat: bool = True,
 ) -> None:
     """Map by every recipe and write ``<recipe>.v`` and ``<recipe>.json``.
 
-    With `flat` the JSON holds one module: modules of `kept` are dissolved after they were mapped.
+    Parameters
+    ----------
+    liberty
+        Files that describe `technology`: its own minimal one, or the library's with `dont_use`.
+    flat
+        The JSON holds one module: modules of `kept` are dissolved after they were mapped.
     """
     (folder / "constraints.txt").write_text(
         f"set_driving_cell {technology.driver_cell}\nset_load {technology.output_load_ff:g}\n",
@@ -171,7 +177,8 @@ def run_recipes(
     )
     for name, lines in ABC_SCRIPTS.items():
         (folder / f"{name}.abc").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    library = f"-liberty {quote(liberty)}"
+    library = " ".join(f"-liberty {quote(file)}" for file in liberty)
+    choice = " ".join([library, *(f"-dont_use {pattern}" for pattern in dont_use)])
     commands: list[str] = []
     for recipe in recipes:
         commands += ["design -reset", f"read_rtlil {front_name(recipe.front)}.il"]
@@ -181,9 +188,9 @@ def run_recipes(
             commands += _folding_commands(technology, folder)
         script = f" -script {recipe.script}.abc" if ABC_SCRIPTS[recipe.script] else ""
         commands += [
-            f"dfflibmap {library}",
+            f"dfflibmap {choice}",
             "opt",
-            f"abc {library} -constr constraints.txt{script}",
+            f"abc {choice} -constr constraints.txt{script}",
             "opt_clean -purge",
             *_renaming(),
             f"write_verilog -noattr -noexpr {recipe.name}.v",

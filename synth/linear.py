@@ -1,7 +1,7 @@
 """From a Liberty library's tables to a technology's linear figures.
 
 The straight lines are fitted over the part of each table that small arithmetic circuits use: input
-slews up to a quarter of the largest tabulated one, loads up to an eighth of the largest. Points
+slews up to an eighth of the largest tabulated one, loads up to an eighth of the largest. Points
 are spaced evenly in the logarithm and the squared error is taken relative to the value, so short
 delays count as much as long ones.
 """
@@ -42,7 +42,7 @@ __all__ = ["technology_from_library"]
 MOST_INPUTS = 6
 SLEW_POINTS = 6
 LOAD_POINTS = 6
-SLEW_SHARE = 4.0
+SLEW_SHARE = 8.0
 LOAD_SHARE = 8.0
 
 

@@ -166,7 +166,7 @@ def synthesize(
     ]
     fronts = list(dict.fromkeys(recipe.front for recipe in chosen))
     run_front_ends(sources, top, fronts, kept, build_dir)
-    run_recipes(chosen, technology, liberty, kept, build_dir)
+    run_recipes(chosen, technology, [liberty], kept, build_dir)
     designs = tuple(_measure(recipe, top, technology, build_dir) for recipe in chosen)
     return SynthesisResult(
         top=top,

@@ -102,7 +102,9 @@ class _Analysis:
             for net in () if port.is_output else port.nets:
                 load = self.loads[net]
                 rise, fall = (
-                    _Arrival(line.delay_ps_per_ff * load, line.slew_ps(0.0, load))
+                    _Arrival(
+                        line.delay_ps(0.0, load) - line.delay_ps(0.0, 0.0), line.slew_ps(0.0, load)
+                    )
                     for line in (arc.rise, arc.fall)
                 )
                 self.arrivals[net] = (rise, fall)
