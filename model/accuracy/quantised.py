@@ -136,12 +136,11 @@ class BitExactArithmetic:
         sums = self._sum(a_codes, b_codes)
         self._compare(a_codes, b_codes, sums)
         self.work.non_finite_outputs += int(sums.size - np.count_nonzero(np.isfinite(sums)))
-        # Powers of two are exact in float64, and so is their product with a scale.
-        scales_a = prepared_input.scaled.scales.astype(np.float64) * 2.0**headroom
+        # The same operations in the same order as with exact sums: equal sums give equal results.
         with np.errstate(invalid="ignore", over="ignore"):
-            result: Float32Array = (sums * scales_a * prepared_weight.scaled.scales.T).astype(
-                np.float32
-            )
+            result = (sums * 2.0**headroom).astype(np.float32)
+            result *= prepared_input.scaled.scales
+            result *= prepared_weight.scaled.scales.T
         return result
 
     @property

@@ -107,6 +107,12 @@ class TestSmolLM2:
         assert result.provenance["largest_passes_per_sum"] == 1
         assert result.provenance["accumulation"] == "bit-exact"
 
+    def test_integer_sums_are_the_same_bit_by_bit(self) -> None:
+        result = evaluate("smollm2", parse_design("int6:int32"), accumulation="bit-exact", tokens=8)
+        assert result.metrics["accumulator_relative_rms_error"] == 0
+        assert result.metrics["accumulator_nll_change_per_token"] == 0
+        assert result.metrics["nll_change_per_token"] != 0
+
     def test_wrong_sample_sizes(self) -> None:
         message = "smollm2: tokens must be 1 to 512 or a multiple of 512, not 513"
         with pytest.raises(ValueError, match=message):
