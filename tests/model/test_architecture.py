@@ -1,0 +1,136 @@
+"""Who may import whom, and that every code folder is packaged."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("model", "hw", "sim", "synth", "reports")
+
+#: For each folder, the modules of ours that it may import (prefixes).
+MAY_IMPORT = {
+    "model": ("macsmith.model",),
+    # descriptors only: hardware that computed with the golden model would prove nothing
+    "hw": (
+        "macsmith.hw",
+        "macsmith.model.accumulators",
+        "macsmith.model.config",
+        "macsmith.model.formats",
+        "macsmith.model.rounding",
+        "macsmith.model.widths",
+    ),
+    "sim": ("macsmith.sim", "macsmith.hw", "macsmith.model"),
+    "synth": ("macsmith.synth", "macsmith.sim", "macsmith.hw", "macsmith.model"),
+    "reports": (
+        "macsmith.reports",
+        "macsmith.synth",
+        "macsmith.sim",
+        "macsmith.hw",
+        "macsmith.model",
+    ),
+}
+#: The definition leans on no compiled twin, no application and no numeric library.
+MODEL_CORE = {
+    "accumulators": {"formats"},
+    "config": {"accumulators", "formats", "rounding", "widths"},
+    "formats": set(),
+    "golden": {"accumulators", "config", "formats", "rounding", "widths"},
+    "rounding": {"formats"},
+    "widths": {"accumulators", "config", "formats", "rounding"},
+}
+
+
+def imports(path: Path) -> list[tuple[str, tuple[str, ...]]]:
+    """Modules that a file imports, anywhere in it, with the names taken from each."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, ()) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            names = tuple(alias.name for alias in node.names)
+            found.append((node.module or "", names))
+    return found
+
+
+def modules(module: str, names: tuple[str, ...]) -> list[str]:
+    """The modules that ``from module import names`` may mean."""
+    is_package = module in {"macsmith", *(f"macsmith.{folder}" for folder in FOLDERS)}
+    return [f"{module}.{name}" for name in names] if is_package and names else [module]
+
+
+def forbidden(path: Path, allowed: tuple[str, ...]) -> list[str]:
+    bad = []
+    for module, names in imports(path):
+        for target in modules(module, names):
+            is_ours = target == "macsmith" or target.startswith("macsmith.")
+            if is_ours and not any(target == a or target.startswith(f"{a}.") for a in allowed):
+                bad.append(f"{path.relative_to(ROOT)} imports {target}")
+    return bad
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_imports_point_one_way(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert len(files) >= 2
+    assert [bad for file in files for bad in forbidden(file, MAY_IMPORT[folder])] == []
+
+
+def test_the_test_sees_a_forbidden_import(tmp_path: Path) -> None:
+    assert forbidden(ROOT / "model" / "fast.py", ("macsmith.model.formats",)) != []
+
+
+def test_hardware_takes_no_arithmetic_from_rounding() -> None:
+    taken = {
+        name
+        for file in (ROOT / "hw").rglob("*.py")
+        for module, names in imports(file)
+        if module == "macsmith.model.rounding"
+        for name in names
+    }
+    assert taken <= {"Rounding", "Overflow", "check_overflow", "default_overflow"}
+
+
+@pytest.mark.parametrize("module", MODEL_CORE)
+def test_the_definition_stands_alone(module: str) -> None:
+    taken = {
+        target.removeprefix("macsmith.model.")
+        for name, names in imports(ROOT / "model" / f"{module}.py")
+        for target in modules(name, names)
+        if target.startswith("macsmith")
+    }
+    assert taken <= MODEL_CORE[module]
+    other = {name.partition(".")[0] for name, _ in imports(ROOT / "model" / f"{module}.py")}
+    assert not other & {"numpy", "ctypes", "ml_dtypes", "gfloat"}
+
+
+def test_nobody_imports_the_bare_folders() -> None:
+    bad = [
+        f"{file.relative_to(ROOT)} imports {module}"
+        for folder in (*FOLDERS, "macsmith", "tests", "benchmarks")
+        for file in (ROOT / folder).rglob("*.py")
+        for module, _ in imports(file)
+        if module.partition(".")[0] in FOLDERS
+    ]
+    assert bad == []
+
+
+def test_every_code_folder_is_packaged() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packaged = set(settings["tool"]["setuptools"]["packages"])
+    there = {"macsmith"}
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("__init__.py"):
+            there.add(".".join(("macsmith", *path.parent.relative_to(ROOT).parts)))
+    assert packaged == there
+
+
+def test_sources_of_the_kernels_are_packaged() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]["macsmith.model"]
+    sources = {path.name for path in (ROOT / "model").iterdir() if path.suffix in (".cpp", ".hpp")}
+    packaged = {path.name for pattern in patterns for path in (ROOT / "model").glob(pattern)}
+    assert len(sources) == 4
+    assert sources <= packaged
