@@ -14,6 +14,7 @@ from macsmith.sim.expected import words_to_int
 from macsmith.sim.operands import OPERAND_CLASSES, classify_codes, corner_codes
 from macsmith.sim.reachability import required_events
 from macsmith.sim.stimulus import (
+    ALL_CODES_BITS,
     EXHAUSTIVE_BITS,
     Codes,
     Stimulus,
@@ -32,9 +33,6 @@ __all__ = ["Bin", "Coverage", "stimulus_coverage", "stream_bins", "unit_coverage
 #: are), and at most.
 TRACED_STEPS = 2000
 MOST_TRACED_STEPS = 60_000
-
-#: Formats up to this width must show all their codes.
-ALL_CODES_BITS = 10
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ class _Builder:
         self.config = config
         self.is_outer = is_outer
         self.kit = product_kit(config)
+        self.powers = self.kit.chunk_powers if is_outer else self.kit.powers
 
     def new(self) -> _Sum:
         return _Sum(self.config)
@@ -130,7 +131,7 @@ class _Builder:
     def add_value(self, total: _Sum, value: Fraction) -> bool:
         """Add an exact value as products that are powers of two; False if there are none such,
         or the chunk ends before."""
-        powers = self.kit.powers
+        powers = self.powers
         if not powers:
             return False
         highest = max(powers)
@@ -156,7 +157,7 @@ class _Builder:
         if a product is given, that product as often as it takes. None if it does not get there."""
         total = self.new()
         if product is None:
-            power = self.kit.powers.get(bit_exponent + fmt.fraction_bits)
+            power = self.powers.get(bit_exponent + fmt.fraction_bits)
             return total if power is not None and self.add(total, power) else None
         previous: Fraction | Special = Fraction(0)
         while True:
@@ -177,12 +178,9 @@ def _rounding_sums(builder: _Builder, fmt: FloatFormat, *, is_output: bool) -> I
     in an accumulator the last addition meets it.
     """
     kit = builder.kit
-    if not kit.powers:
+    if not builder.powers:
         return
-    lowest = min(kit.powers)
-    if builder.is_outer:
-        # a chunk arrives rounded to the format: it has no bits below the smallest number's
-        lowest = max(lowest, fmt.least_exponent + (not fmt.has_subnormals) * fmt.precision)
+    lowest = min(builder.powers)
     first = max(lowest + 2, fmt.least_exponent)
     products = [None, kit.largest, kit.least]
     # a few sizes of sum: the smallest whose last bit is coarse enough, and larger ones
@@ -247,7 +245,7 @@ def _overflow_sums(builder: _Builder, largest: Fraction) -> Iterator[Steps]:
 def _cancelling_sums(builder: _Builder) -> Iterator[Steps]:
     """Sums of a product and its negative, with a third one before, between or after."""
     kit = builder.kit
-    powers = list(kit.powers.values())
+    powers = list(builder.powers.values())
     for product in [kit.largest, kit.least, *powers[:: max(1, len(powers) // 6)]]:
         negated = kit.negative(product)
         if negated is None or kit.value(product) == 0:
@@ -267,11 +265,11 @@ def _cancelling_sums(builder: _Builder) -> Iterator[Steps]:
 def _neighbour_sums(builder: _Builder, fmt: FloatFormat) -> Iterator[Steps]:
     """Differences of close numbers: all but the last bits of `fmt` cancel."""
     kit = builder.kit
-    top = [exponent for exponent in kit.powers if exponent <= fmt.max_exponent]
+    top = [exponent for exponent in builder.powers if exponent <= fmt.max_exponent]
     for exponent in sorted(top, reverse=True):
-        negated = kit.negative(kit.powers[exponent])
+        negated = kit.negative(builder.powers[exponent])
         for below in sorted({1, 2, max(fmt.fraction_bits, 1), fmt.fraction_bits + 1}, reverse=True):
-            if negated is None or exponent - below not in kit.powers:
+            if negated is None or exponent - below not in builder.powers:
                 continue
             total = builder.new()
             close = Fraction(2) ** exponent + Fraction(2) ** (exponent - below)

@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from macsmith.model import golden
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format, Special
+from macsmith.model.widths import mac_widths
 from macsmith.sim.operands import power_of_two_codes
 
 __all__ = ["Product", "ProductKit", "extreme_codes", "negated_code", "product_kit"]
@@ -86,6 +87,20 @@ class ProductKit:
                 if self.term((a, b)).value == Fraction(2) ** exponent:
                     found[exponent] = (a, b)
         return dict(sorted(found.items()))
+
+    @cached_property
+    def chunk_powers(self) -> dict[int, Product]:
+        """Those of `powers` that, alone in a chunk, reach the outer accumulator as they are."""
+        widths = mac_widths(self.config)
+        kept = self.powers
+        for part in (widths.inner, widths.outer):
+            if part is None or part.format is None:
+                continue
+            fmt = part.format
+            # without subnormals the smallest power of two is a binade above the smallest number
+            least = fmt.least_exponent if fmt.has_subnormals else fmt.min_normal_exponent + 1
+            kept = {e: pair for e, pair in kept.items() if least <= e <= fmt.max_exponent}
+        return kept
 
     @cached_property
     def _extremes(self) -> list[Product]:

@@ -192,15 +192,10 @@ class _Derivation:
                 and self.config.overflow_of(fmt) is Overflow.INFINITY
                 and bound.has_infinity
             )
-        if level.startswith("outer") and self.widths.inner.format is not None:
-            # what the inner sum cannot hold does not arrive
-            inner = self.widths.inner.format
-            has_nan = has_nan and inner.has_nan
-            has_infinity = (
-                has_infinity
-                and inner.has_infinity
-                and self.config.overflow_of(inner) is Overflow.INFINITY
-            )
+        if level.startswith("outer"):
+            # only what the inner sum is sure to show arrives
+            has_nan = has_nan and "partial sum: NaN" in self.required
+            has_infinity = has_infinity and "partial sum: infinity" in self.required
         self.decide(f"{level}: NaN", has_nan, "no NaN is added, or there is no code for it")
         for event in ("infinity", "-infinity"):
             self.decide(
@@ -254,12 +249,7 @@ class _Derivation:
         assert isinstance(accumulator, ChunkedAccumulator)
         outer = self.widths.outer
         assert outer is not None
-        kept = list(self.kit.powers)
-        for widths in (self.widths.inner, outer):
-            if (fmt := widths.format) is not None:
-                least = fmt.least_exponent if fmt.has_subnormals else fmt.min_normal_exponent + 1
-                # an exponent of a value below the smallest sum matters only inside
-                kept = [e for e in kept if least <= e <= fmt.max_exponent]
+        kept = self.kit.chunk_powers
         if not kept:
             return None
         chunk_steps = accumulator.length // self.config.lanes
@@ -307,9 +297,10 @@ class _Derivation:
         fmt, last = self.config.output_format, self.widths.last
         if fmt is None or last.format is not None:
             return
-        self.decide("output: NaN", last.flag_bits > 0, "no NaN is added")
-        for event in ("output: infinity", "output: -infinity"):
-            self.decide(event, last.flag_bits == 2, "no infinity is added")
+        level = "outer partial sum" if self.widths.outer is not None else "partial sum"
+        for event in ("NaN", "infinity", "-infinity"):
+            is_met = f"{level}: {event}" in self.required
+            self.decide(f"output: {event}", is_met, "the sum has none, as far as is sure")
         if not isinstance(fmt, FloatFormat) or terms is None:
             return
         needed = max(terms.lowest + fmt.fraction_bits + 2, fmt.min_normal_exponent)
@@ -322,6 +313,11 @@ class _Derivation:
                 "as far as is sure",
             )
         self.range_events("output", fmt, terms)
+        # the register itself may be too narrow to hold what the format cannot
+        half = Fraction(2) ** (last.integer_bits - 1 + last.lsb_exponent)
+        if half < 4 * fmt.max and "output: overflow" in self.required:
+            self.required.remove("output: overflow")
+            self.excluded["output: overflow"] = "the partial sum holds nothing so large"
 
 
 @cache

@@ -19,12 +19,23 @@ from macsmith.sim.operands import class_codes, corner_codes, random_codes
 from macsmith.sim.products import product_kit
 from numpy.typing import NDArray
 
-__all__ = ["EXHAUSTIVE_BITS", "Codes", "Stimulus", "TileGroup", "make_stimulus", "sum_lengths"]
+__all__ = [
+    "ALL_CODES_BITS",
+    "EXHAUSTIVE_BITS",
+    "Codes",
+    "Stimulus",
+    "TileGroup",
+    "make_stimulus",
+    "sum_lengths",
+]
 
 Codes = NDArray[np.uint32]
 
 #: All operand pairs are tried if A and B have at most this many bits together.
 EXHAUSTIVE_BITS = 16
+
+#: Formats up to this width show all their codes, whatever the other operand.
+ALL_CODES_BITS = 10
 
 #: Longest sum that is made to fill an accumulator to its limit, in steps.
 MAX_LONGEST_STEPS = 140_000
@@ -213,6 +224,26 @@ def _pair_tiles(
     return np.ascontiguousarray(a), np.ascontiguousarray(b)
 
 
+def _code_tiles(design: Design, rng: np.random.Generator) -> tuple[Codes, Codes]:
+    """Tiles of one step in which every code of a small format occurs."""
+    config, implementation = design.mac, design.implementation
+    sides = (
+        (config.a, implementation.rows * config.lanes),
+        (config.b, implementation.columns * config.lanes),
+    )
+    tiles = max(-(-(1 << min(fmt.bits, ALL_CODES_BITS)) // width) for fmt, width in sides)
+    operands = []
+    for (fmt, width), axis in zip(
+        sides, (implementation.rows, implementation.columns), strict=True
+    ):
+        codes = rng.permutation(1 << min(fmt.bits, 16))
+        if fmt.bits > ALL_CODES_BITS:
+            codes = rng.integers(0, 1 << fmt.bits, tiles * width)
+        filled = np.resize(codes, tiles * width).astype(np.uint32)
+        operands.append(filled.reshape(tiles, 1, axis, config.lanes))
+    return operands[0], operands[1]
+
+
 def _sample(rng: np.random.Generator, a: Codes, b: Codes, tiles: int) -> tuple[Codes, Codes]:
     """At most `tiles` tiles, chosen at random."""
     if len(a) <= tiles:
@@ -251,6 +282,7 @@ def _corner_groups(design: Design, rng: np.random.Generator, *, quick: bool) -> 
     """Corner codes of A with corner codes of B, alone and in short sums."""
     config, implementation = design.mac, design.implementation
     limit = max_steps(config) or 3
+    yield TileGroup("every operand code", *_code_tiles(design, rng))
     classes = [np.array(class_codes(fmt), dtype=np.uint32) for fmt in (config.a, config.b)]
     yield TileGroup("operands of every class", *_pair_tiles(design, classes[0], classes[1], 1, 1))
     corners = [np.array(corner_codes(fmt), dtype=np.uint32) for fmt in (config.a, config.b)]

@@ -11,7 +11,7 @@ from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.directed import directed_sums
 from macsmith.sim.expected import Words, words_to_int
 from macsmith.sim.operands import class_codes, corner_codes, random_codes
-from macsmith.sim.stimulus import EXHAUSTIVE_BITS, Codes
+from macsmith.sim.stimulus import ALL_CODES_BITS, EXHAUSTIVE_BITS, Codes
 from macsmith.sim.trace import sum_tracer
 from numpy.typing import NDArray
 
@@ -60,6 +60,21 @@ def _fixed_limit(config: MacConfig, widths: PartialSumWidths) -> int:
     return max((half - 1) // chunk_terms * (chunk_terms - 1), 0)
 
 
+def _reachable_codes(config: MacConfig, fmt: FloatFormat, codes: Codes) -> Codes:
+    """Float inner sums, with 0 for those that a fixed-point outer accumulator has no bits for:
+    sums of products are multiples of its unit, and specials only those that can arise."""
+    outer = mac_widths(config).outer
+    if outer is None or outer.format is not None:
+        return codes
+    values = fast.decode(fmt, codes)
+    finite = np.where(np.isfinite(values), values, 0.0)
+    units = np.ldexp(finite, -outer.lsb_exponent)
+    is_kept = units == np.rint(units)
+    is_kept &= ~np.isnan(values) | (outer.flag_bits > 0)
+    is_kept &= ~np.isinf(values) | (outer.flag_bits == 2)
+    return np.where(is_kept, codes, 0).astype(np.uint32)
+
+
 def _partial_sums(
     config: MacConfig,
     widths: PartialSumWidths,
@@ -81,7 +96,7 @@ def _partial_sums(
         result = np.where(kind == 0, 0, chosen)
         result = np.where(kind >= 2, random_codes(fmt, rng, (count,), centre, 1), result)
         result = np.where(kind >= 5, close, result)
-        return [int(code) for code in result]
+        return [int(code) for code in _reachable_codes(config, fmt, result)]
     limit = _fixed_limit(config, widths)
     mask = (1 << widths.integer_bits) - 1
     bits = limit.bit_length()
@@ -139,6 +154,12 @@ def _operands(config: MacConfig, rng: np.random.Generator, *, quick: bool) -> tu
             pair[side] for pair in crossed
         ]
         parts.append(codes)
+    small = [1 << fmt.bits for fmt in (config.a, config.b) if fmt.bits <= ALL_CODES_BITS]
+    for fmt, parts in ((config.a, parts_a), (config.b, parts_b)):
+        if small:
+            codes = rng.permutation(max(small)) % (1 << fmt.bits)
+            filled = np.resize(codes, -(-len(codes) // lanes) * lanes)
+            parts.append(filled.reshape(-1, lanes).astype(np.uint32))
     count = 1000 if quick else 20000
     for fmt, parts in ((config.a, parts_a), (config.b, parts_b)):
         corners = np.array(corner_codes(fmt), dtype=np.uint32)
