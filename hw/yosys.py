@@ -18,6 +18,8 @@ _COMMANDS = (
     "proc -noopt",
     "opt_expr",
     "opt_clean -purge",
+    # state comes from the reset: standard cells have no start values
+    "setattr -unset init w:*",
     "write_verilog -noattr design.v",
 )
 
