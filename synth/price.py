@@ -68,6 +68,7 @@ def price(
     waveforms: Waveforms | None = None,
     macs_per_cycle: float = 1.0,
     first_counted_cycle: int = 1,
+    valid_ports: Mapping[str, str] | None = None,
     period_ps: float | None = None,
     recipes: Sequence[Recipe] = RECIPES,
     allow_dsp: bool = False,
@@ -85,13 +86,17 @@ def price(
     waveforms
         Operands for the energy: for every input port but the clock an array
         ``[cycles, streams]`` (see `CompiledNetlist.simulate`). With them every netlist on the front
-        is also compared with the Verilog, output by output, from `first_counted_cycle` on; of
+        is also compared with the Verilog, output by output, from `first_counted_cycle` on (the
+        data of a stream while it is valid); of
         fronts with more than `LARGE_NETLIST` cells only the one of the record's figures. Without
         waveforms the record has no energy.
     macs_per_cycle
         Multiply-accumulates per counted cycle, on average over the waveforms.
     first_counted_cycle
         First cycle that counts; those before it hold the reset and the filling of pipelines.
+    valid_ports
+        Output ports that mean something only in cycles in which another output port is 1, by
+        name: ``{"o_data": "o_valid"}``. Registers without reset may differ elsewhere.
     period_ps
         Clock period for leakage; by default the delay of each netlist.
     allow_dsp
@@ -135,7 +140,13 @@ def price(
                 waveforms, count_toggles=True, first_counted_cycle=first_counted_cycle
             )
             compared = _compare(
-                compiled, design, waveforms, simulated.outputs, reference, first_counted_cycle
+                compiled,
+                design,
+                waveforms,
+                simulated.outputs,
+                reference,
+                first_counted_cycle,
+                valid_ports or {},
             )
             energies[design.recipe] = measure_energy(
                 compiled.netlist,
@@ -192,13 +203,23 @@ def _compare(
     outputs: Mapping[str, NDArray[np.uint64]],
     reference: Mapping[str, NDArray[np.uint64]],
     first: int,
+    valid_ports: Mapping[str, str],
 ) -> int:
-    """Number of output words compared; raises on the first difference."""
+    """Number of output values compared; raises on the first difference.
+
+    The data of a stream (``o_data``) count only while it is valid (``o_valid``): before the first
+    result they show registers that nothing has loaded yet.
+    """
     compared = 0
     for port, wanted in reference.items():
         got = outputs[port][first:]
-        differs = np.argwhere(got != wanted[first:])
-        compared += wanted[first:].size
+        meant = np.ones(wanted[first:].shape[:2], dtype=np.bool_)
+        valid = reference.get(port.removesuffix("_data") + "_valid")
+        if port.endswith("_data") and valid is not None:
+            meant = valid[first:] == 1
+        unequal = got != wanted[first:]
+        differs = np.argwhere((unequal.any(axis=2) if unequal.ndim == 3 else unequal) & meant)
+        compared += int(meant.sum())
         if differs.size:
             cycle, stream = int(differs[0][0]), int(differs[0][1])
             inputs = ", ".join(
