@@ -172,7 +172,8 @@ def generate(
     with only_results_on_stdout():
         from macsmith.reports import stages
 
-        result = stages.generate(parsed, output, build_dir=build_dir).to_dict()
+        generated = stages.generate(parsed, output, build_dir=build_dir)
+        result = stages.generated_files(generated)
     shown = {key: result[key] for key in ("design", "directory", "latency_cycles", "files")}
     _finish(result, as_json, fields(shown))
 
@@ -251,7 +252,7 @@ def synth(
     build_dir: BuildDirOption = _BUILD_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    from macsmith.console import fields, only_results_on_stdout
+    from macsmith.console import only_results_on_stdout
 
     parsed = _read_design(design)
     with only_results_on_stdout():
@@ -265,7 +266,21 @@ def synth(
             operands=None if operands == "none" else operands,
             seed=seed,
         )
-    _finish(result, as_json, fields({k: v for k, v in result.items() if not isinstance(v, dict)}))
+    _finish(result, as_json, _price_text(result))
+
+
+def _price_text(result: dict[str, Any]) -> str:
+    """A price for people: the chosen netlist's figures, then the front of all recipes."""
+    from macsmith.console import columns, fields
+
+    text = fields({k: v for k, v in result.items() if k != "front" and not isinstance(v, dict)})
+    front = result.get("front")
+    if not front:
+        return text
+    heads = ("recipe", "area_um2", "delay_ps", "energy_pj_per_mac", "flip_flops", "cells")
+    heads = tuple(head for head in heads if head in front[0])
+    rows = [[entry.get(head) for head in heads] for entry in front]
+    return f"{text}\n\nfront of area and delay over all recipes\n{columns(heads, rows)}"
 
 
 @app.command(

@@ -18,7 +18,9 @@ JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 
 # Numerical libraries would each start as many threads as there are cores, in every process.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_ONE_THREAD: dict[str, str] = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ __all__ = [
     "ENERGY_OPERANDS",
     "accuracy",
     "generate",
+    "generated_files",
     "operand_waveforms",
     "step_folder",
     "synthesize",
@@ -74,6 +75,17 @@ def generate(
     design = _design(design)
     folder = Path(directory) if directory else step_folder(build_dir, design, "generate")
     return emit(design, folder, vectors=golden_vectors(design))
+
+
+def generated_files(generated: GeneratedDesign) -> dict[str, Any]:
+    """What was emitted, as JSON can hold it: folder, files, and what the manifest says."""
+    return {
+        **generated.manifest,
+        "directory": str(generated.directory),
+        "verilog": str(generated.verilog),
+        "manifest": str(generated.manifest_file),
+        "files": [str(path) for path in generated.files],
+    }
 
 
 def verify(
@@ -221,6 +233,7 @@ def synthesize(
         waveforms=waveforms,
         macs_per_cycle=macs,
         first_counted_cycle=first_counted_cycle,
+        valid_ports=None if design.implementation.form == "unit" else {"o_data": "o_valid"},
     )
     checked = kept_check(design, generated.verilog, Path(build_dir), seed)
     result = {"design": design.text, "macs": macs, "checked": checked, **record}
