@@ -157,7 +157,7 @@ def _tabulated_cell(cell: Cell, source: LibertyCell) -> Cell:
         outputs[name] = replace(output, arcs=arcs)
     register = cell.flip_flop
     if register is not None:
-        register = FlipFlop(**{**vars(register)})
+        register = FlipFlop(**vars(register))
     return replace(cell, outputs=outputs, flip_flop=register)
 
 
@@ -227,7 +227,8 @@ def compare(name: str, files: Sequence[Path], console: Console) -> None:
     console.print(grid)
     area_off, delay_off = np.array(differences).T
     console.print(
-        f"{name}: area {area_off.min():+.1%} to {area_off.max():+.1%}, mean {area_off.mean():+.1%}; "
+        f"{name}: area {area_off.min():+.1%} to {area_off.max():+.1%}, mean {area_off.mean():+.1%}"
+        "; "
         f"delay {delay_off.min():+.1%} to {delay_off.max():+.1%}, mean {delay_off.mean():+.1%}\n"
     )
 
