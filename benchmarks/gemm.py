@@ -10,6 +10,8 @@ is in the table. The peers round after each addition into 1-6-9 and know no chun
 - APyTypes has one, with `APyFloatAccumulatorContext` (installed only if you do).
 """
 
+# ruff: noqa: E402 - the number of threads has to be set before NumPy is imported
+
 from __future__ import annotations
 
 import os
@@ -138,9 +140,8 @@ def processor() -> str:
 def main() -> None:
     """Print the tables."""
     print(f"{processor()}, one thread; NumPy {np.__version__}")
-    print(
-        f"\nmacsmith {version('macsmith')}: {ROWS} x {LENGTH} x {COLUMNS} (wide integers: 64 x 256 x 64)"
-    )
+    shapes = f"{ROWS} x {LENGTH} x {COLUMNS} (wide integers: {' x '.join(map(str, SMALL))})"
+    print(f"\nmacsmith {version('macsmith')}: {shapes}")
     print(f"{'design':<22}{'G MAC/s':>8}  computed with")
     for text in DESIGNS:
         is_general = fast.engine_of(parse_design(text).mac, LENGTH) is fast.Engine.GENERAL

@@ -32,7 +32,7 @@ VECTORS = 16
 
 
 def draw_codes(seed: int = 0) -> npt.NDArray[np.uint16]:
-    """Vectors of the longest length: uniform between 1 - sqrt(3) and 1 + sqrt(3), rounded to 1-6-9."""
+    """Vectors of the longest length: uniform in 1 - sqrt(3) .. 1 + sqrt(3), rounded to 1-6-9."""
     half_width = 3**0.5
     generator = np.random.default_rng(seed)
     values = generator.uniform(1 - half_width, 1 + half_width, (VECTORS, LENGTHS[-1]))

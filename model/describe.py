@@ -44,8 +44,10 @@ def value_text(value: Fraction) -> str:
     if exponent == 0:  # a large integer
         exponent = (odd & -odd).bit_length() - 1
         odd >>= exponent
-    decimal = f"{float(value):.6g}"
+    decimal = f"{float(value):.10g}"
     is_exact = Fraction(decimal) == value
+    if not is_exact:
+        decimal = f"{float(value):.6g}"
     if odd in (1, -1):
         power = f"{'-' if odd < 0 else ''}2^{exponent}"
         return f"{power} {'=' if is_exact else '≈'} {decimal}"

@@ -77,7 +77,7 @@ def test_table_of_a_named_format() -> None:
     table = dict(rows)
     assert table["largest"] == "448"
     assert table["smallest normal"] == "2^-6 = 0.015625"
-    assert table["smallest"] == "2^-9 ≈ 0.00195312"
+    assert table["smallest"] == "2^-9 = 0.001953125"
     assert table["exact product"] == "at most 36 bits of fixed point, unit 2^-18"
     assert table["codes"] == "256: 253 numbers and a second zero, 2 NaN"
 
@@ -127,7 +127,8 @@ def test_names_and_sources() -> None:
         (Fraction(-1, 64), "-2^-6 = -0.015625"),
         (Fraction(3, 8), "0.375"),
         (Fraction(2) ** 40, "2^40 ≈ 1.09951e+12"),
-        ((2 - Fraction(1, 512)) * 2**31, "1023 * 2^22 ≈ 4.29077e+09"),
+        ((2 - Fraction(1, 512)) * 2**40, "1023 * 2^31 ≈ 2.19688e+12"),
+        ((2 - Fraction(1, 512)) * 2**31, "4290772992"),
     ],
 )
 def test_values_as_text(value: Fraction, text: str) -> None:
@@ -149,3 +150,12 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one format"):
         save_picture([], tmp_path / "x.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_guide_lists_all_named_formats() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    for row in named_format_table():
+        cells = [f"`{row['name']}`", row["title"], row["bits"], row["largest"], row["smallest"]]
+        cells.append(", ".join(f"`{alias}`" for alias in row["other names"].split(", ")))
+        assert f"| {' | '.join(cells)} |" in guide
+        assert row["source"] in guide
