@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from macsmith.hw.array import SystolicArray
 from macsmith.hw.block import FULL_ADDER_MODULE, Block, Emission
 from macsmith.hw.mac import Mac
 from macsmith.hw.manifest import core_file, manifest_dict, verilog_header
@@ -66,6 +67,9 @@ class _Top:
 def _top(design: Design) -> _Top:
     if design.implementation.form == "unit":
         return _Top(Unit(design.mac), 0, 1)
+    if design.implementation.is_array:
+        array = SystolicArray(design)
+        return _Top(array, array.latency_cycles, array.interval_cycles)
     mac = Mac(design)
     return _Top(mac, mac.latency_cycles, 1)
 

@@ -76,11 +76,16 @@ class FixedStep(Block):
         if widths.clips:
             width = max(signed_bits(largest), width) + 1
         # with a register behind the sum of the lanes, that sum is formed on its own
-        heap = BitHeap(signed_bits(largest) if cuts.sum else width)
+        heap = BitHeap(
+            m,
+            platform,
+            "add_lanes" if cuts.sum else "add",
+            signed_bits(largest) if cuts.sum else width,
+        )
         facts = add_lanes(m, platform, config, cuts, self.a, self.b, enable, heap)
         if cuts.sum:
-            lane_sum = delay(m, "lane_sum", heap.sum(m, platform, "add_lanes"), cuts.sum, enable)
-            heap = BitHeap(width)
+            lane_sum = delay(m, "lane_sum", heap.sum(), cuts.sum, enable)
+            heap = BitHeap(m, platform, "add", width)
             heap.add_sign_extended(lane_sum)
             facts = facts.delayed(m, "lanes", cuts.sum, enable)
         partial_sum = self.partial_sum_i[: widths.integer_bits]
@@ -88,7 +93,7 @@ class FixedStep(Block):
             heap.add_sign_extended(partial_sum)
         else:
             heap.add_unsigned(partial_sum)
-        total = heap.sum(m, platform, "add")
+        total = heap.sum()
         if widths.clips:
             total = clip(m, "clipped", total, widths.integer_bits)
         flags = self.partial_sum_i[widths.integer_bits :]

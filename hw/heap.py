@@ -22,15 +22,20 @@ class BitHeap:
 
     Parameters
     ----------
+    m, platform
+        Where the adders go.
+    name
+        Goes before the adders' names.
     width
         Width of the sum.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, m: Module, platform: Any, name: str, width: int) -> None:
         if width < 1:
             raise ValueError(f"a bit heap must be at least 1 bit wide, not {width}")
-        self.width = width
+        self.m, self.platform, self.name, self.width = m, platform, name, width
         self.constant = 0
+        self._numbers = 0
         self._columns: list[list[Value]] = [[] for _ in range(width)]
 
     def add_bit(self, weight: int, bit: Value) -> None:
@@ -40,6 +45,11 @@ class BitHeap:
 
     def add_unsigned(self, value: Value, weight: int = 0) -> None:
         """Add an unsigned number, shifted left by `weight`."""
+        if not isinstance(value, Signal):  # bits taken of an expression would repeat it
+            number = Signal(len(value), name=f"{self.name}_number_{self._numbers}")
+            self._numbers += 1
+            self.m.d.comb += number.eq(value)
+            value = number
         for index in range(len(value)):
             self.add_bit(weight + index, value[index])
 
@@ -68,12 +78,12 @@ class BitHeap:
         for index in range(weight + len(value), self.width):
             self.add_bit(index, value[-1])
 
-    def _reduce(self, m: Module, platform: Any, name: str, columns: list[list[Value]]) -> None:
+    def _reduce(self, columns: list[list[Value]]) -> None:
         heights = [2]
         tallest = max(map(len, columns))
         while heights[-1] < tallest:
             heights.append(heights[-1] * 3 // 2)
-        count = 0
+        count = halves = 0
         for limit in reversed(heights[:-1]):
             carries: list[Value] = []
             for weight in range(self.width):
@@ -84,23 +94,26 @@ class BitHeap:
                 while excess > 0:
                     if excess == 1:
                         a, b = column.pop(0), column.pop(0)
-                        column.append(a ^ b)
-                        carries.append(a & b)
+                        half_sum = Signal(name=f"{self.name}_half_{halves}_sum")
+                        half_carry = Signal(name=f"{self.name}_half_{halves}_carry")
+                        halves += 1
+                        self.m.d.comb += [half_sum.eq(a ^ b), half_carry.eq(a & b)]
+                        column.append(half_sum)
+                        carries.append(half_carry)
                         excess -= 1
                     else:
                         a, b, c = column.pop(0), column.pop(0), column.pop(0)
-                        total, carry = full_adder(m, platform, f"{name}_{count}", a, b, c)
+                        total, carry = full_adder(
+                            self.m, self.platform, f"{self.name}_{count}", a, b, c
+                        )
                         count += 1
                         column.append(total)
                         carries.append(carry)
                         excess -= 2
                 column.extend(kept_for_later)
 
-    def sum(self, m: Module, platform: Any, name: str) -> Value:
-        """Sum of all that was added, `width` bits; adders are named ``name_0``, ...
-
-        The heap is used up by this.
-        """
+    def sum(self) -> Value:
+        """Sum of all that was added, `width` bits. The heap is used up by this."""
         columns = self._columns
         for weight in range(self.width):
             if self.constant >> weight & 1:
@@ -109,19 +122,19 @@ class BitHeap:
         # a third bit of weight 0 is the carry into the final addition: no adder is spent on it
         carry_in = columns[0].pop() if len(columns[0]) > 2 else None
         if max(map(len, columns)) > 2:
-            self._reduce(m, platform, name, columns)
+            self._reduce(columns)
         rows = [
             Cat(*(column[row] if len(column) > row else Const(0) for column in columns))
             for row in range(2)
         ]
-        total = Signal(self.width, name=f"{name}_total")
+        total = Signal(self.width, name=f"{self.name}_total")
         if carry_in is not None:
             # 1 + carry_in below the lowest weight carries exactly carry_in into it: one plain '+'
             with_carry = Cat(Const(1), rows[0]) + Cat(carry_in, rows[1])
-            m.d.comb += total.eq(with_carry[1 : self.width + 1])
+            self.m.d.comb += total.eq(with_carry[1 : self.width + 1])
         elif any(len(column) > 1 for column in columns):
-            m.d.comb += total.eq(rows[0] + rows[1])
+            self.m.d.comb += total.eq(rows[0] + rows[1])
         else:
-            m.d.comb += total.eq(rows[0])
+            self.m.d.comb += total.eq(rows[0])
         return total
 

@@ -103,10 +103,10 @@ def add_ones_complements(
         return
     for number in numbers:
         heap.add_unsigned(number, weight)
-    counter = BitHeap(len(signs).bit_length())
+    counter = BitHeap(m, platform, "count_signs", len(signs).bit_length())
     for sign in signs:
         counter.add_bit(0, sign)
-    count = counter.sum(m, platform, "count_signs")
+    count = counter.sum()
     heap.add_unsigned(count, weight)
     if heap.width > weight + bits:
         negative = Signal(len(count) + 1, name="minus_count")

@@ -2,86 +2,25 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out
 
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert, needs_conversion
-from macsmith.hw.outer_step import OuterStep
-from macsmith.hw.pipeline import delay, plan_cuts
-from macsmith.hw.step import inner_step
-from macsmith.model.accumulators import ChunkedAccumulator
-from macsmith.model.config import Design, MacConfig
+from macsmith.hw.core import ChunkCounter, Core, beats_per_chunk, core_latency_cycles
+from macsmith.hw.pipeline import delay
+from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 
-__all__ = ["ChunkCounter", "Mac", "beats_per_chunk", "registers_output"]
-
-
-def beats_per_chunk(config: MacConfig) -> int | None:
-    """Beats after which a chunk ends; None without chunks."""
-    if isinstance(config.accumulator, ChunkedAccumulator):
-        return config.accumulator.length // config.lanes
-    return None
-
-
-def registers_output(design: Design) -> bool:
-    """Whether there is a register behind the conversion to the result format.
-
-    There is one where a pipelined design has a conversion, so that no path from the accumulator
-    to the output port is longer than the rest.
-    """
-    return design.implementation.stages > 0 and needs_conversion(
-        mac_widths(design.mac).last, design.mac.output_format
-    )
-
-
-class ChunkCounter(Block):
-    """Tell which beat is its chunk's last.
-
-    Parameters
-    ----------
-    beats
-        Beats per chunk, at least 1.
-
-    Members
-    -------
-    step : In(1)
-        A beat passes in this cycle.
-    last : In(1)
-        It is the last of its sum, which ends the chunk too.
-    chunk_end : Out(1)
-        It is the last of its chunk; combinational in `last`.
-    """
-
-    step: Signal
-    last: Signal
-    chunk_end: Signal
-
-    def __init__(self, beats: int) -> None:
-        self.beats = beats
-        super().__init__(
-            f"chunk_counter_{beats}",
-            {"step": In(1), "last": In(1), "chunk_end": Out(1)},
-            is_clocked=beats > 1,
-        )
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        if self.beats == 1:
-            m.d.comb += self.chunk_end.eq(1)
-            return m
-        count = Signal(range(self.beats))
-        m.d.comb += self.chunk_end.eq(self.last | (count == self.beats - 1))
-        with m.If(self.step):
-            m.d.sync += count.eq(Mux(self.chunk_end, 0, count + 1))
-        return m
+__all__ = ["Mac"]
 
 
 class Mac(Block):
     """Sum products over beats until one is the last, then give one result.
 
     One beat per cycle, also from one sum to the next. The whole pipeline waits while a result is
-    not taken.
+    not taken. A pipelined design that converts its result has a register behind the conversion
+    too, so that no path from the accumulator to the output port is longer than the rest.
 
     Parameters
     ----------
@@ -116,8 +55,9 @@ class Mac(Block):
         self.design = design
         self.config = config = design.mac
         self.widths = mac_widths(config)
-        self.cuts = plan_cuts(config, design.implementation.stages)
-        self.registers_output = registers_output(design)
+        self.registers_output = design.implementation.stages > 0 and needs_conversion(
+            self.widths.last, config.output_format
+        )
         super().__init__(
             "mac",
             {
@@ -136,77 +76,45 @@ class Mac(Block):
     @property
     def latency_cycles(self) -> int:
         """Cycles from the one in which a sum's last beat passes to that of its result."""
-        return (
-            self.cuts.total + 1 + (self.widths.outer is not None) + self.registers_output
-        )
+        return core_latency_cycles(self.design) + 1 + self.registers_output
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         enable = Signal()
-        m.d.comb += [enable.eq(~self.o_valid | self.o_ready), self.i_ready.eq(enable)]
-
-        step = inner_step(self.config, self.cuts)
-        place(m, platform, "step", step)
-        cycles = self.cuts.total
-        valid = delay(m, "valid", self.i_valid, cycles, enable, reset=True)
-        last = delay(m, "last", self.i_last, cycles, enable)
-        m.d.comb += [step.a.eq(self.i_a), step.b.eq(self.i_b)]
-        if step.is_clocked:
-            m.d.comb += step.enable.eq(enable)
-
+        core = Core(self.design)
+        place(m, platform, "core", core)
+        m.d.comb += [
+            enable.eq(~self.o_valid | self.o_ready),
+            self.i_ready.eq(enable),
+            core.enable.eq(enable),
+            core.valid.eq(self.i_valid),
+            core.a.eq(self.i_a),
+            core.b.eq(self.i_b),
+            core.last.eq(self.i_last),
+        ]
         beats = beats_per_chunk(self.config)
-        sum_ends: Value = last
         if beats is not None:
             counter = ChunkCounter(beats)
             place(m, platform, "chunk_counter", counter)
             m.d.comb += [
-                counter.step.eq(self.i_valid & self.i_ready),
+                counter.step.eq(self.i_valid & enable),
                 counter.last.eq(self.i_last),
+                core.chunk_end.eq(counter.chunk_end),
             ]
-            sum_ends = delay(m, "chunk_end", counter.chunk_end, cycles, enable)
-
-        partial_sum = Signal(self.widths.inner.bits)
-        m.d.comb += step.partial_sum_i.eq(partial_sum)
-        with m.If(enable & valid):
-            m.d.sync += partial_sum.eq(Mux(sum_ends, 0, step.partial_sum_o))
-        finished: Value = step.partial_sum_o
-        is_finished: Value = valid & last
-        if beats is not None:
-            chunk_ends = valid & sum_ends
-            finished, is_finished = self._add_chunk(m, platform, enable, finished, chunk_ends, last)
 
         result = Signal(self.widths.last.bits, reset_less=True)
         is_result = Signal()
         with m.If(enable):
-            m.d.sync += is_result.eq(is_finished)
-        with m.If(enable & is_finished):
-            m.d.sync += result.eq(finished)
+            m.d.sync += is_result.eq(core.is_finished)
+        with m.If(enable & core.is_finished):
+            m.d.sync += result.eq(core.finished)
 
         convert = Convert(self.config, self.widths.last, self.config.output_format)
         place(m, platform, "convert", convert)
-        m.d.comb += convert.partial_sum.eq(result)
         cycles = int(self.registers_output)
         m.d.comb += [
+            convert.partial_sum.eq(result),
             self.o_data.eq(delay(m, "data", convert.code, cycles, enable)),
             self.o_valid.eq(delay(m, "data_valid", is_result, cycles, enable, reset=True)),
         ]
         return m
-
-    def _add_chunk(
-        self, m: Module, platform: Any, enable: Value, inner: Value, ends: Value, last: Value
-    ) -> tuple[Value, Value]:
-        """Hold a finished chunk for one cycle and add it while the next one begins."""
-        chunk = Signal(self.widths.inner.bits, reset_less=True)
-        chunk_valid = Signal()
-        chunk_last = Signal(reset_less=True)
-        outer = OuterStep(self.config)
-        place(m, platform, "outer_step", outer)
-        outer_sum = Signal(len(outer.partial_sum_i))
-        with m.If(enable):
-            m.d.sync += chunk_valid.eq(ends)
-        with m.If(enable & ends):
-            m.d.sync += [chunk.eq(inner), chunk_last.eq(last)]
-        with m.If(enable & chunk_valid):
-            m.d.sync += outer_sum.eq(Mux(chunk_last, 0, outer.partial_sum_o))
-        m.d.comb += [outer.chunk.eq(chunk), outer.partial_sum_i.eq(outer_sum)]
-        return outer.partial_sum_o, chunk_valid & chunk_last

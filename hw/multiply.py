@@ -73,11 +73,11 @@ class Multiply(Block):
                 a_significand = a_significand & keep.replicate(len(a_significand))
             else:
                 b_significand = b_significand & keep.replicate(len(b_significand))
-        heap = BitHeap(self.shape.significand_bits)
+        heap = BitHeap(m, platform, "add", self.shape.significand_bits)
         for a_weight in range(len(a_significand)):
             for b_weight in range(len(b_significand)):
                 heap.add_bit(a_weight + b_weight, a_significand[a_weight] & b_significand[b_weight])
-        m.d.comb += product.significand.eq(heap.sum(m, platform, "add"))
+        m.d.comb += product.significand.eq(heap.sum())
 
         if self.shape.has_infinity:
             is_invalid = (a.is_infinity & ~b.significand.any()) | (

@@ -98,7 +98,7 @@ class OuterStep(Block):
         width = outer.integer_bits
         if outer.clips:
             width = max(width, self._chunk_bits()) + 1
-        heap = BitHeap(width)
+        heap = BitHeap(m, platform, "add", width)
         if self.inner.format is not None:
             flags = self._float_chunk(m, platform, heap, self.inner.format)
         else:
@@ -108,7 +108,7 @@ class OuterStep(Block):
             heap.add_sign_extended(partial_sum)
         else:
             heap.add_unsigned(partial_sum)
-        total = heap.sum(m, platform, "add")
+        total = heap.sum()
         if outer.clips:
             total = clip(m, "clipped", total, outer.integer_bits)
         m.d.comb += self.partial_sum_o.eq(

@@ -141,12 +141,17 @@ class WindowStep(Block):
         m.d.comb += binade.eq(partial_sum.exponent - base)
 
         weight = 0 if cuts.sum else window.low_bits
-        heap = BitHeap(window.sum_bits if cuts.sum else window.width)
+        heap = BitHeap(
+            m,
+            platform,
+            "add_lanes" if cuts.sum else "add",
+            window.sum_bits if cuts.sum else window.width,
+        )
         facts = add_lanes(m, platform, config, cuts, self.a, self.b, enable, heap, weight)
         if cuts.sum:
-            lane_sum = delay(m, "lane_sum", heap.sum(m, platform, "add_lanes"), cuts.sum, enable)
+            lane_sum = delay(m, "lane_sum", heap.sum(), cuts.sum, enable)
             facts = facts.delayed(m, "lanes", cuts.sum, enable)
-            heap = BitHeap(window.width)
+            heap = BitHeap(m, platform, "add", window.width)
             heap.add_sign_extended(lane_sum, window.low_bits)
 
         number, raised, is_low = self._placed(m, window, partial_sum, binade)
@@ -158,7 +163,7 @@ class WindowStep(Block):
             [partial_sum.sign],
             max(window.lowest_place, -window.low_bits) + window.low_bits,
         )
-        total = heap.sum(m, platform, "add")
+        total = heap.sum()
         sign = Signal()
         magnitude = Signal(window.width - 1)
         m.d.comb += [

@@ -1,0 +1,302 @@
+"""Output-stationary systolic array: each processing element keeps one sum of a tile.
+
+Operands of one k arrive together and are skewed at the edges, so that they meet in the element of
+row r and column c at the right time. Results leave down the columns, one row a cycle, through one
+conversion per column at the edge, and are brought in line again. For row 0 to come first, B moves
+from the last row to row 0: row 0 is nearest the edge where results leave. In the drawing, delays
+are in cycles::
+
+          B     0    1    2
+                |    |    |
+    A row 2  0 -+----+----+
+    A row 1  1 -+----+----+
+    A row 0  2 -+----+----+
+                |    |    |
+    results     2    1    0
+"""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib.wiring import In, Out
+
+from macsmith.hw.block import Block, place
+from macsmith.hw.convert import Convert
+from macsmith.hw.core import ChunkCounter, beats_per_chunk, core_latency_cycles
+from macsmith.hw.pipeline import delay
+from macsmith.hw.processing_element import Row, control_bits
+from macsmith.model.config import Design
+from macsmith.model.widths import mac_widths
+
+__all__ = ["Drain", "Skew", "SystolicArray"]
+
+
+class Skew(Block):
+    """Delay the words of a vector by different numbers of cycles.
+
+    Parameters
+    ----------
+    word_bits
+        Width of one word.
+    delays
+        Enabled cycles by which each word is late.
+
+    Members
+    -------
+    enable : In(1)
+    i, o : In, Out(len(delays) * word_bits)
+        Word 0 in the lowest bits.
+    """
+
+    enable: Signal
+    i: Signal
+    o: Signal
+
+    def __init__(self, word_bits: int, delays: tuple[int, ...]) -> None:
+        self.word_bits, self.delays = word_bits, delays
+        width = word_bits * len(delays)
+        super().__init__(
+            "skew", {"enable": In(1), "i": In(width), "o": Out(width)}, is_clocked=any(delays)
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        words: list[Value] = []
+        for index, cycles in enumerate(self.delays):
+            word: Value = self.i.word_select(index, self.word_bits)
+            if cycles:
+                # one long shift register: the newest word enters at the bottom
+                line = Signal(cycles * self.word_bits, name=f"word_{index}", reset_less=True)
+                with m.If(self.enable):
+                    m.d.sync += line.eq(Cat(word, line))
+                word = line[-self.word_bits :]
+            words.append(word)
+        m.d.comb += self.o.eq(Cat(*words))
+        return m
+
+
+class Drain(Block):
+    """When rows shift their results out, and when results are at the port.
+
+    Parameters
+    ----------
+    rows, columns
+        Of the array.
+    cycles_to_start
+        Enabled cycles from the beat that finishes a tile to the first result at the edge of
+        column 0.
+
+    Members
+    -------
+    enable : In(1)
+    last : In(1)
+        A beat that finishes a tile passes; these are at least `rows` enabled cycles apart.
+    shift : Out(rows)
+        For the first element of each row, the row nearest the edge in the top bit: element r (from
+        the far end) shifts r times.
+    valid : Out(1)
+        A row of results is at the port, behind the delay of `columns` cycles of the last column.
+    is_busy : Out(1)
+        A last beat must not pass in this cycle.
+    """
+
+    enable: Signal
+    last: Signal
+    shift: Signal
+    valid: Signal
+    is_busy: Signal
+
+    def __init__(self, rows: int, columns: int, cycles_to_start: int) -> None:
+        self.rows, self.columns, self.cycles_to_start = rows, columns, cycles_to_start
+        super().__init__(
+            "drain",
+            {
+                "enable": In(1),
+                "last": In(1),
+                "shift": Out(rows),
+                "valid": Out(1),
+                "is_busy": Out(1),
+            },
+            is_clocked=True,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        # registered here and once more in the elements
+        start = delay(m, "start", self.last, self.cycles_to_start - 2, self.enable, reset=True)
+        shift = Signal(self.rows)
+        with m.If(self.enable):
+            # all but the farthest row begin at once, and stop one after the other
+            m.d.sync += shift.eq(
+                Mux(start, Const((1 << self.rows) - 2, self.rows), Cat(Const(0, 1), shift))
+            )
+        m.d.comb += self.shift.eq(shift)
+
+        # a tile's results take `rows` cycles at the edge; so many must lie between last beats
+        pause = Signal(range(self.rows)) if self.rows > 1 else Signal()
+        left = Signal(range(self.rows)) if self.rows > 1 else Signal()
+        with m.If(self.enable):
+            if self.rows > 1:
+                m.d.sync += [
+                    pause.eq(Mux(self.last, self.rows - 1, Mux(pause == 0, 0, pause - 1))),
+                    left.eq(Mux(start, self.rows - 1, Mux(left == 0, 0, left - 1))),
+                ]
+        m.d.comb += self.is_busy.eq(pause != 0)
+        at_edge = start | (left != 0)
+        # two cycles as for `shift`, one for each column but the first, one behind the conversion
+        m.d.comb += self.valid.eq(
+            delay(m, "valid_delayed", at_edge, self.columns + 2, self.enable, reset=True)
+        )
+        return m
+
+
+class SystolicArray(Block):
+    """Matrix product of tiles: R rows of A by C columns of B, K beats a tile, K given by `i_last`.
+
+    One beat per cycle; the last beats of two tiles are at least R cycles apart, which a tile of R
+    beats or more never notices. Results come out while the next tile is computed. The whole
+    array waits while a row of results is not taken.
+
+    Parameters
+    ----------
+    design
+        What is computed, rows, columns, stages.
+
+    Members
+    -------
+    i_valid, i_ready : In(1), Out(1)
+        A beat passes when both are 1. `i_ready` depends on `i_last`.
+    i_a : In(rows * lanes * config.a.bits)
+        Row 0 in the lowest bits.
+    i_b : In(columns * lanes * config.b.bits)
+        Column 0 in the lowest bits.
+    i_last : In(1)
+        The beat is the last of its tile.
+    o_valid, o_ready : Out(1), In(1)
+        A row of results passes when both are 1.
+    o_data : Out(columns * output_bits)
+        Column 0 in the lowest bits; rows in ascending order.
+    """
+
+    i_valid: Signal
+    i_ready: Signal
+    i_a: Signal
+    i_b: Signal
+    i_last: Signal
+    o_valid: Signal
+    o_ready: Signal
+    o_data: Signal
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        mac, implementation = design.mac, design.implementation
+        self.rows, self.columns = implementation.rows, implementation.columns
+        self.widths = mac_widths(mac)
+        # one cycle into the element's registers, one into its result register
+        self.cycles_to_start = core_latency_cycles(design) + self.rows + 1
+        super().__init__(
+            "systolic_array",
+            {
+                "i_valid": In(1),
+                "i_ready": Out(1),
+                "i_a": In(self.rows * mac.lanes * mac.a.bits),
+                "i_b": In(self.columns * mac.lanes * mac.b.bits),
+                "i_last": In(1),
+                "o_valid": Out(1),
+                "o_ready": In(1),
+                "o_data": Out(self.columns * self.widths.output_bits),
+            },
+            is_clocked=True,
+        )
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from the one in which a tile's last beat passes to that of its first row."""
+        return self.cycles_to_start + self.columns
+
+    @property
+    def interval_cycles(self) -> int:
+        """Least cycles between the last beats of two tiles."""
+        return self.rows
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        mac = self.design.mac
+        rows, columns = self.rows, self.columns
+        enable = Signal()
+        passes = Signal()
+        drain = Drain(rows, columns, self.cycles_to_start)
+        place(m, platform, "drain", drain)
+        m.d.comb += [
+            enable.eq(~self.o_valid | self.o_ready),
+            self.i_ready.eq(enable & ~(self.i_last & drain.is_busy)),
+            passes.eq(self.i_valid & self.i_ready),
+            drain.enable.eq(enable),
+            drain.last.eq(passes & self.i_last),
+            self.o_valid.eq(drain.valid),
+        ]
+
+        control = [passes, self.i_last]
+        beats = beats_per_chunk(mac)
+        if beats is not None:
+            counter = ChunkCounter(beats)
+            place(m, platform, "chunk_counter", counter)
+            m.d.comb += [counter.step.eq(passes), counter.last.eq(self.i_last)]
+            control.append(counter.chunk_end)
+        a_bits = mac.lanes * mac.a.bits
+        # rows count from the far end here, where B enters: the last row is the first
+        far_first = range(rows - 1, -1, -1)
+        a_words = [self.i_a.word_select(row, a_bits) for row in far_first]
+        a = self._skewed(m, platform, "skew_a", a_words, range(rows), enable)
+        controls = self._control_skewed(m, Cat(*control), enable)
+        b_bits = mac.lanes * mac.b.bits
+        b_words = [self.i_b.word_select(column, b_bits) for column in range(columns)]
+        b: Value = Cat(*self._skewed(m, platform, "skew_b", b_words, range(columns), enable))
+
+        results: Value = Const(0, columns * self.widths.last.bits)
+        for index in range(rows):
+            row = Row(self.design)
+            place(m, platform, f"row_{rows - 1 - index}", row)
+            m.d.comb += [
+                row.enable.eq(enable),
+                row.a.eq(a[index]),
+                row.control.eq(Cat(drain.shift[index], controls[index])),
+                row.b_i.eq(b),
+                row.result_i.eq(results),
+            ]
+            b, results = row.b_o, row.result_o
+
+        codes: list[Value] = []
+        for column in range(columns):
+            convert = Convert(mac, self.widths.last, mac.output_format)
+            place(m, platform, f"convert_{column}", convert)
+            m.d.comb += convert.partial_sum.eq(
+                results.word_select(column, self.widths.last.bits)
+            )
+            codes.append(convert.code)
+        delays = range(columns, 0, -1)
+        m.d.comb += self.o_data.eq(
+            Cat(*self._skewed(m, platform, "align_results", codes, delays, enable))
+        )
+        return m
+
+    @staticmethod
+    def _skewed(
+        m: Module, platform: Any, name: str, words: list[Value], delays: range, enable: Value
+    ) -> list[Value]:
+        """Words, each late by its delay."""
+        skew = Skew(len(words[0]), tuple(delays))
+        place(m, platform, name, skew)
+        m.d.comb += [skew.enable.eq(enable), skew.i.eq(Cat(*words))]
+        return [skew.o.word_select(index, len(words[0])) for index in range(len(words))]
+
+    def _control_skewed(self, m: Module, control: Value, enable: Value) -> list[Value]:
+        """Control of each row, one cycle later from row to row."""
+        width = control_bits(self.design) - 1
+        taps = [control]
+        for index in range(1, self.rows):
+            register = Signal(width, name=f"control_{index}")
+            with m.If(enable):
+                m.d.sync += register.eq(taps[-1])
+            taps.append(register)
+        return taps

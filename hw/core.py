@@ -1,0 +1,177 @@
+"""The accumulating core of a MAC: step, partial sums, and chunks."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib.wiring import In, Out
+
+from macsmith.hw.block import Block, place
+from macsmith.hw.outer_step import OuterStep
+from macsmith.hw.pipeline import delay, plan_cuts
+from macsmith.hw.step import inner_step
+from macsmith.model.accumulators import ChunkedAccumulator
+from macsmith.model.config import Design, MacConfig
+from macsmith.model.widths import mac_widths
+
+__all__ = ["ChunkCounter", "Core", "beats_per_chunk", "core_latency_cycles"]
+
+
+def beats_per_chunk(config: MacConfig) -> int | None:
+    """Beats after which a chunk ends; None without chunks."""
+    if isinstance(config.accumulator, ChunkedAccumulator):
+        return config.accumulator.length // config.lanes
+    return None
+
+
+def core_latency_cycles(design: Design) -> int:
+    """Enabled cycles from a last beat to `Core.is_finished`, 0 if that is the same cycle."""
+    is_chunked = isinstance(design.mac.accumulator, ChunkedAccumulator)
+    return plan_cuts(design.mac, design.implementation.stages).total + is_chunked
+
+
+class ChunkCounter(Block):
+    """Tell which beat is its chunk's last.
+
+    Parameters
+    ----------
+    beats
+        Beats per chunk, at least 1.
+
+    Members
+    -------
+    step : In(1)
+        A beat passes in this cycle.
+    last : In(1)
+        It is the last of its sum, which ends the chunk too.
+    chunk_end : Out(1)
+        It is the last of its chunk; combinational in `last`.
+    """
+
+    step: Signal
+    last: Signal
+    chunk_end: Signal
+
+    def __init__(self, beats: int) -> None:
+        self.beats = beats
+        super().__init__(
+            f"chunk_counter_{beats}",
+            {"step": In(1), "last": In(1), "chunk_end": Out(1)},
+            is_clocked=beats > 1,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        if self.beats == 1:
+            m.d.comb += self.chunk_end.eq(1)
+            return m
+        count = Signal(range(self.beats))
+        m.d.comb += self.chunk_end.eq(self.last | (count == self.beats - 1))
+        with m.If(self.step):
+            m.d.sync += count.eq(Mux(self.chunk_end, 0, count + 1))
+        return m
+
+
+class Core(Block):
+    """Accumulate beats; say when a sum is finished.
+
+    The feed-forward part of the step is cut into the design's stages; the loop through the
+    partial sum takes one cycle. A finished chunk waits for one cycle in a register and is added
+    to the outer sum while the next one begins.
+
+    Parameters
+    ----------
+    design
+        What is computed, and in how many stages.
+
+    Members
+    -------
+    enable : In(1)
+        Nothing moves while it is 0.
+    valid : In(1)
+        There is a beat.
+    a, b : In
+        Codes of all lanes.
+    last : In(1)
+        The beat is the last of its sum.
+    chunk_end : In(1)
+        Only with a chunked accumulator: it is the last of its chunk.
+    finished : Out(last.bits)
+        Partial sum with all beats up to a last one.
+    is_finished : Out(1)
+        `finished` is that in this cycle only; `core_latency_cycles` enabled cycles after the last
+        beat.
+    """
+
+    enable: Signal
+    valid: Signal
+    a: Signal
+    b: Signal
+    last: Signal
+    chunk_end: Signal
+    finished: Signal
+    is_finished: Signal
+
+    def __init__(self, design: Design) -> None:
+        self.config = config = design.mac
+        self.widths = mac_widths(config)
+        self.cuts = plan_cuts(config, design.implementation.stages)
+        members = {
+            "enable": In(1),
+            "valid": In(1),
+            "a": In(config.lanes * config.a.bits),
+            "b": In(config.lanes * config.b.bits),
+            "last": In(1),
+            "finished": Out(self.widths.last.bits),
+            "is_finished": Out(1),
+        }
+        self.is_chunked = self.widths.outer is not None
+        if self.is_chunked:
+            members["chunk_end"] = In(1)
+        super().__init__("core", members, is_clocked=True)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        step = inner_step(self.config, self.cuts)
+        place(m, platform, "step", step)
+        m.d.comb += [step.a.eq(self.a), step.b.eq(self.b)]
+        if step.is_clocked:
+            m.d.comb += step.enable.eq(self.enable)
+        cycles = self.cuts.total
+        valid = delay(m, "valid_delayed", self.valid, cycles, self.enable, reset=True)
+        last = delay(m, "last_delayed", self.last, cycles, self.enable)
+        sum_ends = last
+        if self.is_chunked:
+            sum_ends = delay(m, "chunk_end_delayed", self.chunk_end, cycles, self.enable)
+
+        partial_sum = Signal(self.widths.inner.bits)
+        m.d.comb += step.partial_sum_i.eq(partial_sum)
+        with m.If(self.enable & valid):
+            m.d.sync += partial_sum.eq(Mux(sum_ends, 0, step.partial_sum_o))
+        if self.is_chunked:
+            self._add_chunk(m, platform, step.partial_sum_o, valid & sum_ends, last)
+        else:
+            m.d.comb += [
+                self.finished.eq(step.partial_sum_o),
+                self.is_finished.eq(valid & last),
+            ]
+        return m
+
+    def _add_chunk(self, m: Module, platform: Any, inner: Value, ends: Value, last: Value) -> None:
+        chunk = Signal(self.widths.inner.bits, reset_less=True)
+        chunk_valid = Signal()
+        chunk_last = Signal(reset_less=True)
+        outer = OuterStep(self.config)
+        place(m, platform, "outer_step", outer)
+        outer_sum = Signal(len(outer.partial_sum_i))
+        with m.If(self.enable):
+            m.d.sync += chunk_valid.eq(ends)
+        with m.If(self.enable & ends):
+            m.d.sync += [chunk.eq(inner), chunk_last.eq(last)]
+        with m.If(self.enable & chunk_valid):
+            m.d.sync += outer_sum.eq(Mux(chunk_last, 0, outer.partial_sum_o))
+        m.d.comb += [
+            outer.chunk.eq(chunk),
+            outer.partial_sum_i.eq(outer_sum),
+            self.finished.eq(outer.partial_sum_o),
+            self.is_finished.eq(chunk_valid & chunk_last),
+        ]

@@ -1,0 +1,174 @@
+"""Processing elements of an output-stationary systolic array, and rows of them."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib.wiring import In, Out
+
+from macsmith.hw.block import Block, place
+from macsmith.hw.core import Core
+from macsmith.model.config import Design
+from macsmith.model.widths import mac_widths
+
+__all__ = ["ProcessingElement", "Row", "control_bits"]
+
+
+def control_bits(design: Design) -> int:
+    """Width of what accompanies A along a row: ``| shift | valid | last [| chunk_end] |``, least
+    significant first."""
+    return 3 + (mac_widths(design.mac).outer is not None)
+
+
+class ProcessingElement(Block):
+    """A MAC that passes its operands on and keeps its result until it is fetched.
+
+    Parameters
+    ----------
+    design
+        What is computed, and in how many stages.
+
+    Members
+    -------
+    enable : In(1)
+        Nothing moves while it is 0.
+    a_i, a_o : In, Out(lanes * config.a.bits)
+        Passed to the right, one cycle later.
+    b_i, b_o : In, Out(lanes * config.b.bits)
+        Passed down, one cycle later.
+    control_i, control_o : In, Out(control_bits(design))
+        Accompanies A. `shift`: the result register takes over `result_i`.
+    result_i, result_o : In, Out(last.bits)
+        Partial sums moving down. The register is loaded with this element's own when it is
+        finished, and shifts when it is told.
+    """
+
+    enable: Signal
+    a_i: Signal
+    a_o: Signal
+    b_i: Signal
+    b_o: Signal
+    control_i: Signal
+    control_o: Signal
+    result_i: Signal
+    result_o: Signal
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        mac = design.mac
+        bits = mac_widths(mac).last.bits
+        super().__init__(
+            "processing_element",
+            {
+                "enable": In(1),
+                "a_i": In(mac.lanes * mac.a.bits),
+                "a_o": Out(mac.lanes * mac.a.bits),
+                "b_i": In(mac.lanes * mac.b.bits),
+                "b_o": Out(mac.lanes * mac.b.bits),
+                "control_i": In(control_bits(design)),
+                "control_o": Out(control_bits(design)),
+                "result_i": In(bits),
+                "result_o": Out(bits),
+            },
+            is_clocked=True,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        core = Core(self.design)
+        place(m, platform, "core", core)
+        a = Signal.like(self.a_i, name="a", reset_less=True)
+        b = Signal.like(self.b_i, name="b", reset_less=True)
+        control = Signal.like(self.control_i, name="control")
+        result = Signal.like(self.result_i, name="result", reset_less=True)
+        shift = control[0]
+        with m.If(self.enable):
+            m.d.sync += [a.eq(self.a_i), b.eq(self.b_i), control.eq(self.control_i)]
+        # a fresh result goes before one passing by: by then that one has been passed on
+        with m.If(self.enable & (core.is_finished | shift)):
+            m.d.sync += result.eq(Mux(core.is_finished, core.finished, self.result_i))
+        m.d.comb += [
+            core.enable.eq(self.enable),
+            core.a.eq(a),
+            core.b.eq(b),
+            core.valid.eq(control[1]),
+            core.last.eq(control[2]),
+            self.a_o.eq(a),
+            self.b_o.eq(b),
+            self.control_o.eq(control),
+            self.result_o.eq(result),
+        ]
+        if core.is_chunked:
+            m.d.comb += core.chunk_end.eq(control[3])
+        return m
+
+
+class Row(Block):
+    """A row of processing elements, A moving from column 0 to the right.
+
+    Parameters
+    ----------
+    design
+        What is computed, in how many stages and columns.
+
+    Members
+    -------
+    enable : In(1)
+        Nothing moves while it is 0.
+    a : In(lanes * config.a.bits)
+    control : In(control_bits(design))
+    b_i, b_o : In, Out(columns * lanes * config.b.bits)
+        Column 0 in the lowest bits.
+    result_i, result_o : In, Out(columns * last.bits)
+        The same.
+    """
+
+    enable: Signal
+    a: Signal
+    control: Signal
+    b_i: Signal
+    b_o: Signal
+    result_i: Signal
+    result_o: Signal
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        mac, columns = design.mac, design.implementation.columns
+        self.b_bits = mac.lanes * mac.b.bits
+        self.result_bits = mac_widths(mac).last.bits
+        super().__init__(
+            "row",
+            {
+                "enable": In(1),
+                "a": In(mac.lanes * mac.a.bits),
+                "control": In(control_bits(design)),
+                "b_i": In(columns * self.b_bits),
+                "b_o": Out(columns * self.b_bits),
+                "result_i": In(columns * self.result_bits),
+                "result_o": Out(columns * self.result_bits),
+            },
+            is_clocked=True,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        a: Value = self.a
+        control: Value = self.control
+        b: list[Value] = []
+        results: list[Value] = []
+        for column in range(self.design.implementation.columns):
+            element = ProcessingElement(self.design)
+            place(m, platform, f"element_{column}", element)
+            m.d.comb += [
+                element.enable.eq(self.enable),
+                element.a_i.eq(a),
+                element.control_i.eq(control),
+                element.b_i.eq(self.b_i.word_select(column, self.b_bits)),
+                element.result_i.eq(self.result_i.word_select(column, self.result_bits)),
+            ]
+            a, control = element.a_o, element.control_o
+            b.append(element.b_o)
+            results.append(element.result_o)
+        m.d.comb += [self.b_o.eq(Cat(*b)), self.result_o.eq(Cat(*results))]
+        return m
+
+
