@@ -24,15 +24,55 @@ from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
 from macsmith.hw.core import ChunkCounter, beats_per_chunk, core_latency_cycles
 from macsmith.hw.pipeline import delay
-from macsmith.hw.processing_element import Row, control_bits
+from macsmith.hw.processing_element import control_bits, rows_block
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 
-__all__ = ["Drain", "Skew", "SystolicArray"]
+__all__ = ["DelayLine", "Drain", "Skew", "SystolicArray"]
+
+
+class DelayLine(Block):
+    """A word, some enabled cycles later.
+
+    Parameters
+    ----------
+    word_bits
+        Width of the word.
+    cycles
+        At least 1.
+
+    Members
+    -------
+    enable : In(1)
+    i, o : In, Out(word_bits)
+    """
+
+    enable: Signal
+    i: Signal
+    o: Signal
+
+    def __init__(self, word_bits: int, cycles: int) -> None:
+        self.cycles = cycles
+        super().__init__(
+            f"delay_{cycles}",
+            {"enable": In(1), "i": In(word_bits), "o": Out(word_bits)},
+            is_clocked=True,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        # one long shift register: the newest word enters at the bottom
+        line = Signal(self.cycles * len(self.i), reset_less=True)
+        with m.If(self.enable):
+            m.d.sync += line.eq(Cat(self.i, line))
+        m.d.comb += self.o.eq(line[-len(self.i) :])
+        return m
 
 
 class Skew(Block):
     """Delay the words of a vector by different numbers of cycles.
+
+    Each delay is put together from lines of 1, 2, 4, ... cycles, which are emitted once each.
 
     Parameters
     ----------
@@ -64,12 +104,12 @@ class Skew(Block):
         words: list[Value] = []
         for index, cycles in enumerate(self.delays):
             word: Value = self.i.word_select(index, self.word_bits)
-            if cycles:
-                # one long shift register: the newest word enters at the bottom
-                line = Signal(cycles * self.word_bits, name=f"word_{index}", reset_less=True)
-                with m.If(self.enable):
-                    m.d.sync += line.eq(Cat(word, line))
-                word = line[-self.word_bits :]
+            for level in range(cycles.bit_length()):
+                if cycles >> level & 1:
+                    line = DelayLine(self.word_bits, 1 << level)
+                    place(m, platform, f"word_{index}_by_{1 << level}", line)
+                    m.d.comb += [line.enable.eq(self.enable), line.i.eq(word)]
+                    word = line.o
             words.append(word)
         m.d.comb += self.o.eq(Cat(*words))
         return m
@@ -251,20 +291,20 @@ class SystolicArray(Block):
         controls = self._control_skewed(m, Cat(*control), enable)
         b_bits = mac.lanes * mac.b.bits
         b_words = [self.i_b.word_select(column, b_bits) for column in range(columns)]
-        b: Value = Cat(*self._skewed(m, platform, "skew_b", b_words, range(columns), enable))
+        b = self._skewed(m, platform, "skew_b", b_words, range(columns), enable)
 
-        results: Value = Const(0, columns * self.widths.last.bits)
-        for index in range(rows):
-            row = Row(self.design)
-            place(m, platform, f"row_{rows - 1 - index}", row)
-            m.d.comb += [
-                row.enable.eq(enable),
-                row.a.eq(a[index]),
-                row.control.eq(Cat(drain.shift[index], controls[index])),
-                row.b_i.eq(b),
-                row.result_i.eq(results),
-            ]
-            b, results = row.b_o, row.result_o
+        elements = rows_block(self.design, rows)
+        place(m, platform, "rows", elements)
+        m.d.comb += [
+            elements.enable.eq(enable),
+            elements.a.eq(Cat(*a)),
+            elements.control.eq(
+                Cat(*(Cat(drain.shift[index], controls[index]) for index in range(rows)))
+            ),
+            elements.b_i.eq(Cat(*b)),
+            elements.result_i.eq(0),
+        ]
+        results = elements.result_o
 
         codes: list[Value] = []
         for column in range(columns):

@@ -10,7 +10,7 @@ from macsmith.hw.core import Core
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 
-__all__ = ["ProcessingElement", "Row", "control_bits"]
+__all__ = ["ProcessingElement", "Row", "Rows", "control_bits", "rows_block"]
 
 
 def control_bits(design: Design) -> int:
@@ -172,3 +172,82 @@ class Row(Block):
         return m
 
 
+
+
+class Rows(Block):
+    """Several rows, B and results moving down through them.
+
+    Two halves, each emitted once and made of halves again: the text, and the time to make it,
+    grow with the logarithm of the rows.
+
+    Parameters
+    ----------
+    design
+        What is computed, in how many stages and columns.
+    rows
+        How many rows, at least 2.
+
+    Members
+    -------
+    enable : In(1)
+        Nothing moves while it is 0.
+    a : In(rows * lanes * config.a.bits)
+        The upper row, where B enters, in the lowest bits.
+    control : In(rows * control_bits(design))
+        The same.
+    b_i, b_o, result_i, result_o
+        As of `Row`.
+    """
+
+    enable: Signal
+    a: Signal
+    control: Signal
+    b_i: Signal
+    b_o: Signal
+    result_i: Signal
+    result_o: Signal
+
+    def __init__(self, design: Design, rows: int) -> None:
+        self.design, self.rows = design, rows
+        mac, columns = design.mac, design.implementation.columns
+        b_bits = columns * mac.lanes * mac.b.bits
+        result_bits = columns * mac_widths(mac).last.bits
+        super().__init__(
+            f"rows_{rows}",
+            {
+                "enable": In(1),
+                "a": In(rows * mac.lanes * mac.a.bits),
+                "control": In(rows * control_bits(design)),
+                "b_i": In(b_bits),
+                "b_o": Out(b_bits),
+                "result_i": In(result_bits),
+                "result_o": Out(result_bits),
+            },
+            is_clocked=True,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        above = self.rows // 2
+        upper = rows_block(self.design, above)
+        lower = rows_block(self.design, self.rows - above)
+        place(m, platform, "upper", upper)
+        place(m, platform, "lower", lower)
+        m.d.comb += [
+            upper.enable.eq(self.enable),
+            lower.enable.eq(self.enable),
+            Cat(upper.a, lower.a).eq(self.a),
+            Cat(upper.control, lower.control).eq(self.control),
+            upper.b_i.eq(self.b_i),
+            lower.b_i.eq(upper.b_o),
+            self.b_o.eq(lower.b_o),
+            upper.result_i.eq(self.result_i),
+            lower.result_i.eq(upper.result_o),
+            self.result_o.eq(lower.result_o),
+        ]
+        return m
+
+
+def rows_block(design: Design, rows: int) -> Row | Rows:
+    """A block of so many rows."""
+    return Row(design) if rows == 1 else Rows(design, rows)
