@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 # Formats that reach further than this need no more: the largest element goes to 2**16, so that
 # products and their sums stay far inside float32.
 LARGEST_TARGET = 2.0**16
+# Elements rounded at a time: their float64 copies stay in a cache, which nearly doubles the speed.
+BLOCK = 1 << 16
 
 Codes = NDArray[Any]
 
@@ -128,8 +130,14 @@ def scale_matrix(matrix: Float32Array, target: float, scaling: Scaling) -> Scale
 
 def round_matrix(fmt: Format, scaled: ScaledMatrix) -> ScaledMatrix:
     """Round scaled values to a format: nearest, ties to even, saturating."""
-    rounded = fast.quantise(fmt, scaled.values, Rounding.NEAREST_EVEN, Overflow.SATURATE)
-    return ScaledMatrix(rounded.astype(np.float32), scaled.scales)
+    rounded = np.empty_like(scaled.values)
+    rows = max(1, BLOCK // scaled.values.shape[1])
+    for start in range(0, len(rounded), rows):
+        block = scaled.values[start : start + rows]
+        rounded[start : start + rows] = fast.quantise(
+            fmt, block, Rounding.NEAREST_EVEN, Overflow.SATURATE
+        )
+    return ScaledMatrix(rounded, scaled.scales)
 
 
 def encode_values(fmt: Format, values: Float32Array) -> Codes:
