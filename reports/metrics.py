@@ -106,6 +106,7 @@ ACCURACY_METRICS: tuple[Metric, ...] = (
 COST_METRICS: tuple[Metric, ...] = (
     Metric("area_um2_per_mac", "Cell area per MAC", "µm²", "Area / MAC", decimals=1),
     Metric("energy_pj_per_mac", "Energy per MAC", "pJ", "Energy / MAC", decimals=4),
+    Metric("core_area_um2_per_mac", "Cell area of the core per MAC", "µm²", "Core area / MAC"),
     Metric("delay_ps", "Critical path", "ps", "Delay", decimals=0),
     Metric("smallest_area_um2_per_mac", "Least cell area per MAC", "µm²", "Least area / MAC"),
     Metric("fastest_delay_ps", "Least critical path", "ps", "Least delay", decimals=0),

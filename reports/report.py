@@ -22,8 +22,14 @@ DEFAULT_TITLE = "Number formats and accumulators"
 _NOTES: tuple[tuple[str, str], ...] = (
     (
         "Area",
-        "is the sum of the cells of the whole emitted MAC, handshake, pipeline and accumulator "
-        "registers included, divided by the products it sums per cycle. No wires, no fill.",
+        "is the sum of the cells of the whole emitted MAC, handshake, registers and the conversion "
+        "to the result format included, divided by the products it sums per cycle. No wires.",
+    ),
+    (
+        "Core area",
+        "is that of the arithmetic step with its partial sum alone, each module mapped for itself "
+        "by the smallest recipe. What is outside it (above all the conversion of an exact sum to "
+        "binary32) an array has once a column, not once a MAC.",
     ),
     (
         "Delay",
@@ -31,23 +37,23 @@ _NOTES: tuple[tuple[str, str], ...] = (
         "model, without wires, with an ideal clock.",
     ),
     (
-        "Which netlist",
-        "Several synthesis recipes are run; the figures are those of the netlist with the least "
-        "area times delay. The smallest and the fastest one are in the CSV.",
+        "Recipes:",
+        "several are run; the figures are those of the netlist with the least area times delay. "
+        "The smallest area and the shortest delay of any recipe are columns of their own.",
     ),
     (
         "Energy",
         "comes from toggles of the mapped netlist under operands captured from a real network. "
-        "Gate delays are not simulated, so glitches are missing (they would add 30 to 150 "
-        "percent, more for deep unregistered logic); so are wires and the clock tree.",
+        "Gate delays are not simulated, so glitches are missing (they add 30 to 150 percent, most "
+        "in deep unregistered logic); so are wires and the clock tree.",
     ),
     (
-        "Accuracy of a design",
-        "Operands are quantised to its formats and summed in its own accumulator. For letters to "
-        "phonemes every sum is computed bit for bit as the hardware does. For SmolLM2 the figure "
-        "is the change with exact sums on the whole text plus the change from exact sums to the "
-        "design's own, bit for bit, on a sub-sample (none where the design rounds no sum). With "
-        "'exact sums' the accumulator is left out: the figure depends on the formats alone.",
+        "Accuracy:",
+        "operands are quantised to the design's formats and summed in its own accumulator. For "
+        "letters to phonemes every sum is computed bit for bit as the hardware does. For SmolLM2 "
+        "the figure is the change with exact sums on the whole text plus the change from exact "
+        "sums to the design's own, bit for bit, on a sub-sample (none where the design rounds no "
+        "sum). With 'exact sums' the accumulator is left out.",
     ),
     (
         "SmolLM2",
@@ -62,10 +68,10 @@ _NOTES: tuple[tuple[str, str], ...] = (
         "pass says unchecked.",
     ),
     (
-        "Front",
-        "A design is on the front if no other design in the same technology is at least as good "
-        "in both figures and better in one. Differences within the standard errors are noise, "
-        "and so may be a place on the front.",
+        "Front:",
+        "a design is on it if no other design in the same technology is at least as good in both "
+        "figures and better in one. Differences within the standard errors are noise, and so may "
+        "be a place on the front.",
     ),
 )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from macsmith.hw.emit import GeneratedDesign
     from macsmith.sim.verify import VerifyResult
+    from macsmith.synth.technology import Technology
     from numpy.typing import NDArray
 
 __all__ = [
@@ -225,11 +226,12 @@ def synthesize(
     waveforms, first_counted_cycle = None, 1
     if operands is not None and family is None:
         waveforms, first_counted_cycle = operand_waveforms(design, operands, seed=seed)
+    folder = step_folder(build_dir, design, "synth") / label
     record = price(
         [generated.verilog],
         design.id,
         chosen,
-        build_dir=step_folder(build_dir, design, "synth") / label,
+        build_dir=folder,
         waveforms=waveforms,
         macs_per_cycle=macs,
         first_counted_cycle=first_counted_cycle,
@@ -240,9 +242,36 @@ def synthesize(
     for name in ("area_um2", "smallest_area_um2", "lut4", "lut6", "carry", "flip_flops"):
         if name in record:
             result[f"{name}_per_mac"] = record[name] / macs
+    if family is None:
+        result |= _area_split(design, generated.verilog, chosen, folder / "modules")
     if waveforms is not None:
         layer = DEFAULT_LAYERS[str(operands)]
         result["energy_operands"] = f"{operands}, layer {layer}, {ENERGY_STREAMS} streams"
+    return result
+
+
+def _area_split(
+    design: Design, verilog: Path, technology: str | Technology, folder: Path
+) -> dict[str, Any]:
+    """Where the area goes: of each module, and of the core that every MAC has.
+
+    The core is the arithmetic step with its partial sum; outside it are handshake, skew, and the
+    conversion to the result format, which an array has once a column. A unit has no core.
+    """
+    from macsmith.synth.module_area import measure_module_areas
+    from macsmith.synth.technology import technology as kept_technology
+
+    chosen = kept_technology(technology) if isinstance(technology, str) else technology
+    areas = measure_module_areas([verilog], design.id, chosen, build_dir=folder)
+    result: dict[str, Any] = {
+        "module_area_um2": {
+            module.name: {"instances": module.instances, "area_um2": module.area_um2}
+            for module in areas
+        }
+    }
+    core = next((module for module in areas if module.name == f"{design.id}_core"), None)
+    if core is not None:
+        result["core_area_um2_per_mac"] = core.area_um2 / design.mac.lanes
     return result
 
 
