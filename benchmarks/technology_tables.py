@@ -206,7 +206,7 @@ def compare(name: str, files: Sequence[Path], console: Console) -> None:
             run_recipes(chosen, table, files, [], folder, dont_use=table.dont_use)
             for recipe in chosen:
                 full_areas[recipe] = _area(folder / f"{recipe.name}.json", top, areas)
-            run_recipes(chosen, table, [liberty_file(table, folder)], [], folder)
+            run_recipes(chosen, table, [liberty_file(table)], [], folder)
             for recipe in chosen:
                 netlist = read_netlist(folder / f"{recipe.name}.json", top)
                 area = _area(folder / f"{recipe.name}.json", top, areas)

@@ -34,8 +34,6 @@ __all__ = ["CompiledNetlist", "SimulationResult", "compile_netlist"]
 RUNTIME = Path(__file__).with_name("netlist_runtime.cpp")
 STATEMENTS_PER_FUNCTION = 100
 """Compile time grows faster than linearly with the length of a function."""
-LONG_NETLIST = 4000
-"""From so many statements on the compiler is asked for less, else it takes tens of seconds."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +72,22 @@ class CompiledNetlist:
         Ports with their widths in bits, the clock left out.
     """
 
-    def __init__(self, netlist: Netlist, clock: str | None, library: ctypes.CDLL) -> None:
+    def __init__(
+        self, netlist: Netlist, clock: str | None, registers: int, cache_dir: Path, source: str
+    ) -> None:
         self.netlist = netlist
         self.clock = clock
-        self._library = library
+        # The runtime is compiled once for all netlists, for speed. A netlist itself is loads, stores
+        # and logic: unoptimised they compile three times as fast and run two thirds as fast.
+        self._runtime = _load(RUNTIME.read_text(encoding="utf-8"), "-O2", cache_dir)
+        self._runtime.macsmith_simulate.restype = None
+        self._library = _load(source, "-O0", cache_dir)
         ports = netlist.ports.values()
         self._inputs = [p for p in ports if not p.is_output and p.name != clock]
         self._outputs = [p for p in ports if p.is_output]
         self.inputs = {port.name: len(port.nets) for port in self._inputs}
         self.outputs = {port.name: len(port.nets) for port in self._outputs}
-        library.macsmith_simulate.restype = None
-        self._registers = int(library.macsmith_registers())
+        self._registers = registers
 
     def simulate(
         self,
@@ -128,7 +131,11 @@ class CompiledNetlist:
         states = np.zeros(-(-streams // 64) * self._registers + 1, dtype=np.uint64)
         widths_in, nets_in = _port_tables(self._inputs)
         widths_out, nets_out = _port_tables(self._outputs)
-        self._library.macsmith_simulate(
+        self._runtime.macsmith_simulate(
+            self._library.macsmith_evaluate,
+            self._library.macsmith_clock_edge,
+            ctypes.c_uint32(self.netlist.net_count),
+            ctypes.c_uint32(self._registers),
             ctypes.c_uint64(cycles),
             ctypes.c_uint64(streams),
             ctypes.c_uint32(len(self._inputs)),
@@ -245,14 +252,13 @@ def compile_netlist(
     ToolError
         It failed.
     """
-    source, clock = _generate(netlist, models)
-    return CompiledNetlist(
-        netlist, clock, _load(source, cache_dir or cache_directory() / "netlists")
-    )
+    source, clock, registers = _generate(netlist, models)
+    folder = cache_dir or cache_directory() / "netlists"
+    return CompiledNetlist(netlist, clock, registers, folder, source)
 
 
-def _generate(netlist: Netlist, models: Mapping[str, CellModel]) -> tuple[str, str | None]:
-    """C++ text of a netlist and the name of its clock port."""
+def _generate(netlist: Netlist, models: Mapping[str, CellModel]) -> tuple[str, str | None, int]:
+    """C++ text of a netlist, the name of its clock port, and how many registers it has."""
     order, registers = combinational_order(netlist, models)
     clock = _clock_port(netlist, registers, models)
     state_of = {instance.name: index for index, instance in enumerate(registers)}
@@ -275,13 +281,11 @@ def _generate(netlist: Netlist, models: Mapping[str, CellModel]) -> tuple[str, s
         shown = f"({_masked(state, instance, model, state)})" if state else ""
         logic += _outputs(instance, model, shown)
     text = [
-        "#include <cstdint>",
-        f"static const uint32_t NETS = {netlist.net_count};",
-        f"static const uint32_t REGISTERS = {len(registers)};",
+        "#include <stdint.h>",
         *_functions("evaluate", held + logic),
         *_functions("clock_edge", edges),
     ]
-    return "\n".join(text) + "\n" + RUNTIME.read_text(encoding="utf-8"), clock
+    return "\n".join(text) + "\n", clock, len(registers)
 
 
 @dataclass(frozen=True)
@@ -336,7 +340,7 @@ def _functions(name: str, statements: list[str]) -> list[str]:
         text.append(f"static __attribute__((noinline)) void {name}_{number}({arguments}) {{")
         text += [f"  {statement}" for statement in body]
         text += ["  (void)v; (void)s;", "}"]
-    text.append(f"static void {name}({arguments}) {{")
+    text.append(f'extern "C" void macsmith_{name}({arguments}) {{')
     text += [f"  {name}_{number}(v, s);" for number in range(len(pieces))]
     return [*text, "  (void)v; (void)s;", "}"]
 
@@ -374,8 +378,7 @@ def _clock_port(
     )
 
 
-def _load(source: str, cache_dir: Path) -> ctypes.CDLL:
-    level = "-O1" if source.count(";\n") > LONG_NETLIST else "-O2"
+def _load(source: str, level: str, cache_dir: Path) -> ctypes.CDLL:
     flags = ["-std=c++17", level, "-fPIC", "-shared"]
     if platform.machine() in ("x86_64", "AMD64"):
         flags.append("-mpopcnt")

@@ -1,10 +1,9 @@
-// Runtime of a compiled netlist: packs port words into bit planes, steps cycles, counts toggles.
+// Runtime of compiled netlists: packs port words into bit planes, steps cycles, counts toggles.
 //
-// The generated part defines, in the same translation unit before this text:
-//   NETS, REGISTERS      counts (uint32_t)
+// A netlist is compiled on its own and comes as two functions over v, one 64-bit word per net (bit k
+// belongs to stream k of the block of 64 being run), and s, one word per register:
 //   evaluate(v, s)       all nets from input nets and register states, in topological order
 //   clock_edge(v, s)     next register states from the nets
-// v holds one 64-bit word per net: bit k belongs to stream k of the block of 64 being run.
 //
 // Waveforms are [cycles][streams][words] of uint64_t, one such array per port; a port's bits lie in its
 // words least significant first.
@@ -37,18 +36,18 @@ struct Port {
 
 }  // namespace
 
-extern "C" uint32_t macsmith_nets() { return NETS; }
-extern "C" uint32_t macsmith_registers() { return REGISTERS; }
+using Step = void (*)(uint64_t *v, uint64_t *s);
 
-// Returns nothing; toggles (NETS words, may be null) are added to. `first_counted` is the first
-// cycle whose change against the cycle before is counted (at least 1). `states` holds
-// [blocks][REGISTERS] words: register states at the start, replaced by those at the end.
-extern "C" void macsmith_simulate(uint64_t cycles, uint64_t streams, uint32_t input_count,
-                                  const uint32_t *input_widths, const uint32_t *input_nets,
-                                  const uint64_t *const *inputs, uint32_t output_count,
-                                  const uint32_t *output_widths, const uint32_t *output_nets,
-                                  uint64_t *const *outputs, uint64_t first_counted,
-                                  int64_t *toggles, uint64_t *states) {
+// `toggles` (one per net, may be null) are added to. `first_counted` is the first cycle whose change
+// against the cycle before is counted (at least 1). `states` holds [blocks][register_count] words:
+// register states at the start, replaced by those at the end.
+extern "C" void macsmith_simulate(Step evaluate, Step clock_edge, uint32_t net_count,
+                                  uint32_t register_count, uint64_t cycles, uint64_t streams,
+                                  uint32_t input_count, const uint32_t *input_widths,
+                                  const uint32_t *input_nets, const uint64_t *const *inputs,
+                                  uint32_t output_count, const uint32_t *output_widths,
+                                  const uint32_t *output_nets, uint64_t *const *outputs,
+                                  uint64_t first_counted, int64_t *toggles, uint64_t *states) {
   std::vector<Port> in(input_count), out(output_count);
   for (uint32_t port = 0, at = 0; port < input_count; at += input_widths[port++])
     in[port] = {inputs[port], nullptr, (input_widths[port] + 63) / 64, input_widths[port],
@@ -56,13 +55,13 @@ extern "C" void macsmith_simulate(uint64_t cycles, uint64_t streams, uint32_t in
   for (uint32_t port = 0, at = 0; port < output_count; at += output_widths[port++])
     out[port] = {nullptr, outputs[port], (output_widths[port] + 63) / 64, output_widths[port],
                  output_nets + at};
-  std::vector<uint64_t> now(NETS), before(NETS);
+  std::vector<uint64_t> now(net_count), before(net_count);
   uint64_t plane[64];
   for (uint64_t block = 0; block * 64 < streams; ++block) {
     const uint64_t first = block * 64;
     const uint64_t lanes = streams - first < 64 ? streams - first : 64;
     const uint64_t live = lanes == 64 ? ~UINT64_C(0) : (UINT64_C(1) << lanes) - 1;
-    uint64_t *state = states + block * REGISTERS;
+    uint64_t *state = states + block * register_count;
     now[0] = 0;
     now[1] = ~UINT64_C(0);
     for (uint64_t cycle = 0; cycle < cycles; ++cycle) {
@@ -89,7 +88,7 @@ extern "C" void macsmith_simulate(uint64_t cycles, uint64_t streams, uint32_t in
       }
       if (toggles != nullptr) {
         if (cycle >= first_counted)
-          for (uint32_t net = 0; net < NETS; ++net)
+          for (uint32_t net = 0; net < net_count; ++net)
             toggles[net] += __builtin_popcountll((now[net] ^ before[net]) & live);
         before = now;
       }

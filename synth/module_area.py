@@ -66,8 +66,7 @@ def measure_module_areas(
     counts = count_modules(sources, top, build_dir)
     kept = [name for name in counts if is_plain_name(name)]
     run_front_ends(sources, top, [recipe.front], kept, build_dir)
-    library = liberty_file(technology, build_dir)
-    run_recipes([recipe], technology, [library], kept, build_dir, flat=False)
+    run_recipes([recipe], technology, [liberty_file(technology)], kept, build_dir, flat=False)
     data = json.loads((build_dir / f"{recipe.name}.json").read_text(encoding="utf-8"))
     modules: dict[str, Any] = data["modules"]
     areas: dict[str, tuple[float, float]] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macsmith.sim.netlist_graph import Netlist, NetlistError, read_netlist
-from macsmith.sim.tools import ToolError
+from macsmith.sim.tools import ToolError, cache_directory
 from macsmith.synth.flow import (
     FLOW,
     REPEATS_KEPT,
@@ -135,7 +135,9 @@ def synthesize(
         Those that cannot differ are passed over: with full-adder cells where the design has no
         such instance or the library no such cell, folding where the library's flip-flop is plain.
     cache_dir
-        Where the technology's Liberty file is kept, default ``build_dir``.
+        Where the technology's Liberty file is kept, default ``liberty`` in
+        `macsmith.sim.tools.cache_directory`. One place for all designs: ABC keeps its own reading
+        of the file by its path.
 
     Raises
     ------
@@ -158,7 +160,7 @@ def synthesize(
     )
     if not chosen:
         raise ValueError(f"{top}: no recipe to run; give at least one with full adders as gates")
-    liberty = liberty_file(technology, Path(cache_dir).resolve() if cache_dir else build_dir)
+    liberty = liberty_file(technology, cache_dir)
     kept = [
         name
         for name, (count, registered) in count_modules(sources, top, build_dir).items()
@@ -179,8 +181,9 @@ def synthesize(
     )
 
 
-def liberty_file(technology: Technology, folder: Path) -> Path:
-    """The technology's minimal Liberty file in `folder`, written if it is not there yet."""
+def liberty_file(technology: Technology, cache_dir: Path | None = None) -> Path:
+    """The technology's minimal Liberty file, written to the cache if it is not there yet."""
+    folder = Path(cache_dir or cache_directory() / "liberty").resolve()
     text = liberty_text(technology)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     path = folder / f"{technology.name}-{digest}.lib"
