@@ -77,8 +77,8 @@ class CompiledNetlist:
     ) -> None:
         self.netlist = netlist
         self.clock = clock
-        # The runtime is compiled once for all netlists, for speed. A netlist itself is loads, stores
-        # and logic: unoptimised they compile three times as fast and run two thirds as fast.
+        # The runtime is compiled once for all netlists, for speed. A netlist itself is loads,
+        # stores and logic: unoptimised it compiles three times as fast, runs two thirds as fast.
         self._runtime = _load(RUNTIME.read_text(encoding="utf-8"), "-O2", cache_dir)
         self._runtime.macsmith_simulate.restype = None
         self._library = _load(source, "-O0", cache_dir)
