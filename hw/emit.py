@@ -19,10 +19,10 @@ from macsmith.hw.verilog_bench import Vectors, bench_verilog, vectors_hex
 from macsmith.hw.yosys import rtlil_to_verilog
 from macsmith.model.config import Design
 
-__all__ = ["GeneratedDesign", "design_verilog", "generate"]
+__all__ = ["FULL_ADDER_VERILOG", "GeneratedDesign", "design_verilog", "generate"]
 
 # The guard lets the files of several designs be read together.
-_FULL_ADDER = f"""\
+FULL_ADDER_VERILOG = f"""\
 `ifndef MACSMITH_FULL_ADDER
 `define MACSMITH_FULL_ADDER
 module {FULL_ADDER_MODULE}(input a, input b, input c, output sum, output carry);
@@ -84,7 +84,7 @@ def _verilog(design: Design, top: _Top) -> str:
     header = verilog_header(
         design, design_ports(design), top.latency_cycles, top.interval_cycles
     )
-    primitive = f"\n{_FULL_ADDER}" if FULL_ADDER_MODULE in body else ""
+    primitive = f"\n{FULL_ADDER_VERILOG}" if FULL_ADDER_MODULE in body else ""
     return header + body + primitive
 
 
