@@ -26,6 +26,9 @@ __all__ = ["app", "main"]
 EXIT_NO = 1
 EXIT_NOT_DONE = 2
 
+_INTERRUPTED = "interrupted"
+_TYPER_INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
+
 # A paragraph that begins with \b is shown as it stands.
 _EPILOG = """\
 \b
@@ -234,8 +237,13 @@ def verify(
 def synth(
     design: DesignArgument,
     tech: Annotated[
-        str, typer.Option("--tech", metavar="NAME", help="Technology: asap7, sky130, ice40, ...")
-    ] = "asap7",
+        str | None,
+        typer.Option(
+            "--tech",
+            metavar="NAME",
+            help="asap7 (the default), sky130, ihp-sg13g2, ice40, ecp5 or xilinx7.",
+        ),
+    ] = None,
     liberty: Annotated[
         list[Path] | None,
         typer.Option(
@@ -379,7 +387,10 @@ def explore(
     with only_results_on_stdout():
         from macsmith.reports.explore import explore as run
 
-        result = run(chosen, build_dir, report_dir=output, jobs=jobs)
+        try:
+            result = run(chosen, build_dir, report_dir=output, jobs=jobs)
+        except KeyboardInterrupt as interrupt:
+            _fail(str(interrupt) or _INTERRUPTED)
     _finish(result.to_dict(), as_json, result.summary)
     if result.failed_points:
         raise typer.Exit(EXIT_NO)
@@ -461,13 +472,15 @@ def main() -> NoReturn:
         code = app(arguments, standalone_mode=False, prog_name="macsmith")
     except TyperException as error:
         _fail(f"{error.format_message()} (see `macsmith --help`)")
-    except (KeyboardInterrupt, typer.Abort) as error:
-        _fail(str(error) or "interrupted")
+    except typer.Abort:
+        _fail(_INTERRUPTED)
     except (ValueError, TypeError, OSError, RuntimeError, subprocess.SubprocessError) as error:
         # A user's mistake or a tool's failure; with the option, a bug of ours can be told apart.
         if os.environ.get("MACSMITH_TRACEBACK"):
             raise
         _fail(error_text(error))
+    if code == _TYPER_INTERRUPTED:
+        _fail(_INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 __all__ = ["columns", "error_text", "fields", "only_results_on_stdout", "print_json", "tell"]
@@ -64,7 +64,7 @@ def error_text(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-@contextmanager
+@contextlib.contextmanager
 def only_results_on_stdout() -> Iterator[None]:
     """Send to stderr whatever is written to file descriptor 1 inside, tools' output included.
 
@@ -74,7 +74,8 @@ def only_results_on_stdout() -> Iterator[None]:
     kept = os.dup(1)
     try:
         os.dup2(2, 1)
-        yield
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
     finally:
         sys.stdout.flush()
         os.dup2(kept, 1)

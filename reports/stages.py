@@ -34,6 +34,8 @@ __all__ = [
 
 DEFAULT_BUILD_DIR = Path("build")
 
+DEFAULT_TECHNOLOGY = "asap7"
+
 #: Accuracy task whose operands drive the energy figure unless another one is named.
 ENERGY_OPERANDS = "smollm2"
 #: Least cycles of real operands that an energy figure is taken over, in each of so many streams.
@@ -113,9 +115,11 @@ def verify(
     RuntimeError
         A tool is missing or failed; the message has its command and the tail of its log.
     """
+    from macsmith.sim.tools import find_compiler
     from macsmith.sim.verify import verify as run
 
     design = _design(design)
+    find_compiler()  # if there is none, that is told before anything is written
     generated = generated or generate(design, build_dir=build_dir)
     result = run(design, Path(build_dir), seed=seed, quick=quick, generated=generated)
     if not quick:
@@ -176,7 +180,7 @@ def operand_waveforms(
 
 def synthesize(
     design: Design | str,
-    technology: str = "asap7",
+    technology: str | None = None,
     build_dir: Path | str = DEFAULT_BUILD_DIR,
     *,
     liberty: Sequence[Path] = (),
@@ -189,7 +193,8 @@ def synthesize(
     Parameters
     ----------
     technology
-        Name of a kept technology or FPGA family; only a label where `liberty` is given.
+        Name of a kept technology or FPGA family, ``asap7`` by default; only a label where
+        `liberty` is given, by default the first file's name.
     liberty
         Liberty files of the user's, plain or gzip.
     operands
@@ -218,6 +223,8 @@ def synthesize(
     from macsmith.synth.price import price, resolve_technology
 
     design = _design(design)
+    if technology is None:
+        technology = Path(liberty[0]).name.partition(".")[0] if liberty else DEFAULT_TECHNOLOGY
     family = None if liberty else family_of(technology)
     chosen = family or resolve_technology(technology, liberty)  # fails before any work is done
     label = chosen if isinstance(chosen, str) else chosen.name

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from macsmith.reports import stages
+from macsmith.sim.coverage import Coverage
+from macsmith.sim.tools import ToolError
+from macsmith.sim.verify import Check, VerifyResult
+
+from macsmith import cli
 
 VERBS = ("formats", "generate", "verify", "synth", "accuracy", "explore", "doctor")
 
@@ -208,6 +215,178 @@ def test_several_liberty_files_after_one_option(tmp_path: Path) -> None:
     assert "a.lib" in first
     second = fails("synth", "--liberty", "b.lib", "a.lib", "e4m3:exact", cwd=tmp_path)
     assert "b.lib" in second
+
+
+# -- one design through the verbs -----------------------------------------------------------------
+
+#: Small enough that every verb takes seconds.
+TINY = "int2:int8"
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the tiny design was generated and verified."""
+    folder = tmp_path_factory.mktemp("worked")
+    done = run("verify", TINY, "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "verify.json").write_text(done.stdout)
+    return folder
+
+
+def test_generate(tmp_path: Path) -> None:
+    done = run("generate", TINY, "-o", "rtl", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["design"] == TINY
+    assert document["directory"] == "rtl"
+    names = {Path(path).name for path in document["files"]}
+    assert {"int2_int8.v", "int2_int8.core", "int2_int8_tb.v", "manifest.json"} <= names
+    assert all((tmp_path / path).stat().st_size for path in document["files"])
+    assert not (tmp_path / "build").exists()
+    assert "latency_cycles" in document
+    told = run("generate", TINY, cwd=tmp_path)
+    assert "build/int2_int8/generate" in told.stdout
+
+
+def test_a_design_file_is_the_same_design(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text("[mac]\na = 'int2'\nb = 'int2'\naccumulator = 'int8'\n")
+    document = json.loads(run("generate", "d.toml", "--json", cwd=tmp_path).stdout)
+    assert document["design"] == TINY
+
+
+def test_verify(worked: Path) -> None:
+    document = json.loads((worked / "verify.json").read_text())
+    assert document["passed"]
+    counts = {check["name"]: check["count"] for check in document["checks"]}
+    assert counts["results compared"] > 1000
+    assert (worked / "build" / "int2_int8" / "verify").is_dir()
+
+
+def test_synth_tells_the_check(worked: Path) -> None:
+    done = run("synth", TINY, "--operands", "none", "--json", cwd=worked)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["technology"] == "asap7"
+    assert "results of" in document["checked"]
+    assert 5 < document["core_area_um2_per_mac"] < document["area_um2_per_mac"] < 30
+    assert document["delay_ps"] > 100
+    assert "energy_pj_per_mac" not in document
+    assert len(document["front"]) >= 2
+    other = run("synth", TINY, "--tech", "ice40", "--seed", "5", "--json", cwd=worked)
+    document = json.loads(other.stdout)
+    assert document["checked"] == "unchecked"
+    assert document["lut4"] > 10
+
+
+def test_explore_and_interrupt(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(
+        "designs = ['int2:int8', 'int2:int9', 'int2:int10']\ntechnologies = []\n"
+    )
+    command = [sys.executable, "-m", "macsmith.cli", "explore", "s.toml", "--jobs", "1"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith("[1/3]"), line
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert stdout == ""
+    assert stderr.strip().splitlines()[-1] == (
+        "macsmith: interrupted: 1 of 3 points are kept; the same command goes on from there"
+    )
+    done = run("explore", "s.toml", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["points"], document["computed_points"], document["failed_points"]) == (3, 2, 0)
+    assert [row["design"] for row in document["rows"]] == ["int2:int8", "int2:int9", "int2:int10"]
+    assert all("results of" in row["checked"] for row in document["rows"])
+    assert "area_um2" not in document["rows"][0]
+    assert (tmp_path / "build" / "report" / "index.html").stat().st_size > 1_000_000
+    again = run("explore", "s.toml", "--json", cwd=tmp_path)
+    assert json.loads(again.stdout)["computed_points"] == 0
+
+
+# -- tools that fail ------------------------------------------------------------------------------
+
+
+def test_a_missing_compiler_says_how_to_get_one(tmp_path: Path) -> None:
+    bare = {"PATH": str(tmp_path), "MACSMITH_CACHE": str(tmp_path / "cache")}
+    message = fails("verify", TINY, cwd=tmp_path, env=bare)
+    assert "g++" in message
+    assert "apt" in message
+
+
+def test_a_failing_yosys_shows_command_and_log(tmp_path: Path) -> None:
+    fake = tmp_path / "fake" / "pyosys"
+    fake.mkdir(parents=True)
+    (fake / "__init__.py").write_text("print('ERROR: out of cheese'); raise SystemExit(3)\n")
+    message = fails(
+        "generate", TINY, cwd=tmp_path, env={"PYTHONPATH": str(fake.parent)}, lines=None
+    )
+    assert "yosys" in message.lower()
+    assert "ERROR: out of cheese" in message
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_failing_tool_is_told_with_its_log(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def failing_verify(*_: object, **__: object) -> None:
+        print("noise of the tool")
+        raise ToolError("Verilator", ["verilator", "--cc", "x.v"], "line 1\n%Error: no cheese")
+
+    monkeypatch.setattr(stages, "verify", failing_verify)
+    monkeypatch.setattr(sys, "argv", ["macsmith", "verify", TINY, *["--json"] * as_json])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "macsmith: Verilator failed" in captured.err
+    assert "verilator --cc x.v" in captured.err
+    assert captured.err.rstrip().endswith("%Error: no cheese")
+
+
+def test_a_check_that_finds_a_difference_is_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    checks = (Check("results compared", 100, False, "3 of 100 differ"),)
+    failing = VerifyResult(
+        TINY,
+        0,
+        False,
+        checks,
+        Coverage(()),
+        ("macsmith verify int2:int8 --seed 0: sum 7: ...",),
+        {},
+        None,
+        {},
+        tmp_path,
+    )
+    monkeypatch.setattr(stages, "verify", lambda *_, **__: failing)
+    monkeypatch.setattr(sys, "argv", ["macsmith", "verify", TINY])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 1
+    out = capfd.readouterr().out
+    assert "FAILED" in out
+    assert "3 of 100 differ" in out
+    assert "macsmith verify int2:int8 --seed 0: sum 7" in out
+
+
+def test_a_bug_of_ours_can_be_traced(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(*_: object, **__: object) -> None:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(stages, "verify", wrong)
+    monkeypatch.setattr(sys, "argv", ["macsmith", "--traceback", "verify", TINY])
+    monkeypatch.setenv("MACSMITH_TRACEBACK", "")
+    with pytest.raises(TypeError, match="a bug"):
+        cli.main()
 
 
 # -- the Python face ------------------------------------------------------------------------------
