@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
-from macsmith.sim.bench_job import BenchJob, BenchOutcome, Bits, bit_rows
+from macsmith.sim.bench_job import FULL_RATE, BenchJob, BenchOutcome, Bits, bit_rows
 from macsmith.sim.expected import Words
 from macsmith.sim.harness import HARNESS_NAME, PUBLIC_PORTS, beat_layout, harness_verilog
 from macsmith.sim.stimulus import Stimulus
@@ -19,14 +19,14 @@ __all__ = ["RATES", "result_rows", "run_bench", "stream_job", "unit_job"]
 
 #: Rates of the batches in turn: without pauses, either side slow, both.
 RATES = (
-    (255, 255),
-    (255, 140),
-    (255, 255),
-    (140, 255),
+    (FULL_RATE, FULL_RATE),
+    (FULL_RATE, 140),
+    (FULL_RATE, FULL_RATE),
+    (140, FULL_RATE),
     (170, 170),
-    (255, 255),
-    (255, 60),
-    (60, 255),
+    (FULL_RATE, FULL_RATE),
+    (FULL_RATE, 60),
+    (60, FULL_RATE),
 )
 
 #: A simulation that takes longer than this has hung; the longest takes some seconds.
@@ -92,7 +92,7 @@ def unit_job(stimulus: UnitStimulus, expected: Words) -> BenchJob:
         probe_beats=0,
         reset_beats=0,
         results_per_sum=1,
-        rates=((255, 255),),
+        rates=((FULL_RATE, FULL_RATE),),
         batch_beats=layout.batch_beats,
         results_per_batch=layout.results_per_batch,
     )
@@ -149,5 +149,6 @@ def run_bench(
     )
     if not outcome_file.exists():
         # cocotb ends a simulation whose test raised without saying so in the exit code
-        raise ToolError("the simulation", command, re.sub(r"\x1b\[\d+m", "", log))
+        told = re.sub(r"\x1b\[\d+m", "", log).partition("****")[0]  # without the summary
+        raise ToolError("the simulation", command, told)
     return BenchOutcome.read(outcome_file)

@@ -11,9 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BenchJob", "BenchOutcome", "bit_rows", "rows_to_ints"]
+__all__ = ["FULL_RATE", "MAX_MISMATCHES", "BenchJob", "BenchOutcome", "bit_rows", "rows_to_ints"]
 
 Bits = NDArray[np.uint8]
+
+#: Rate of a stream without pauses; rates are in 256ths.
+FULL_RATE = 256
 
 #: A failing check shows this many results.
 MAX_MISMATCHES = 16
@@ -38,7 +41,7 @@ class BenchJob:
     results_per_sum
         Result beats of each sum.
     rates
-        (valid_rate, ready_rate) of the batches, used in turn; 255 is without pauses.
+        (valid_rate, ready_rate) of the batches, used in turn; FULL_RATE is without pauses.
     """
 
     beats: Bits

@@ -14,11 +14,17 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, Timer
-from macsmith.sim.bench_job import MAX_MISMATCHES, BenchJob, BenchOutcome, Bits, rows_to_ints
+from macsmith.sim.bench_job import (
+    FULL_RATE,
+    MAX_MISMATCHES,
+    BenchJob,
+    BenchOutcome,
+    Bits,
+    rows_to_ints,
+)
 from macsmith.sim.harness import COUNTERS, IDLE_LIMIT_CYCLES
 
 _ASCII_ZERO = ord("0")
-FULL_RATE = 255
 
 
 def _to_text(bits: Bits) -> str:
@@ -159,9 +165,9 @@ async def plays_all_beats(dut: Any) -> None:
     await driver.reset()
 
     if job.reset_beats:
-        # a sum is left unfinished, or results pile up behind a closed output; a reset must forget
+        # results pile up behind a closed output, or a sum is left unfinished; a reset must forget
         # them: nothing may come out, and the sums that follow must start from zero
-        for ready_rate in (FULL_RATE, 0):
+        for ready_rate in (0, FULL_RATE):
             await driver.play(job.beats[: job.reset_beats], FULL_RATE, ready_rate)
             await driver.reset()
             monitor.take()

@@ -164,8 +164,8 @@ module {HARNESS_NAME} (
   input  wire is_drain,    // no beats: run until idle, to collect what is left
   input  wire [{layout.batch_beats * layout.beat_bits - 1}:0] beats,
   input  wire [{count_bits - 1}:0] beat_count,
-  input  wire [7:0] valid_rate,  // a new beat is offered with probability (rate + 1) / 256
-  input  wire [7:0] ready_rate,  // a result is taken with that probability
+  input  wire [8:0] valid_rate,  // a new beat is offered with probability rate / 256
+  input  wire [8:0] ready_rate,  // a result is taken with that probability
   output reg  attention,
   output reg  [{layout.results_per_batch * layout.result_bits - 1}:0] results,
   output reg  [{result_count_bits - 1}:0] result_count,
@@ -190,8 +190,8 @@ module {HARNESS_NAME} (
   wire [{layout.beat_bits - 1}:0] beat = beats[at * {layout.beat_bits} +: {layout.beat_bits}];
   wire is_last = {is_last};
   wire is_full = result_count == {result_count_bits}'d{layout.results_per_batch};
-  wire i_valid = has_beat & (was_offered | (running & (random[7:0] <= valid_rate)));
-  wire o_ready = running & !is_full & (random[15:8] <= ready_rate);
+  wire i_valid = has_beat & (was_offered | (running & ({{1'b0, random[7:0]}} < valid_rate)));
+  wire o_ready = running & !is_full & ({{1'b0, random[15:8]}} < ready_rate);
   wire i_ready;
   wire o_valid;
   wire [{layout.result_bits - 1}:0] o_data;

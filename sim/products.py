@@ -94,9 +94,13 @@ class ProductKit:
         widths = mac_widths(self.config)
         kept = self.powers
         for part in (widths.inner, widths.outer):
-            if part is None or part.format is None:
+            if part is None:
                 continue
             fmt = part.format
+            if fmt is None:
+                top = part.integer_bits - 1 + part.lsb_exponent
+                kept = {e: pair for e, pair in kept.items() if e < top}
+                continue
             # without subnormals the smallest power of two is a binade above the smallest number
             least = fmt.least_exponent if fmt.has_subnormals else fmt.min_normal_exponent + 1
             kept = {e: pair for e, pair in kept.items() if least <= e <= fmt.max_exponent}

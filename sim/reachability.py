@@ -98,19 +98,20 @@ class _Derivation:
     def float_level(self, level: str, fmt: FloatFormat, terms: _Terms) -> None:
         """Events of a float partial sum."""
         needed = terms.lowest + fmt.fraction_bits + 2
-        is_direct = (
-            max(needed, fmt.min_normal_exponent) <= min(terms.highest, fmt.max_exponent)
-            and terms.count >= 3
-        )
+        lowest_sum = max(needed, fmt.min_normal_exponent)
+        is_direct = lowest_sum <= min(terms.highest, fmt.max_exponent)
         # growing stalls where the term is no more than half a last bit: 2**precision terms up
-        is_grown = terms.grown is not None and min(
-            terms.grown, terms.grown / terms.count * 2**fmt.fraction_bits
-        ) / 4 >= Fraction(2) ** max(needed, fmt.min_normal_exponent)
+        is_grown = (
+            terms.grown is not None
+            and min(terms.grown, terms.grown / terms.count * 2**fmt.fraction_bits) / 4
+            >= Fraction(2) ** lowest_sum
+        )
+        is_rounded = terms.count >= 3 and (is_direct or is_grown)
         for event in REMAINDER_EVENTS:
             self.decide(
                 f"{level}: {event}",
                 # with all terms positive, more than half needs a product with two bits set
-                (is_direct or is_grown) and (event != "above half" or terms.has_negative),
+                is_rounded and (event != "above half" or terms.has_negative),
                 f"partial sums do not reach 2**{needed} in {terms.count} terms: none is rounded",
             )
         self.range_events(level, fmt, terms)
@@ -304,7 +305,9 @@ class _Derivation:
         if not isinstance(fmt, FloatFormat) or terms is None:
             return
         needed = max(terms.lowest + fmt.fraction_bits + 2, fmt.min_normal_exponent)
-        is_direct = needed <= min(terms.highest, fmt.max_exponent) and terms.count >= 4
+        # a register that wraps or clips may be too narrow for such a sum
+        top = min(terms.highest, fmt.max_exponent, last.integer_bits - 2 + last.lsb_exponent)
+        is_direct = needed <= top and terms.count >= 4
         for event in REMAINDER_EVENTS:
             self.decide(
                 f"output: {event}",

@@ -211,6 +211,7 @@ def make_unit_stimulus(design: Design, *, seed: int = 1, quick: bool = False) ->
         chunk_end = rng.random(len(a)) < 0.5
     directed = _directed_vectors(config)
     codes = np.array([products for _, products, _ in directed], dtype=np.uint32)
+    codes = codes.reshape(len(directed), config.lanes, 2)
     words = -(-widths.partial_sum_bits // 64)
     numbers += [before for before, _, _ in directed]
     return UnitStimulus(
