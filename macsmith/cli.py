@@ -285,8 +285,8 @@ def _price_text(result: dict[str, Any]) -> str:
     front = result.get("front")
     if not front:
         return text
-    heads = ("recipe", "area_um2", "delay_ps", "energy_pj_per_mac", "flip_flops", "cells")
-    heads = tuple(head for head in heads if head in front[0])
+    known = ("recipe", "area_um2", "delay_ps", "energy_pj_per_mac", "flip_flops", "cells")
+    heads = [head for head in known if head in front[0]]
     rows = [[entry.get(head) for head in heads] for entry in front]
     return f"{text}\n\nfront of area and delay over all recipes\n{columns(heads, rows)}"
 
