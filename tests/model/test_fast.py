@@ -179,14 +179,21 @@ def test_every_sum_of_two_products(mode: Rounding, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("operands", ["e2m3", "e3m2", "e2m3xe3m2", "int6", "e3m2xuint6"])
 def test_every_product_of_six_bit_operands(operands: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All 4,096 pairs, in every kind of accumulator, from zero."""
+    """All 4,096 pairs, in every kind of accumulator: added to zero, and to random partial sums."""
     remember(monkeypatch)
     codes = np.arange(64)
+    a, b = (grid.reshape(-1) for grid in np.meshgrid(codes, codes))
+    generator = np.random.default_rng(9)
     checked = 0
     for accumulator in ("exact", "e6m9", "e4m3", "e5m2", "e3m4fnuz", "e6m9/64", "exact/8/e4m3"):
         config = parse_design(f"{operands}:{accumulator}:rna").mac
         checked += check_matmul(config, codes[:, None], codes[None, :])
-    assert checked == 7 * 4096
+        before = generator.integers(0, 1 << mac_widths(config).partial_sum_bits, 4096)
+        after = fast.step(config, before, a, b, False)
+        for case in zip(before.tolist(), a.tolist(), b.tolist(), after.tolist(), strict=True):
+            assert golden.step(config, case[0], [case[1]], [case[2]]) == case[3], (config, case)
+            checked += 1
+    assert checked == 2 * 7 * 4096
 
 
 # -- random configurations --------------------------------------------------------------------
