@@ -46,7 +46,7 @@ def _result_ports(expected: Words, bits: int) -> list[int]:
     return rows_to_ints(each.reshape(tiles * rows, columns * bits))
 
 
-def golden_vectors(design: Design, *, seed: int = 1, beats: int = 400) -> GoldenVectors:
+def golden_vectors(design: Design, *, seed: int = 1, beats: int | None = None) -> GoldenVectors:
     """Vectors with their expected results, for the plain-Verilog bench beside a design.
 
     Parameters
@@ -54,9 +54,13 @@ def golden_vectors(design: Design, *, seed: int = 1, beats: int = 400) -> Golden
     seed
         Of the choice.
     beats
-        About how many; whole sums are taken, mixed as in the full check.
+        About how many; whole sums are taken, mixed as in the full check. None takes 400, and
+        fewer for a large array, whose bench an event-driven simulator should end in seconds.
     """
     mac = design.mac
+    if beats is None:
+        elements = design.implementation.rows * design.implementation.columns
+        beats = max(24, min(400, 12_800 // elements))
     if design.implementation.form == "unit":
         unit = make_unit_stimulus(design, seed=seed, quick=True)
         chosen = np.random.default_rng(seed).permutation(unit.count)[:beats]
