@@ -226,6 +226,8 @@ def explore(
     missing = [point for point in points if point not in found]
     if missing:
         _compute(missing, found, build_dir, jobs, work, len(points))
+    # in the order of the points, not of their completion: the report must not depend on that
+    found = {point: found[point] for point in points}
     rows = [row for design in sweep.designs for row in _rows(design, sweep, points, found)]
     from macsmith.reports.report import write_report  # plots are slow to import
 

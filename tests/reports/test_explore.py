@@ -88,6 +88,36 @@ def test_rows_join_checks_prices_and_accuracy(tmp_path: Path, log: Path) -> None
     json.dumps(result.to_dict(), allow_nan=False)
 
 
+def test_the_page_tells_where_figures_come_from(tmp_path: Path, log: Path) -> None:
+    result = explore(parse_sweep(SWEEP, "chunks.toml"), tmp_path, work=fake_steps.work)
+    page = (result.report_dir / "index.html").read_text()
+    for text in (
+        "macsmith explore chunks.toml",
+        "4 designs, seed 0",
+        "BSD-3-Clause",
+        "Lattice iCE40",
+        "a flow",
+        "verilator 5.",
+        "512 words; made up; scales: one a row; quantised: all; none 1",
+        "512 tokens; made up",
+        "No wires",
+    ):
+        assert text in page, text
+    assert {path.name for path in result.files} == {
+        "index.html",
+        "pareto.png",
+        "results.csv",
+        "results.parquet",
+    }
+
+
+def test_a_sweep_without_networks_or_prices_has_a_page(tmp_path: Path, log: Path) -> None:
+    result = explore(["e4m3:exact"], tmp_path, technologies=[], work=fake_steps.work)
+    assert [path.name for path in result.files] == ["index.html", "results.csv", "results.parquet"]
+    assert result.rows[0]["technology"] == "none"
+    assert result.rows[0]["checked_results"] == 1000
+
+
 def test_failures_are_rows_with_a_reason_and_are_tried_again(tmp_path: Path, log: Path) -> None:
     designs = ["e5m3:exact", "e2m2:exact", "e3m1:exact", "e4m3:exact"]
     result = explore(designs, tmp_path, work=fake_steps.work)

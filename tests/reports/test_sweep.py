@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from macsmith.model.config import load_designs
 from macsmith.reports.sweep import default_sweep_path, load_sweep, parse_sweep
+
+DESIGNS = Path(__file__).parents[2] / "designs"
 
 
 def test_designs_and_grid_are_joined_without_duplicates() -> None:
@@ -92,3 +95,15 @@ def test_the_default_sweep_covers_what_the_report_promises() -> None:
     for accumulator in ("e6m9", "e6m9/64", "e6m5", "e6m5/64"):
         assert f"e4m3:{accumulator}" in texts
     assert sweep.tasks == ("smollm2", "g2p")
+
+
+@pytest.mark.parametrize("path", sorted(DESIGNS.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_examples_load(path: Path) -> None:
+    is_sweep = "[mac]" not in path.read_text().splitlines()
+    designs = load_sweep(path).designs if is_sweep else load_designs(path)
+    assert designs
+    assert f"designs/{path.name}" in path.read_text(), "the head says how to run it"
+
+
+def test_there_are_examples() -> None:
+    assert len(list(DESIGNS.glob("*.toml"))) >= 4
