@@ -275,7 +275,7 @@ def check_random(seed: int, products: int) -> dict[Engine, int]:
     while sum(counts.values()) < products:
         length = draw.random.choice([4, 8, 16, 32, 64, 128])
         config = draw.config(length)
-        a, b = draw.codes(config.a, (3, length)), draw.codes(config.b, (length, 4))
+        a, b = draw.codes(config.a, (7, length)), draw.codes(config.b, (length, 7))
         counts[fast.engine_of(config, length)] += check_matmul(config, a, b)
     return counts
 
@@ -286,7 +286,7 @@ def test_random_designs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     remember(monkeypatch)
     counts = check_random(seed, 250_000)
     assert sum(counts.values()) >= 250_000
-    assert min(counts.values()) > 2_000, counts  # every engine had its share
+    assert min(counts.values()) > 1_000, counts  # every engine had its share
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import itertools
 from bisect import bisect_right
 from fractions import Fraction
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -19,9 +20,14 @@ SMALL = [
 ]
 
 
+@cache
+def unending_magnitudes(fmt: FloatFormat) -> list[Fraction]:
+    return [fmt.magnitude_value(code) for code in range(4 << fmt.magnitude_bits)]
+
+
 def nearest_by_search(fmt: FloatFormat, x: Fraction, rounding: Rounding) -> Fraction:
     """What x rounds to among the values a format would have if its exponents did not end."""
-    magnitudes = [fmt.magnitude_value(code) for code in range(4 << fmt.magnitude_bits)]
+    magnitudes = unending_magnitudes(fmt)
     magnitude = abs(x)
     at = bisect_right(magnitudes, magnitude) - 1
     low, high = magnitudes[at], magnitudes[at + 1]
