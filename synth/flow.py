@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from macsmith.synth.cells import Technology
 from macsmith.synth.full_adder import (
     FULL_ADDER,
     plan_full_adders,
@@ -20,7 +21,6 @@ from macsmith.synth.full_adder import (
 )
 from macsmith.synth.recipes import ABC_SCRIPTS, Recipe
 from macsmith.synth.registers import inverting_flip_flop, techmap_folded
-from macsmith.synth.technology import Technology
 from macsmith.synth.yosys import quote, run_yosys
 
 __all__ = [
@@ -192,7 +192,7 @@ def run_recipes(
             "opt",
             f"abc {choice} -constr constraints.txt{script}",
             "opt_clean -purge",
-            *_renaming(),
+            *_renaming("u"),
             f"write_verilog -noattr -noexpr {recipe.name}.v",
         ]
         if flat and kept:
@@ -201,15 +201,15 @@ def run_recipes(
                 "flatten",
                 "delete t:$scopeinfo",
                 "opt_clean -purge",
-                *_renaming(),
+                *_renaming("v"),  # a second letter: Yosys 0.70 aborts where a name comes again
             ]
         commands += [f"stat {library}", f"write_json {recipe.name}.json"]
     run_yosys(commands, folder, "map")
 
 
-def _renaming() -> list[str]:
+def _renaming(letter: str) -> list[str]:
     # Names made up by Yosys hold paths and counters; numbered ones are the same from run to run.
-    return ["rename -hide c:*", "rename -enumerate -pattern u%_"]
+    return ["rename -hide c:*", f"rename -enumerate -pattern {letter}%_"]
 
 
 def _full_adder_commands(recipe: Recipe, technology: Technology, folder: Path) -> list[str]:
