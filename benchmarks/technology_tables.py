@@ -16,19 +16,13 @@ from pathlib import Path
 
 import numpy as np
 from macsmith.sim.netlist_graph import read_netlist
+from macsmith.synth.cells import Cell, FlipFlop, LinearTiming, OutputPin, Technology, TimingArc
 from macsmith.synth.flow import run_front_ends, run_recipes
-from macsmith.synth.liberty import EDGES, Arc, Edge, LibertyCell, Library, Table, read_liberty
+from macsmith.synth.liberty import read_liberty
+from macsmith.synth.liberty_library import EDGES, Arc, Edge, LibertyCell, Library, Table
 from macsmith.synth.recipes import Recipe, recipes_for
 from macsmith.synth.synthesize import liberty_file
-from macsmith.synth.technology import (
-    Cell,
-    FlipFlop,
-    LinearTiming,
-    OutputPin,
-    Technology,
-    TimingArc,
-    technology,
-)
+from macsmith.synth.technology import technology
 from macsmith.synth.timing import analyse_timing
 from rich.console import Console
 from rich.table import Table as Grid

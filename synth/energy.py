@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from macsmith.sim.netlist import SimulationResult
 from macsmith.sim.netlist_graph import Netlist
-from macsmith.synth.technology import Technology
+from macsmith.synth.cells import Technology
 from macsmith.synth.timing import net_loads_ff
 
 __all__ = ["ENERGY_METHOD", "EnergyResult", "measure_energy"]

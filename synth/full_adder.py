@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from macsmith.synth.technology import FullAdderCell
+from macsmith.synth.cells import FullAdderCell
 
 __all__ = [
     "FULL_ADDER",

@@ -1,173 +1,30 @@
-"""What a Liberty file says about its cells, in one set of units.
+"""Reads Liberty files: what their groups mean, in one set of units.
 
-Everything is converted to ps, fF, nW, fJ, V and um2 whatever the file's own units are. Tables keep
-the library's own slew convention (thresholds and derate), which `Library` carries along.
+Everything is converted to ps, fF, nW, fJ, V and um2 whatever the file's own units are.
 """
 
 import fnmatch
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from macsmith.sim.netlist_function import Function, FunctionError, parse_function
+from macsmith.sim.netlist_function import FunctionError, parse_function
+from macsmith.synth.liberty_library import (
+    EDGES,
+    Arc,
+    Edge,
+    LibertyCell,
+    LibertyFlipFlop,
+    LibertyPin,
+    Library,
+    Power,
+    Table,
+)
 from macsmith.synth.liberty_syntax import Group, LibertyError, read_groups
 from numpy.typing import NDArray
 
-__all__ = [
-    "Arc",
-    "LibertyCell",
-    "LibertyError",
-    "LibertyFlipFlop",
-    "LibertyPin",
-    "Library",
-    "Power",
-    "Table",
-    "read_liberty",
-]
-
-Edge = Literal["rise", "fall"]
-EDGES: tuple[Edge, Edge] = ("rise", "fall")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A look-up table over input slew (ps) and output load (fF), or over one of them.
-
-    Attributes
-    ----------
-    slews_ps, loads_ff
-        Axis points, ascending; one point where the table does not depend on that axis. For a
-        setup table the second axis is the slew of the clock, in ps.
-    values
-        Shape ``[slews, loads]``, in ps or fJ.
-    """
-
-    slews_ps: NDArray[np.float64]
-    loads_ff: NDArray[np.float64]
-    values: NDArray[np.float64]
-
-    def at(self, slew_ps: float, load_ff: float) -> float:
-        """Bilinear interpolation; outside the table the outermost cell is extended."""
-        row, row_part = _segment(self.slews_ps, slew_ps)
-        column, column_part = _segment(self.loads_ff, load_ff)
-        low = _between(self.values[row], column, column_part)
-        if len(self.slews_ps) == 1:
-            return low
-        high = _between(self.values[row + 1], column, column_part)
-        return low + (high - low) * row_part
-
-    def grid(
-        self, slews_ps: NDArray[np.float64], loads_ff: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """`at` on all pairs at once, shape ``[slews, loads]``."""
-        along_loads = _interpolate(self.loads_ff, self.values, loads_ff)
-        return _interpolate(self.slews_ps, along_loads.T, slews_ps).T
-
-
-def _interpolate(
-    axis: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Interpolate (and extend) `values` along their last axis, whose points are `axis`."""
-    if len(axis) == 1:
-        return np.repeat(values, len(at), axis=-1)
-    index = np.clip(np.searchsorted(axis, at) - 1, 0, len(axis) - 2)
-    part = (at - axis[index]) / (axis[index + 1] - axis[index])
-    low = values[..., index]
-    result: NDArray[np.float64] = low + (values[..., index + 1] - low) * part
-    return result
-
-
-def _segment(axis: NDArray[np.float64], at: float) -> tuple[int, float]:
-    if len(axis) == 1:
-        return 0, 0.0
-    index = min(max(int(np.searchsorted(axis, at)) - 1, 0), len(axis) - 2)
-    return index, float((at - axis[index]) / (axis[index + 1] - axis[index]))
-
-
-def _between(row: NDArray[np.float64], index: int, part: float) -> float:
-    if len(row) == 1:
-        return float(row[0])
-    return float(row[index] + (row[index + 1] - row[index]) * part)
-
-
-@dataclass(frozen=True)
-class Arc:
-    """A timing group: from `input_pin` to the pin that holds it.
-
-    `delay` and `slew` are by output edge; for a setup arc `delay` holds the constraint by edge of
-    the data and `slew` is empty. `sense` is ``positive_unate``, ``negative_unate`` or
-    ``non_unate``.
-    """
-
-    input_pin: str
-    kind: str
-    sense: str
-    delay: dict[Edge, Table]
-    slew: dict[Edge, Table]
-
-
-@dataclass(frozen=True)
-class Power:
-    """An internal_power group: energy per edge of the pin that holds it, fJ."""
-
-    related_pin: str
-    when: str
-    supply: str
-    energy: dict[Edge, Table]
-
-
-@dataclass(frozen=True)
-class LibertyPin:
-    """One signal pin of a cell."""
-
-    name: str
-    is_output: bool
-    capacitance_ff: float
-    max_load_ff: float
-    function: Function | None
-    is_clock: bool
-    arcs: tuple[Arc, ...]
-    powers: tuple[Power, ...]
-
-
-@dataclass(frozen=True)
-class LibertyFlipFlop:
-    """An ``ff`` group: names of its two states and the functions that drive them."""
-
-    state: str
-    inverted_state: str
-    clocked_on: Function
-    next_state: Function
-    clear: Function | None
-    preset: Function | None
-
-
-@dataclass(frozen=True)
-class LibertyCell:
-    """A cell; `unusable` says why it cannot serve as gate or flip-flop (empty: it can)."""
-
-    name: str
-    area_um2: float
-    leakage_nw: float
-    pins: dict[str, LibertyPin]
-    flip_flop: LibertyFlipFlop | None
-    unusable: str
-
-
-@dataclass(frozen=True)
-class Library:
-    """The cells of one or several Liberty files of one corner."""
-
-    name: str
-    voltage_v: float
-    temperature_c: float
-    slew_lower_percent: float
-    slew_upper_percent: float
-    slew_derate: float
-    cells: dict[str, LibertyCell]
-    files: tuple[str, ...] = field(default=())
+__all__ = ["LibertyError", "Library", "read_liberty"]
 
 
 def read_liberty(paths: Sequence[Path], dont_use: Iterable[str] = ()) -> Library:

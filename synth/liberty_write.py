@@ -4,7 +4,7 @@ A linear arc is an exact 2 x 2 table: bilinear interpolation, and its extension 
 gives back the line.
 """
 
-from macsmith.synth.technology import Cell, FlipFlop, LinearTiming, OutputPin, Technology
+from macsmith.synth.cells import Cell, FlipFlop, LinearTiming, OutputPin, Technology
 
 __all__ = ["liberty_text"]
 

@@ -12,19 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from macsmith.sim.netlist_function import Function, parse_function
-from macsmith.synth.liberty import (
-    EDGES,
-    Arc,
-    Edge,
-    LibertyCell,
-    LibertyError,
-    LibertyFlipFlop,
-    LibertyPin,
-    Library,
-    Power,
-    Table,
-)
-from macsmith.synth.technology import (
+from macsmith.synth.cells import (
     Cell,
     FlipFlop,
     InputPin,
@@ -33,6 +21,18 @@ from macsmith.synth.technology import (
     Sense,
     Technology,
     TimingArc,
+)
+from macsmith.synth.liberty import LibertyError
+from macsmith.synth.liberty_library import (
+    EDGES,
+    Arc,
+    Edge,
+    LibertyCell,
+    LibertyFlipFlop,
+    LibertyPin,
+    Library,
+    Power,
+    Table,
 )
 from numpy.typing import NDArray
 

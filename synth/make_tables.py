@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from macsmith.synth.cells import Technology
 from macsmith.synth.liberty import LibertyError, read_liberty
 from macsmith.synth.linear import technology_from_library
-from macsmith.synth.technology import DATA_FOLDER, Technology, dump_technology
+from macsmith.synth.technology import DATA_FOLDER, dump_technology
 
 __all__ = ["RECIPES", "TableRecipe", "main", "make_table"]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from macsmith.synth.cells import Technology
 from macsmith.synth.flow import count_modules, is_plain_name, run_front_ends, run_recipes
 from macsmith.synth.recipes import Recipe
 from macsmith.synth.synthesize import liberty_file
-from macsmith.synth.technology import Technology
 
 __all__ = ["ModuleArea", "measure_module_areas"]
 

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from macsmith.sim.netlist import CompiledNetlist, compile_netlist
 from macsmith.sim.netlist_graph import read_netlist
+from macsmith.synth.cells import Technology
 from macsmith.synth.energy import EnergyResult, measure_energy
 from macsmith.synth.fpga import FAMILIES, family_of, map_to_fpga
 from macsmith.synth.liberty import read_liberty
 from macsmith.synth.linear import technology_from_library
 from macsmith.synth.recipes import RECIPES, Recipe
 from macsmith.synth.synthesize import MappedDesign, SynthesisResult, synthesize
-from macsmith.synth.technology import TECHNOLOGIES, Technology, technology
+from macsmith.synth.technology import TECHNOLOGIES, technology
 from macsmith.synth.yosys import quote, run_yosys
 from numpy.typing import NDArray
 

@@ -4,7 +4,7 @@ Yosys adds an inverter behind each. Storing the complement instead needs an inve
 which the logic there mostly absorbs: ASAP7 circuits shrink by 1 to 3 %.
 """
 
-from macsmith.synth.technology import Cell, Technology
+from macsmith.synth.cells import Cell, Technology
 
 __all__ = ["inverting_flip_flop", "techmap_folded"]
 

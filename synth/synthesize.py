@@ -8,6 +8,7 @@ from pathlib import Path
 
 from macsmith.sim.netlist_graph import Netlist, NetlistError, read_netlist
 from macsmith.sim.tools import ToolError, cache_directory
+from macsmith.synth.cells import Technology
 from macsmith.synth.flow import (
     FLOW,
     REPEATS_KEPT,
@@ -20,7 +21,6 @@ from macsmith.synth.full_adder import FULL_ADDER
 from macsmith.synth.liberty_write import liberty_text
 from macsmith.synth.recipes import RECIPES, Recipe, recipes_for
 from macsmith.synth.registers import inverting_flip_flop
-from macsmith.synth.technology import Technology
 from macsmith.synth.timing import PathStep, analyse_timing
 from macsmith.synth.yosys import tool_versions
 

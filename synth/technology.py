@@ -1,32 +1,32 @@
-"""A technology: a table of facts about the cells of one library at one corner.
+"""Technologies by name: the tables of facts kept in the project, and how they are written down.
 
-Delay and slew are linear in input slew and output load, per input pin and output edge; energy is
-one figure per output toggle, and for a flip-flop one per clock cycle and one per data toggle.
-`macsmith.synth.make_tables` makes such tables from Liberty files; `write_liberty` gives them back
-to Yosys and ABC in the form those read.
+`macsmith.synth.make_tables` makes such tables from Liberty files; `macsmith.synth.liberty_write`
+gives them back to Yosys and ABC in the form those read.
 """
 
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from macsmith.sim.netlist_cells import CellModel, FlipFlopModel
-from macsmith.sim.netlist_function import Function, parse_function
+from macsmith.sim.netlist_function import parse_function
+from macsmith.synth.cells import (
+    Cell,
+    FlipFlop,
+    InputPin,
+    LinearTiming,
+    OutputPin,
+    Sense,
+    Technology,
+    TimingArc,
+)
 
 __all__ = [
+    "DATA_FOLDER",
     "TECHNOLOGIES",
-    "Cell",
-    "FlipFlop",
-    "FullAdderCell",
-    "InputPin",
-    "LinearTiming",
-    "OutputPin",
     "Technology",
-    "TimingArc",
     "dump_technology",
     "load_technology",
     "technology",
@@ -40,243 +40,6 @@ TECHNOLOGIES: dict[str, tuple[str, ...]] = {
     "ihp-sg13g2": ("ihp-sg13g2", "sg13g2", "ihp", "sg13g2_stdcell"),
 }
 """Name of each table kept in the project, and the other words it answers to."""
-
-Sense = Literal["positive", "negative", "both"]
-
-
-@dataclass(frozen=True)
-class LinearTiming:
-    """Delay and output slew of one arc for one output edge, all ps; load in fF.
-
-    ``delay = delay_base_ps + delay_per_slew * slew + delay_ps_per_ff * load``, the same for slew.
-    """
-
-    delay_base_ps: float
-    delay_per_slew: float
-    delay_ps_per_ff: float
-    slew_base_ps: float
-    slew_per_slew: float
-    slew_ps_per_ff: float
-
-    def delay_ps(self, slew_ps: float, load_ff: float) -> float:
-        """Delay from the input's to the output's 50 % crossing."""
-        return self.delay_base_ps + self.delay_per_slew * slew_ps + self.delay_ps_per_ff * load_ff
-
-    def slew_ps(self, slew_ps: float, load_ff: float) -> float:
-        """Output slew in the library's convention, never below 0."""
-        slew = self.slew_base_ps + self.slew_per_slew * slew_ps + self.slew_ps_per_ff * load_ff
-        return max(slew, 0.0)
-
-    def numbers(self) -> tuple[float, ...]:
-        """The six coefficients in field order."""
-        return (
-            self.delay_base_ps,
-            self.delay_per_slew,
-            self.delay_ps_per_ff,
-            self.slew_base_ps,
-            self.slew_per_slew,
-            self.slew_ps_per_ff,
-        )
-
-
-@dataclass(frozen=True)
-class TimingArc:
-    """From one input to one output.
-
-    `sense` says which input edge makes the output rise: ``positive`` the rise, ``negative`` the
-    fall, ``both`` either (the slower of the two then stands in the table).
-    """
-
-    sense: Sense
-    rise: LinearTiming
-    fall: LinearTiming
-
-
-@dataclass(frozen=True)
-class InputPin:
-    """`energy_fj`: internal energy of a toggle of this pin that no output follows."""
-
-    capacitance_ff: float
-    energy_fj: float
-
-
-@dataclass(frozen=True)
-class OutputPin:
-    """An output; `arcs` by input pin (for a flip-flop by clock pin).
-
-    `function` is over the input pins, for a flip-flop over its state names. `energy_fj` is the
-    internal energy of one toggle, the charging of the load not included. `max_load_ff` is 0 where
-    the library gives none.
-    """
-
-    function: Function
-    energy_fj: float
-    max_load_ff: float
-    arcs: dict[str, TimingArc]
-
-
-@dataclass(frozen=True)
-class FlipFlop:
-    """What makes a cell a flip-flop.
-
-    `clock_energy_fj` is the internal energy of one clock cycle in which no output changes,
-    `setup_ps` the worst setup time by data pin.
-    """
-
-    state: str
-    inverted_state: str
-    clocked_on: Function
-    next_state: Function
-    clear: Function | None
-    preset: Function | None
-    clock_energy_fj: float
-    setup_ps: dict[str, float]
-
-    @property
-    def clock_pin(self) -> str:
-        """The pin whose edge loads the state."""
-        return self.clocked_on.variables()[0]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a technology."""
-
-    name: str
-    area_um2: float
-    leakage_nw: float
-    inputs: dict[str, InputPin]
-    outputs: dict[str, OutputPin]
-    flip_flop: FlipFlop | None
-
-    def model(self) -> CellModel:
-        """The cell's logic, as the netlist simulator takes it."""
-        register = self.flip_flop
-        return CellModel(
-            name=self.name,
-            inputs=tuple(self.inputs),
-            outputs={name: pin.function for name, pin in self.outputs.items()},
-            flip_flop=None
-            if register is None
-            else FlipFlopModel(
-                state=register.state,
-                inverted_state=register.inverted_state,
-                clocked_on=register.clocked_on,
-                next_state=register.next_state,
-                clear=register.clear,
-                preset=register.preset,
-            ),
-        )
-
-
-@dataclass(frozen=True)
-class FullAdderCell:
-    """A library cell that is a full adder, with either output possibly inverted."""
-
-    cell: Cell
-    inputs: tuple[str, str, str]
-    sum_pin: str
-    sum_inverted: bool
-    carry_pin: str
-    carry_inverted: bool
-
-
-@dataclass(frozen=True)
-class Technology:
-    """A cell library reduced to facts.
-
-    Attributes
-    ----------
-    name
-        Canonical name, as in `TECHNOLOGIES`, or what a user's Liberty file calls itself.
-    title, source, corner, licence, attribution
-        Provenance, for people.
-    dont_use
-        Shell patterns of cell names left out; part of the result, since areas move with it.
-    driver_cell, output_load_ff
-        What is assumed to drive every input port, and the load on every output port.
-    """
-
-    name: str
-    title: str
-    source: str
-    corner: str
-    licence: str
-    attribution: str
-    voltage_v: float
-    temperature_c: float
-    slew_lower_percent: float
-    slew_upper_percent: float
-    slew_derate: float
-    dont_use: tuple[str, ...]
-    driver_cell: str
-    output_load_ff: float
-    cells: dict[str, Cell] = field(repr=False)
-
-    @cached_property
-    def full_adder(self) -> FullAdderCell | None:
-        """The smallest full-adder cell, or None if the library has none."""
-        found: FullAdderCell | None = None
-        for cell in self.cells.values():
-            adder = _as_full_adder(cell)
-            if adder and (found is None or cell.area_um2 < found.cell.area_um2):
-                found = adder
-        return found
-
-    @cached_property
-    def inverter(self) -> Cell:
-        """The smallest inverter; the one with the least input capacitance among equals."""
-        return min(self._single_input(inverting=True), key=_size)
-
-    @property
-    def driver_arc(self) -> TimingArc:
-        """The arc of the cell that drives the input ports."""
-        (output,) = self.cells[self.driver_cell].outputs.values()
-        return next(iter(output.arcs.values()))
-
-    def models(self) -> dict[str, CellModel]:
-        """Logic of every cell by name."""
-        return {name: cell.model() for name, cell in self.cells.items()}
-
-    def _single_input(self, inverting: bool) -> list[Cell]:
-        cells = []
-        for cell in self.cells.values():
-            if len(cell.inputs) == 1 and len(cell.outputs) == 1 and cell.flip_flop is None:
-                (pin,), (output,) = cell.inputs, cell.outputs.values()
-                if output.function.truth_table((pin,)) == (0b01 if inverting else 0b10):
-                    cells.append(cell)
-        return cells
-
-    def buffers(self) -> list[Cell]:
-        """Buffers, smallest first."""
-        return sorted(self._single_input(inverting=False), key=_size)
-
-
-def _size(cell: Cell) -> tuple[float, float, str]:
-    return cell.area_um2, sum(p.capacitance_ff for p in cell.inputs.values()), cell.name
-
-
-# Truth tables over three inputs, bit k being the value for input bits k: a ^ b ^ c and majority.
-_SUM_TABLE = 0b10010110
-_CARRY_TABLE = 0b11101000
-
-
-def _as_full_adder(cell: Cell) -> FullAdderCell | None:
-    if len(cell.inputs) != 3 or len(cell.outputs) != 2 or cell.flip_flop is not None:
-        return None
-    a, b, c = cell.inputs
-    sums: dict[str, bool] = {}
-    carries: dict[str, bool] = {}
-    for name, pin in cell.outputs.items():
-        table = pin.function.truth_table((a, b, c))
-        for wanted, found in ((_SUM_TABLE, sums), (_CARRY_TABLE, carries)):
-            if table in (wanted, wanted ^ 0xFF):
-                found[name] = table != wanted
-    if len(sums) != 1 or len(carries) != 1:
-        return None
-    ((sum_pin, sum_inverted),) = sums.items()
-    ((carry_pin, carry_inverted),) = carries.items()
-    return FullAdderCell(cell, (a, b, c), sum_pin, sum_inverted, carry_pin, carry_inverted)
 
 
 def technology(name: str) -> Technology:

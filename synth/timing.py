@@ -8,7 +8,7 @@ Wires have no resistance and no capacitance; a net's load is the sum of the pins
 from dataclasses import dataclass
 
 from macsmith.sim.netlist_graph import Instance, Netlist, combinational_order
-from macsmith.synth.technology import Cell, LinearTiming, Technology
+from macsmith.synth.cells import Cell, LinearTiming, Technology
 
 __all__ = ["PathStep", "TimingReport", "analyse_timing", "net_loads_ff"]
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from macsmith.synth.cells import Technology
 from macsmith.synth.liberty import read_liberty
 from macsmith.synth.linear import technology_from_library
-from macsmith.synth.technology import Technology
 from tiny_library import MAC, TINY
 
 

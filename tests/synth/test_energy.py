@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from macsmith.sim.netlist import compile_netlist
 from macsmith.sim.netlist_graph import Netlist, netlist_from_json
+from macsmith.synth.cells import Technology
 from macsmith.synth.energy import ENERGY_METHOD, measure_energy
-from macsmith.synth.technology import Technology
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from macsmith.synth.cells import Technology
 from macsmith.synth.full_adder import FULL_ADDER, plan_full_adders
-from macsmith.synth.technology import Technology, technology
+from macsmith.synth.technology import technology
 
 
 def module(

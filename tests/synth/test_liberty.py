@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from macsmith.synth.cells import Technology
 from macsmith.synth.liberty import LibertyError, read_liberty
 from macsmith.synth.liberty_write import liberty_text
 from macsmith.synth.linear import technology_from_library
-from macsmith.synth.technology import Technology, dump_technology, load_technology
+from macsmith.synth.technology import dump_technology, load_technology
 from tiny_library import HEAD, TINY, gate
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from macsmith.sim.netlist import compile_netlist
 from macsmith.sim.tools import ToolError
+from macsmith.synth.cells import Technology
 from macsmith.synth.module_area import measure_module_areas
 from macsmith.synth.recipes import RECIPES, Recipe, recipe
 from macsmith.synth.synthesize import SynthesisResult, synthesize
-from macsmith.synth.technology import Technology, technology
+from macsmith.synth.technology import technology
 
 
 @pytest.fixture(scope="module", params=["asap7", "sky130", "ihp-sg13g2"])

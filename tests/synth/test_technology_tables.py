@@ -6,12 +6,7 @@ import pytest
 from macsmith.synth.liberty import read_liberty
 from macsmith.synth.linear import technology_from_library
 from macsmith.synth.make_tables import RECIPES, main, make_table
-from macsmith.synth.technology import (
-    DATA_FOLDER,
-    TECHNOLOGIES,
-    dump_technology,
-    technology,
-)
+from macsmith.synth.technology import DATA_FOLDER, TECHNOLOGIES, dump_technology, technology
 
 LIBERTY = Path(__file__).parents[2].parent / "shared" / "tech" / "liberty"
 FILES = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from macsmith.sim.netlist_graph import netlist_from_json
-from macsmith.synth.technology import Technology
+from macsmith.synth.cells import Technology
 from macsmith.synth.timing import analyse_timing, net_loads_ff
 
 # Arcs of the tiny library (ps, fF): delay = base + 0.5 slew + 10 load (base halved for a falling
