@@ -32,7 +32,7 @@ __all__ = ["Bin", "Coverage", "stimulus_coverage", "stream_bins", "unit_coverage
 #: Steps of the sums that are traced once all required events were met (the directed sums always
 #: are), and at most.
 TRACED_STEPS = 2000
-MOST_TRACED_STEPS = 60_000
+MOST_TRACED_STEPS = 20_000
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,10 @@ def _all_pairs(group: TileGroup) -> tuple[Codes, Codes]:
     return a.reshape(-1), b.reshape(-1)
 
 
-def _played_pairs(group: TileGroup) -> Iterator[tuple[int, int]]:
-    """All products of a group, one by one."""
-    a, b = _all_pairs(group)
-    yield from zip(a.tolist(), b.tolist(), strict=True)
+def _shuffled_pairs(a: Codes, b: Codes, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+    """Products one by one, in random order."""
+    for index in rng.permutation(len(a)):
+        yield int(a[index]), int(b[index])
 
 
 def _event_bins(config: MacConfig, met: dict[str, int]) -> Iterator[Bin]:
@@ -202,14 +202,10 @@ def _trace(stimulus: Stimulus, *, seed: int) -> dict[str, int]:
             for tile in range(group.tiles):
                 for row, column in group.focus[tile]:
                     trace_sum(group, tile, int(row), int(column))
-        if config.product is not None and group.steps == 1:
-            a, b = _all_pairs(group)
-            add(_product_events(config, zip(a.tolist(), b.tolist(), strict=True)))
     if config.product is not None:
-        pairs = (
-            pair for group in stimulus.groups if group.steps == 1 for pair in _played_pairs(group)
-        )
-        met.update(_product_events(config, pairs))
+        single = [_all_pairs(group) for group in stimulus.groups if group.steps == 1]
+        a, b = (np.concatenate([pair[side] for pair in single]) for side in (0, 1))
+        add(_product_events(config, _shuffled_pairs(a, b, rng)))
     traced = 0
     implementation = stimulus.design.implementation
     for position in rng.permutation(len(stimulus.order)):
@@ -287,7 +283,7 @@ def unit_coverage(stimulus: UnitStimulus, *, seed: int, quick: bool) -> list[Bin
     # a unit does not read a result
     wanted = {name for name in derived.required if not name.startswith("output: ")}
     if config.product is not None:
-        met.update(_product_events(config, zip(flat_a.tolist(), flat_b.tolist(), strict=True)))
+        met.update(_product_events(config, _shuffled_pairs(flat_a, flat_b, rng)))
     for index, vector in enumerate(np.concatenate((directed, others)).tolist()):
         if index >= len(directed) + TRACED_STEPS and (
             wanted <= met.keys() or index >= len(directed) + MOST_TRACED_STEPS

@@ -69,21 +69,24 @@ class _Derivation:
         else:
             self.excluded[event] = reason
 
+    def special_products(self) -> tuple[bool, bool]:
+        """Whether a product is sure to be NaN and infinite for some operands: because an operand
+        is (one that only overflows depends on the rounding and is left out)."""
+        bound, fmt = self.widths.product, self.config.product
+        if fmt is None:
+            return bound.has_nan, bound.has_infinity
+        assert isinstance(fmt, FloatFormat)
+        keeps_infinity = fmt.has_infinity and self.config.overflow_of(fmt) is Overflow.INFINITY
+        return bound.has_nan and fmt.has_nan, bound.has_infinity and keeps_infinity
+
     # -- products -----------------------------------------------------------------------------
     def products(self) -> None:
         """Special products, and the rounding of products where there is one."""
-        bound, fmt = self.widths.product, self.config.product
-        if fmt is not None:
-            assert isinstance(fmt, FloatFormat)
-        keeps_nan = fmt is None or fmt.has_nan
-        keeps_infinity = fmt is None or (
-            fmt.has_infinity and self.config.overflow_of(fmt) is Overflow.INFINITY
-        )
-        self.decide("product: NaN", bound.has_nan and keeps_nan, "no operand or product is NaN")
+        fmt = self.config.product
+        has_nan, has_infinity = self.special_products()
+        self.decide("product: NaN", has_nan, "no operand or product is NaN")
         for event in ("product: infinity", "product: -infinity"):
-            self.decide(
-                event, bound.has_infinity and keeps_infinity, "no operand or product is infinite"
-            )
+            self.decide(event, has_infinity, "no operand or product is infinite")
         if fmt is None or self.config.a.bits + self.config.b.bits > 16:
             return
         magnitudes = []
@@ -182,17 +185,12 @@ class _Derivation:
 
     def level(self, level: str, widths: PartialSumWidths, terms: _Terms | None) -> None:
         """All events of one accumulator."""
-        bound = self.widths.term
         fmt = widths.format
-        if fmt is None:
-            has_nan, has_infinity = widths.flag_bits > 0, widths.flag_bits == 2
-        else:
-            has_nan = fmt.has_nan and bound.has_nan
-            has_infinity = (
-                fmt.has_infinity
-                and self.config.overflow_of(fmt) is Overflow.INFINITY
-                and bound.has_infinity
-            )
+        has_nan, has_infinity = self.special_products()
+        if fmt is not None:
+            has_nan = has_nan and fmt.has_nan
+            is_kept = self.config.overflow_of(fmt) is Overflow.INFINITY
+            has_infinity = has_infinity and fmt.has_infinity and is_kept
         if level.startswith("outer"):
             # only what the inner sum is sure to show arrives
             has_nan = has_nan and "partial sum: NaN" in self.required

@@ -98,10 +98,16 @@ class SumTracer:
         self.config = config
         self.widths = mac_widths(config)
         self._kit = product_kit(config)
+        self._known_products: dict[Product, frozenset[str]] = {}
         self._known: dict[tuple[int, tuple[Product, ...], bool], tuple[int, frozenset[str]]] = {}
 
-    def product_events(self, product: Product) -> Iterator[str]:
+    def product_events(self, product: Product) -> frozenset[str]:
         """Names of what one product meets by itself."""
+        if product not in self._known_products:
+            self._known_products[product] = frozenset(self._new_product_events(product))
+        return self._known_products[product]
+
+    def _new_product_events(self, product: Product) -> Iterator[str]:
         value = self._kit.term(product).value
         if isinstance(value, Special):
             yield f"product: {_special_event(value)}"

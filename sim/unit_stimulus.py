@@ -126,7 +126,8 @@ def _partial_sums(
 def _operands(config: MacConfig, rng: np.random.Generator, *, quick: bool) -> tuple[Codes, Codes]:
     """Operand vectors: all pairs where there are few, corners, and random ones."""
     lanes = config.lanes
-    parts_a, parts_b = [], []
+    parts_a: list[Codes] = []
+    parts_b: list[Codes] = []
     if config.a.bits + config.b.bits <= EXHAUSTIVE_BITS:
         pairs = rng.permutation(1 << (config.a.bits + config.b.bits)).astype(np.uint32)
         if quick:
@@ -157,8 +158,8 @@ def _operands(config: MacConfig, rng: np.random.Generator, *, quick: bool) -> tu
     small = [1 << fmt.bits for fmt in (config.a, config.b) if fmt.bits <= ALL_CODES_BITS]
     for fmt, parts in ((config.a, parts_a), (config.b, parts_b)):
         if small:
-            codes = rng.permutation(max(small)) % (1 << fmt.bits)
-            filled = np.resize(codes, -(-len(codes) // lanes) * lanes)
+            every = rng.permutation(max(small)) % (1 << fmt.bits)
+            filled = np.resize(every, -(-len(every) // lanes) * lanes)
             parts.append(filled.reshape(-1, lanes).astype(np.uint32))
     count = 1000 if quick else 20000
     for fmt, parts in ((config.a, parts_a), (config.b, parts_b)):

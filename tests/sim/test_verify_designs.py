@@ -1,0 +1,175 @@
+"""Emitted designs under the whole check: they pass, and bugs planted in their parts are told."""
+
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+from macsmith.hw.emit import GeneratedDesign, generate
+from macsmith.model.config import parse_design
+from macsmith.sim.vectors import golden_vectors
+from macsmith.sim.verify import VerifyResult, verify, verify_sources
+from planting import Component, components, plant
+
+FULL = ["e4m3:e6m9/64"]
+QUICK = ["e5m2:exact:lanes4:stages2", "e2m1:e6m5/8:2x3", "e4m3xe3m2:e6m9/32:unit"]
+
+# every kind of component is in one of these
+PLANTED = ["e4m3:e6m9/16:stages2", "e5m2xint4:exact:lanes4", "int8:int20/8/e6m9", "e2m1:exact:2x2"]
+
+
+@pytest.fixture(scope="session")
+def emitted(tmp_path_factory: pytest.TempPathFactory) -> "Emitted":
+    return Emitted(tmp_path_factory.mktemp("emitted"))
+
+
+class Emitted:
+    """Designs, emitted once in a session."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.get = cache(self._generate)
+
+    def _generate(self, text: str) -> GeneratedDesign:
+        design = parse_design(text)
+        return generate(design, self._folder / design.id, vectors=golden_vectors(design))
+
+
+def check_planted(
+    generated: GeneratedDesign, component: Component, output: str, folder: Path, bit: int = 0
+) -> VerifyResult:
+    source = folder / generated.verilog.name
+    verilog = generated.verilog.read_text(encoding="utf-8")
+    source.write_text(plant(verilog, component, output, bit), encoding="utf-8")
+    return verify_sources(
+        generated.design,
+        [source],
+        folder / "verify",
+        quick=True,
+        manifest=generated.manifest,
+    )
+
+
+def assert_told(result: VerifyResult, what: str) -> None:
+    assert not result.passed, f"{what}: the planted bug passed"
+    wrong = [line for line in result.failures if "expected 0x" in line or "took no beat" in line]
+    wrong += [line for line in result.failures if "stall" in line or "results" in line]
+    assert wrong, f"{what}: no line tells a wrong result: {result.failures}"
+    assert all(
+        line.startswith(f"macsmith verify {result.design} --seed 1 --quick: ")
+        for line in result.failures
+    )
+
+
+@pytest.mark.parametrize("text", FULL)
+def test_design_passes_the_full_check(text: str, emitted: Emitted, tmp_path: Path) -> None:
+    design = parse_design(text)
+    result = verify(design, tmp_path, generated=emitted.get(text))
+    assert result.failures == ()
+    assert result.passed
+    assert result.vectors > 1 << 16
+    assert (tmp_path / design.id / "verify" / "result.json").exists()
+
+
+@pytest.mark.parametrize("text", QUICK)
+def test_design_passes_the_quick_check(text: str, emitted: Emitted, tmp_path: Path) -> None:
+    result = verify(parse_design(text), tmp_path, generated=emitted.get(text), quick=True)
+    assert result.failures == ()
+    assert result.passed
+    assert result.vectors > 500
+
+
+def test_verify_emits_the_design_itself(tmp_path: Path) -> None:
+    design = parse_design("e2m1:exact:lanes2")
+    assert verify(design, tmp_path, quick=True).passed
+    assert (tmp_path / design.id / "generate" / f"{design.id}.v").exists()
+
+
+@pytest.mark.parametrize(("text", "kind"), [("e4m3:e6m9/64", "round"), ("e4m3:e6m9/64", "decode")])
+def test_planted_bug_is_told(text: str, kind: str, emitted: Emitted, tmp_path: Path) -> None:
+    generated = emitted.get(text)
+    verilog = generated.verilog.read_text(encoding="utf-8")
+    chosen = next(
+        each for each in components(verilog, generated.design.id) if each.kind.startswith(kind)
+    )
+    output = max(chosen.outputs, key=lambda port: chosen.outputs[port])
+    assert_told(check_planted(generated, chosen, output, tmp_path), f"{chosen.name}.{output}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", PLANTED)
+def test_bug_in_every_component_is_told(text: str, emitted: Emitted, tmp_path: Path) -> None:
+    generated = emitted.get(text)
+    verilog = generated.verilog.read_text(encoding="utf-8")
+    tried = 0
+    missed = []
+    for component in components(verilog, generated.design.id):
+        for output in component.outputs:
+            result = check_planted(generated, component, output, tmp_path)
+            tried += 1
+            if result.passed:
+                missed.append(f"{component.name}.{output}")
+            else:
+                assert_told(result, f"{component.name}.{output}")
+            shutil.rmtree(tmp_path / "verify")
+    assert tried >= 6
+    assert missed == []
+
+
+# what is wrong with the top module: a text of the emitted Verilog and what it becomes
+TOP_BUGS = {
+    "ready while a result waits": (r"assign i_ready = .*;", "assign i_ready = 1'b1;"),
+    "never valid": (r"assign i_ready = .*;", "assign i_ready = 1'b0;"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", TOP_BUGS)
+def test_bug_of_the_stream_is_told(bug: str, emitted: Emitted, tmp_path: Path) -> None:
+    generated = emitted.get("e4m3:e6m9/64")
+    pattern, replacement = TOP_BUGS[bug]
+    verilog = generated.verilog.read_text(encoding="utf-8")
+    changed, count = re.subn(pattern, replacement, verilog, count=1)
+    assert count == 1
+    source = tmp_path / generated.verilog.name
+    source.write_text(changed, encoding="utf-8")
+    result = verify_sources(generated.design, [source], tmp_path / "verify", quick=True)
+    assert not result.passed
+    assert result.failures
+
+
+def run_icarus(generated: GeneratedDesign, folder: Path) -> subprocess.CompletedProcess[str]:
+    for path in generated.files:
+        shutil.copy(path, folder)
+    sources = sorted(str(path) for path in folder.glob("*.v"))
+    subprocess.run(["iverilog", "-g2005", "-o", "tb", *sources], cwd=folder, check=True)
+    return subprocess.run(["vvp", "tb"], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@pytest.mark.parametrize("text", ["e4m3:e6m9/64", *QUICK])
+def test_plain_bench_passes_and_fails_under_icarus(
+    text: str, emitted: Emitted, tmp_path: Path
+) -> None:
+    generated = emitted.get(text)
+    right = run_icarus(generated, tmp_path)
+    assert right.returncode == 0
+    assert "PASS" in right.stdout
+    verilog = generated.verilog.read_text(encoding="utf-8")
+    chosen = components(verilog, generated.design.id)[0]
+    source = tmp_path / generated.verilog.name
+    wrong_folder = tmp_path / "wrong"
+    wrong_folder.mkdir()
+    for path in generated.files:
+        shutil.copy(path, wrong_folder)
+    output = max(chosen.outputs, key=lambda port: chosen.outputs[port])
+    (wrong_folder / source.name).write_text(plant(verilog, chosen, output), encoding="utf-8")
+    sources = sorted(str(path) for path in wrong_folder.glob("*.v"))
+    subprocess.run(["iverilog", "-g2005", "-o", "tb", *sources], cwd=wrong_folder, check=True)
+    wrong = subprocess.run(
+        ["vvp", "tb"], cwd=wrong_folder, capture_output=True, text=True, check=False
+    )
+    assert "PASS" not in wrong.stdout
+    assert wrong.returncode != 0
