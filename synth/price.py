@@ -87,10 +87,9 @@ def price(
     waveforms
         Operands for the energy: for every input port but the clock an array
         ``[cycles, streams]`` (see `CompiledNetlist.simulate`). With them every netlist on the front
-        is also compared with the Verilog, output by output, from `first_counted_cycle` on (the
-        data of a stream while it is valid); of
-        fronts with more than `LARGE_NETLIST` cells only the one of the record's figures. Without
-        waveforms the record has no energy.
+        is also compared with the Verilog, output by output, from `first_counted_cycle` on; of
+        netlists with more than `LARGE_NETLIST` cells only the one of the record's figures.
+        Without waveforms the record has no energy.
     macs_per_cycle
         Multiply-accumulates per counted cycle, on average over the waveforms.
     first_counted_cycle
@@ -118,6 +117,8 @@ def price(
         Yosys or ABC failed.
     MismatchError
         A mapped netlist computes something else than the Verilog.
+    KeyError
+        `valid_ports` names a port that is no output.
     """
     verilog_files = [Path(verilog)] if isinstance(verilog, str | Path) else list(verilog)
     if isinstance(tech, str):
@@ -206,18 +207,13 @@ def _compare(
     first: int,
     valid_ports: Mapping[str, str],
 ) -> int:
-    """Number of output values compared; raises on the first difference.
-
-    The data of a stream (``o_data``) count only while it is valid (``o_valid``): before the first
-    result they show registers that nothing has loaded yet.
-    """
+    """Number of output values compared; raises on the first difference."""
     compared = 0
     for port, wanted in reference.items():
         got = outputs[port][first:]
         meant = np.ones(wanted[first:].shape[:2], dtype=np.bool_)
-        valid = reference.get(port.removesuffix("_data") + "_valid")
-        if port.endswith("_data") and valid is not None:
-            meant = valid[first:] == 1
+        if port in valid_ports:
+            meant = reference[valid_ports[port]][first:] == 1
         unequal = got != wanted[first:]
         differs = np.argwhere((unequal.any(axis=2) if unequal.ndim == 3 else unequal) & meant)
         compared += int(meant.sum())
@@ -237,8 +233,8 @@ def _compare(
 
 
 def _hex(value: Any) -> str:
-    words = np.atleast_1d(np.asarray(value))
-    return "0x" + "".join(f"{int(word) & (2**64 - 1):x}" for word in reversed(words))
+    words = [int(word) & (2**64 - 1) for word in np.atleast_1d(np.asarray(value)).tolist()]
+    return hex(sum(word << 64 * place for place, word in enumerate(words)))
 
 
 def _chosen(result: SynthesisResult) -> MappedDesign:

@@ -121,3 +121,39 @@ def test_resolving(liberty_file: Path, tmp_path: Path) -> None:
         resolve_technology("n5")
     with pytest.raises(LibertyError, match=r"none\.lib: cannot be read"):
         resolve_technology("mine", [tmp_path / "none.lib"])
+
+
+REGISTERED = """
+module registered (input clk, input rst, input [3:0] d, output reg valid, output reg [3:0] q);
+  always @(posedge clk) begin
+    valid <= !rst && (valid || d == 4'd15);
+    if (d == 4'd15) q <= d;
+  end
+endmodule
+"""
+
+
+def test_data_that_mean_nothing_yet_are_not_compared(tmp_path: Path) -> None:
+    """A register without reset shows different things until it is first loaded."""
+    source = tmp_path / "registered.v"
+    source.write_text(REGISTERED)
+    d = np.full((10, 1), 3)
+    d[6] = 15
+    waves = {"rst": np.array([[1], *[[0]] * 9]), "d": d}
+
+    def run(valid_ports: dict[str, str] | None) -> dict[str, Any]:
+        return price(
+            source,
+            "registered",
+            "asap7",
+            build_dir=tmp_path,
+            waveforms=waves,
+            first_counted_cycle=1,
+            valid_ports=valid_ports,
+            recipes=[Recipe("smallest", fold_inverters=True)],
+        )
+
+    # valid in cycles 1 to 9; q only in cycles 7 to 9
+    assert run({"q": "valid"})["netlist_outputs_compared"] == 9 + 3
+    with pytest.raises(MismatchError, match=r"output q in cycle 1 of stream 0 is 0xf, must be 0x0"):
+        run(None)
