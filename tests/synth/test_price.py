@@ -150,7 +150,7 @@ def test_data_that_mean_nothing_yet_are_not_compared(tmp_path: Path) -> None:
             waveforms=waves,
             first_counted_cycle=1,
             valid_ports=valid_ports,
-            recipes=[Recipe("smallest", fold_inverters=True)],
+            recipes=[Recipe("smallest")],
         )
 
     # valid in cycles 1 to 9; q only in cycles 7 to 9
