@@ -1,0 +1,426 @@
+"""The verbs of the command line: each is a thin layer over a function of the Python API.
+
+Imports stand inside the verbs: ``macsmith --help`` must not wait for NumPy.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from macsmith.model.config import Design
+
+__all__ = ["EXIT_NO", "app"]
+
+#: Exit code of a verb that did its work and has to answer no.
+EXIT_NO = 1
+
+# A paragraph that begins with \b is shown as it stands.
+_EPILOG = """\
+\b
+A design is a text, A[xB]:ACCUMULATOR[:OPTION...], or a .toml file with one:
+  e4m3:exact                 products of two E4M3, summed without any rounding
+  e4m3xe5m2:e6m9/64          rounded to 1-6-9 after each addition, chunks of 64
+  int8:int32:16x16:stages1   a 16x16 systolic array, one pipeline stage
+  e2m1:exact:lanes32:unit    32 products a step, only the arithmetic
+
+\b
+Start here:
+  macsmith doctor                        are all tools there?
+  macsmith formats e4m3                  what a format can say
+  macsmith generate e4m3:e6m9/64 -o rtl  its Verilog, with a bench to check it
+  macsmith verify e4m3:e6m9/64           against the golden model, bit by bit
+  macsmith synth e4m3:e6m9/64            area, delay, energy in a 7 nm library
+  macsmith accuracy g2p e4m3:e6m9/64     a network computed in this arithmetic
+  macsmith explore                       all of it for many designs: a report
+
+Every verb takes --json and shows examples with --help.
+"""
+
+app = typer.Typer(
+    name="macsmith",
+    help="Hardware for sums of products in any small number format: generate it, check it bit "
+    "for bit, price it, and see what the arithmetic does to a real network.",
+    epilog=_EPILOG,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+DesignArgument = Annotated[
+    str, typer.Argument(metavar="DESIGN", help="Design text, or a .toml file with one design.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")
+]
+BuildDirOption = Annotated[
+    Path,
+    typer.Option("--build-dir", metavar="DIR", help="Where artefacts go: DIR/<design id>/<verb>/."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+
+_BUILD_DIR = Path("build")
+
+
+def _help(summary: str, *examples: str) -> str:
+    """Help of a verb: what it does, then examples as they are typed."""
+    return "\n".join([summary, "", "\b", "Examples:", *(f"  {example}" for example in examples)])
+
+
+@app.callback()
+def _common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="On an error, show where in the code it arose.")
+    ] = False,
+) -> None:
+    if traceback:
+        os.environ["MACSMITH_TRACEBACK"] = "1"
+    if version:
+        import importlib.metadata
+
+        print(f"macsmith {importlib.metadata.version('macsmith')}")
+        raise typer.Exit
+
+
+def _read_design(argument: str) -> Design:
+    """The one design that an argument names: a design text, or a TOML file."""
+    from macsmith.model.config import load_designs, parse_design
+
+    if not argument.endswith(".toml"):
+        return parse_design(argument)
+    designs = load_designs(Path(argument))
+    if len(designs) != 1:
+        raise ValueError(
+            f"{argument}: must hold one design, not {len(designs)}: use `macsmith explore`"
+        )
+    return designs[0]
+
+
+def _finish(result: dict[str, Any], as_json: bool, text: str) -> None:
+    from macsmith.console import print_json
+
+    if as_json:
+        print_json(result)
+    else:
+        print(text)
+
+
+# -- verbs ----------------------------------------------------------------------------------------
+
+
+@app.command(
+    short_help="Number formats: the list, or one with its values.",
+    help=_help(
+        "List the named formats, or show one: its properties and a drawing of its values.",
+        "macsmith formats",
+        "macsmith formats e4m3",
+        "macsmith formats e6m9ns --plot e6m9ns.png",
+    ),
+)
+def formats(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Any eXmY, intN, uintN, or a name of the list."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.png", help="Also draw the values here.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    from macsmith.format_pages import format_page, formats_page
+
+    if name is None and plot is not None:
+        raise ValueError("--plot draws one format: name it")
+    page = formats_page() if name is None else format_page(name, plot)
+    _finish(page.document, as_json, page.text)
+
+
+@app.command(
+    short_help="Verilog, manifest, vectors and a bench.",
+    help=_help(
+        "Write Verilog with its manifest, FuseSoC core file, golden vectors and a plain-Verilog "
+        "bench.",
+        "macsmith generate e4m3:exact",
+        "macsmith generate e4m3xe5m2:e6m9/64:lanes4 -o rtl",
+        "macsmith generate int8:int32:16x16 --json",
+    ),
+)
+def generate(
+    design: DesignArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Put the files here instead."),
+    ] = None,
+    build_dir: BuildDirOption = _BUILD_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    from macsmith.console import fields, only_results_on_stdout
+
+    parsed = _read_design(design)
+    with only_results_on_stdout():
+        from macsmith.reports import stages
+
+        generated = stages.generate(parsed, output, build_dir=build_dir)
+        result = stages.generated_files(generated)
+    shown = {key: result[key] for key in ("design", "directory", "latency_cycles", "files")}
+    _finish(result, as_json, fields(shown))
+
+
+@app.command(
+    short_help="Check the Verilog against the golden model.",
+    help=_help(
+        "Check the emitted Verilog against the golden model: cocotb on Verilator, every operand "
+        "pair up to 16 bits together, directed corners and seeded random beyond, with coverage.",
+        "macsmith verify e4m3:exact",
+        "macsmith verify e4m3xe5m2:e6m9/64 --seed 7",
+        "macsmith verify int8:int32:4x4 --quick --json",
+    ),
+)
+def verify(
+    design: DesignArgument,
+    seed: SeedOption = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer vectors; the result says so.")
+    ] = False,
+    build_dir: BuildDirOption = _BUILD_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    from macsmith.console import columns, only_results_on_stdout
+
+    parsed = _read_design(design)
+    with only_results_on_stdout():
+        from macsmith.reports import stages
+
+        outcome = stages.verify(parsed, build_dir, seed=seed, quick=quick)
+    result = outcome.to_dict() | {"directory": str(outcome.directory)}
+    rows = [
+        ("ok" if check.passed else "FAILED", check.count, check.name, check.detail)
+        for check in outcome.checks
+    ]
+    lines = [
+        f"{outcome.design}, seed {seed}: {'PASSED' if outcome.passed else 'FAILED'}",
+        columns(("", "count", "check", ""), rows),
+        *outcome.failures[:10],
+        f"log and bench: {outcome.directory}",
+    ]
+    _finish(result, as_json, "\n".join(lines))
+    if not result["passed"]:
+        raise typer.Exit(EXIT_NO)
+
+
+@app.command(
+    short_help="Area, delay and energy, or LUTs.",
+    help=_help(
+        "Price a design: area, delay and energy in a standard-cell library, or LUTs, carries and "
+        "flip-flops of an FPGA family. Several recipes are run and the front is kept.",
+        "macsmith synth e4m3:exact",
+        "macsmith synth e4m3:e6m9:unit --tech sky130",
+        "macsmith synth int8:int32 --liberty my_tt.lib my_ff.lib.gz",
+        "macsmith synth e4m3:exact --tech ice40 --json",
+    ),
+)
+def synth(
+    design: DesignArgument,
+    tech: Annotated[
+        str | None,
+        typer.Option(
+            "--tech",
+            metavar="NAME",
+            help="asap7 (the default), sky130, ihp-sg13g2, ice40, ecp5 or xilinx7.",
+        ),
+    ] = None,
+    liberty: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--liberty", metavar="FILE...", help="Your own Liberty files instead, .gz too."
+        ),
+    ] = None,
+    operands: Annotated[
+        str,
+        typer.Option(
+            "--operands", metavar="TASK", help="Whose operands drive the energy figure, or none."
+        ),
+    ] = "smollm2",
+    seed: SeedOption = 0,
+    build_dir: BuildDirOption = _BUILD_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    from macsmith.console import only_results_on_stdout
+
+    parsed = _read_design(design)
+    with only_results_on_stdout():
+        from macsmith.reports import stages
+
+        result = stages.synthesize(
+            parsed,
+            tech,
+            build_dir,
+            liberty=liberty or [],
+            operands=None if operands == "none" else operands,
+            seed=seed,
+        )
+    _finish(result, as_json, _price_text(result))
+
+
+def _price_text(result: dict[str, Any]) -> str:
+    """A price for people: the chosen netlist's figures, then the front of all recipes."""
+    from macsmith.console import columns, fields
+
+    text = fields({k: v for k, v in result.items() if k != "front" and not isinstance(v, dict)})
+    front = result.get("front")
+    if not front:
+        return text
+    known = ("recipe", "area_um2", "delay_ps", "energy_pj_per_mac", "flip_flops", "cells")
+    heads = [head for head in known if head in front[0]]
+    rows = [[entry.get(head) for head in heads] for entry in front]
+    return f"{text}\n\nfront of area and delay over all recipes\n{columns(heads, rows)}"
+
+
+@app.command(
+    short_help="A real network in this arithmetic.",
+    help=_help(
+        "Compute a real network in a design's arithmetic and compare it with the unquantised one. "
+        "Operand A holds activations, B weights.",
+        "macsmith accuracy g2p e4m3:exact",
+        "macsmith accuracy smollm2 e4m3xe5m2:exact --scaling tensor",
+        "macsmith accuracy smollm2 e4m3:e6m5/64 --accumulation bit-exact --tokens 256",
+    ),
+)
+def accuracy(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="smollm2 or g2p.")],
+    design: DesignArgument,
+    scaling: Annotated[
+        str, typer.Option("--scaling", help="How operands are scaled to their formats.")
+    ] = "row",
+    accumulation: Annotated[
+        str,
+        typer.Option("--accumulation", help="exact, or bit-exact: the design's own accumulator."),
+    ] = "exact",
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", min=1, help="Size of the sample (words for g2p).")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Selects the sample.")] = 0,
+    build_dir: BuildDirOption = _BUILD_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    from macsmith.console import fields, only_results_on_stdout
+    from macsmith.reports.progress import progress_line
+
+    parsed = _read_design(design)
+    with only_results_on_stdout(), progress_line(f"accuracy {task}") as progress:
+        from macsmith.reports import stages
+
+        result = stages.accuracy(
+            task,
+            parsed,
+            build_dir,
+            scaling=scaling,
+            accumulation=accumulation,
+            tokens=tokens,
+            seed=seed,
+            progress=progress,
+        )
+    _finish(result, as_json, fields(result))
+
+
+@app.command(
+    short_help="All of it over a sweep of designs: a report.",
+    help=_help(
+        "Generate, verify, price and rate every design of a sweep, and write the report: a page "
+        "with Pareto fronts, a picture, and all rows as CSV and Parquet. Results are kept as they "
+        "come: after an interrupt the same command goes on, and a second run computes nothing.",
+        "macsmith explore",
+        "macsmith explore chunks.toml -o build/chunks --jobs 4",
+        "macsmith explore chunks.toml --tech asap7 --tech sky130 --json",
+    ),
+)
+def explore(
+    sweep: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[SWEEP.toml]", help="What to explore; the built-in sweep if absent."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Report folder. [default: BUILD/report]"
+        ),
+    ] = None,
+    tech: Annotated[
+        list[str] | None,
+        typer.Option("--tech", metavar="NAME", help="Instead of the sweep's; may be repeated."),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", metavar="TASK", help="Instead of the sweep's; may be repeated."),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at once.")] = 2,
+    build_dir: BuildDirOption = _BUILD_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    from dataclasses import replace
+
+    from macsmith.console import only_results_on_stdout
+    from macsmith.reports.sweep import default_sweep_path, load_sweep
+
+    chosen = load_sweep(sweep or default_sweep_path())
+    if tech:
+        chosen = replace(chosen, technologies=tuple(dict.fromkeys(tech)))
+    if task:
+        chosen = replace(chosen, tasks=tuple(dict.fromkeys(task)))
+    with only_results_on_stdout():
+        from macsmith.reports.explore import explore as run
+
+        try:
+            result = run(chosen, build_dir, report_dir=output, jobs=jobs)
+        except KeyboardInterrupt as interrupt:
+            # typer would swallow the message, which says what is kept
+            raise RuntimeError(str(interrupt) or "interrupted") from None
+    _finish(result.to_dict(), as_json, result.summary)
+    if result.failed_points:
+        raise typer.Exit(EXIT_NO)
+
+
+@app.command(
+    short_help="Which tools are there, how to get the others.",
+    help=_help(
+        "Tell which tools are there, in which versions, and how to get the missing ones.",
+        "macsmith doctor",
+        "macsmith doctor --json",
+    ),
+)
+def doctor(as_json: JsonOption = False) -> None:
+    from dataclasses import asdict
+
+    from macsmith.console import columns
+    from macsmith.doctor import examine, how_to_get
+
+    findings = examine()
+    ways = how_to_get(findings)
+    is_ready = all(finding.is_usable for finding in findings if finding.required)
+    rows = [
+        (
+            finding.name,
+            finding.version,
+            "ok" if finding.is_usable else ("MISSING" if finding.required else "optional"),
+            finding.purpose if finding.is_usable else f"{finding.purpose}: {finding.problem}",
+        )
+        for finding in findings
+    ]
+    text = columns(("tool", "version", "", "needed for"), rows)
+    if ways:
+        text += "\n\nHow to get what is missing:\n" + "\n".join(f"  {way}" for way in ways)
+    result = {
+        "ready": is_ready,
+        "tools": [asdict(finding) for finding in findings],
+        "how_to_get": ways,
+    }
+    _finish(result, as_json, text)
+    if not is_ready:
+        raise typer.Exit(EXIT_NO)
