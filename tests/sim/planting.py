@@ -11,17 +11,19 @@ from dataclasses import dataclass
 __all__ = ["Component", "components", "plant"]
 
 _MODULE = re.compile(r"^module (\w+)\((.*?)\);\n(.*?)^endmodule", re.MULTILINE | re.DOTALL)
-_PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);", re.MULTILINE)
+_PORT = re.compile(r"^  (input|output)( signed)? (?:\[(\d+):0\] )?(\w+);", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Component:
-    """A module of a design: `kind` is its name without the design's id and without numbers."""
+    """A module of a design: `kind` is its name without the design's id and without numbers;
+    `signed` are the ports declared so."""
 
     name: str
     kind: str
     inputs: dict[str, int]
     outputs: dict[str, int]
+    signed: frozenset[str]
 
 
 def components(verilog: str, design_id: str) -> list[Component]:
@@ -32,10 +34,11 @@ def components(verilog: str, design_id: str) -> list[Component]:
             continue
         inputs: dict[str, int] = {}
         outputs: dict[str, int] = {}
-        for direction, top, port in _PORT.findall(body):
+        signed = frozenset(port for _, sign, _, port in _PORT.findall(body) if sign)
+        for direction, _, top, port in _PORT.findall(body):
             (inputs if direction == "input" else outputs)[port] = int(top or 0) + 1
         kind = re.sub(r"_(\d+x?|\d+x\d+|e\d+m\d+\w*|to|for)(?=_|$)", "", name[len(design_id) + 1 :])
-        found.append(Component(name, kind, inputs, outputs))
+        found.append(Component(name, kind, inputs, outputs, signed))
     return found
 
 
@@ -57,7 +60,7 @@ def plant(verilog: str, component: Component, output: str, bit: int = 0) -> str:
     bits = _input_bits(component)
     parities = [" ^ ".join(bits[start::2]) or "1'b0" for start in (0, 1)]
     declarations = [
-        f"  {direction} [{width - 1}:0] {port};" if width > 1 else f"  {direction} {port};"
+        f"  {direction}{' signed' * (port in component.signed)} [{width - 1}:0] {port};"
         for direction, ports in (("input", component.inputs), ("output", component.outputs))
         for port, width in ports.items()
     ]
