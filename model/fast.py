@@ -316,10 +316,13 @@ def _encode_sums(config: MacConfig, sums: Values) -> npt.NDArray[np.uint64]:
         if wraps(last.accumulator):
             sums = _wrap(sums, last)
         return encode(fmt, sums, config.rounding, config.overflow_of(fmt)).astype(np.uint64)
-    integers = np.ldexp(sums, -last.lsb_exponent).astype(np.int64).view(np.uint64)
-    if last.bits < 64:
-        integers &= np.uint64((1 << last.bits) - 1)
-    return integers
+    integers = np.ldexp(sums, -last.lsb_exponent).astype(np.int64)
+    # a register wider than the sums: its upper words are copies of the sign
+    words = [integers] + [integers >> 63] * ((last.bits - 1) // 64)
+    registers = np.stack(words, axis=-1).view(np.uint64)
+    if unused := -last.bits % 64:
+        registers[..., -1] &= np.uint64((1 << (64 - unused)) - 1)
+    return _squeeze_words(registers)
 
 
 def _matmul_general(

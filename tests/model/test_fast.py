@@ -403,6 +403,15 @@ def test_wide_raw_results() -> None:
     assert as_integers(got, bits) == golden.matmul(config, a.tolist(), b.tolist())[0]
 
 
+@pytest.mark.parametrize("bits", [63, 64, 65, 128, 130])
+def test_small_sums_in_wide_registers(bits: int) -> None:
+    for overflow in ("wrap", "clip"):
+        config = parse_design(f"int4xint8:int{bits}:{overflow}").mac
+        draw = Drawer(bits)
+        a, b = draw.codes(config.a, (4, 8)), draw.codes(config.b, (8, 4))
+        assert check_matmul(config, a, b) == 128
+
+
 # -- errors -----------------------------------------------------------------------------------
 
 
