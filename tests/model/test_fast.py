@@ -359,6 +359,24 @@ def test_tiles_as_wide_integers(text: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert checked == 2 * 37 * length * 73
 
 
+def test_random_tiles_as_wide_integers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random designs again, more and larger, wherever the general path was not taken anyway."""
+    draw = Drawer(21)
+    plan = fast._plan
+    checked = 0
+    while checked < 20_000_000:
+        length = draw.random.choice([8, 64, 256])
+        config = draw.config(length)
+        if plan(config, length).engine is Engine.GENERAL:
+            continue
+        a, b = draw.codes(config.a, (9, length)), draw.codes(config.b, (length, 33))
+        monkeypatch.setattr(fast, "_plan", plan)
+        results = fast.matmul(config, a, b)
+        monkeypatch.setattr(fast, "_plan", lambda *_: fast.Plan(Engine.GENERAL))
+        assert (fast.matmul(config, a, b) == results).all(), (config, plan(config, length))
+        checked += a.size * b.shape[1]
+
+
 def test_thin_products_are_turned(monkeypatch: pytest.MonkeyPatch) -> None:
     remember(monkeypatch)
     draw = Drawer(2)
