@@ -1,8 +1,9 @@
 """Bit heap: bits of any weight are summed by full adders and one carry-propagate at the end.
 
 Three bits of one weight become a sum bit and a carry bit of the next weight until no weight has
-more than two (Dadda's order: in each round only as many adders as bring every column below the
-next of 2, 3, 4, 6, 9, 13, ...). Constants are added up beforehand; they cost bits only where the
+more than two, in Dadda's order: in each round only as many adders as bring every column below the
+next of 2, 3, 4, 6, 9, 13, ... Where a half adder would do and there are three bits, a full adder is
+used: it costs little more and takes another bit away. Constants are added up beforehand; they cost bits only where the
 total has ones.
 
 Source of the order: L. Dadda, Some schemes for parallel multipliers, Alta Frequenza 34, 1965.
@@ -83,7 +84,7 @@ class BitHeap:
         tallest = max(map(len, columns))
         while heights[-1] < tallest:
             heights.append(heights[-1] * 3 // 2)
-        count = halves = 0
+        count = 0
         for limit in reversed(heights[:-1]):
             carries: list[Value] = []
             for weight in range(self.width):
@@ -92,25 +93,26 @@ class BitHeap:
                 kept_for_later, carries = carries, []
                 excess = len(column) + len(kept_for_later) - limit
                 while excess > 0:
-                    if excess == 1:
-                        a, b = column.pop(0), column.pop(0)
-                        half_sum = Signal(name=f"{self.name}_half_{halves}_sum")
-                        half_carry = Signal(name=f"{self.name}_half_{halves}_carry")
-                        halves += 1
-                        self.m.d.comb += [half_sum.eq(a ^ b), half_carry.eq(a & b)]
-                        column.append(half_sum)
-                        carries.append(half_carry)
-                        excess -= 1
-                    else:
-                        a, b, c = column.pop(0), column.pop(0), column.pop(0)
+                    a, b = column.pop(0), column.pop(0)
+                    if column:
                         total, carry = full_adder(
-                            self.m, self.platform, f"{self.name}_{count}", a, b, c
+                            self.m, self.platform, f"{self.name}_{count}", a, b, column.pop(0)
                         )
-                        count += 1
-                        column.append(total)
-                        carries.append(carry)
                         excess -= 2
+                    else:
+                        # the third bit is a carry of this round, which must not ripple on
+                        total, carry = self._half_adder(f"{self.name}_half_{count}", a, b)
+                        excess -= 1
+                    count += 1
+                    column.append(total)
+                    carries.append(carry)
                 column.extend(kept_for_later)
+
+    def _half_adder(self, name: str, a: Value, b: Value) -> tuple[Value, Value]:
+        total = Signal(name=f"{name}_sum")
+        carry = Signal(name=f"{name}_carry")
+        self.m.d.comb += [total.eq(a ^ b), carry.eq(a & b)]
+        return total, carry
 
     def sum(self) -> Value:
         """Sum of all that was added, `width` bits. The heap is used up by this."""

@@ -10,7 +10,7 @@ from macsmith.hw.decode import Decode
 from macsmith.hw.multiply import Multiply
 from macsmith.hw.pipeline import Cuts, delay
 from macsmith.hw.round_term import RoundTerm
-from macsmith.hw.shift import shift_left
+from macsmith.hw.shift import place_at
 from macsmith.hw.terms import Term, TermShape, rounded_product_shape
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat
@@ -177,17 +177,25 @@ class FixedTerm(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         shape = self.shape
-        # exponents run from 0 in the shifter; constant low bits of the word fall away
         dropped = self.lsb_exponent - shape.lsb_exponent
-        magnitude = shift_left(
-            m, "shift", self.term_significand, self.term_exponent, shape.max_exponent
-        )
-        if dropped >= 0:
-            magnitude = magnitude[dropped:]
-        else:
+        if dropped < 0:
             raise ValueError(f"fixed term: the unit must be at least 2**{shape.lsb_exponent}")
-        bits = len(self.number)
-        m.d.comb += self.number.eq(magnitude[:bits] ^ self.term_sign.replicate(bits))
+        # inverted while it is narrow; then the sign fills all places around it
+        inverted = Signal(shape.significand_bits, name="inverted")
+        m.d.comb += inverted.eq(
+            self.term_significand ^ self.term_sign.replicate(shape.significand_bits)
+        )
+        m.d.comb += self.number.eq(
+            place_at(
+                m,
+                "place",
+                inverted,
+                self.term_exponent,
+                range(shape.min_exponent, shape.max_exponent + 1),
+                range(dropped, dropped + len(self.number)),
+                self.term_sign,
+            )
+        )
         return m
 
 
