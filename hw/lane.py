@@ -153,6 +153,7 @@ class FixedTerm(Block):
     Members
     -------
     term_sign, term_significand, term_exponent : In
+        Of a number: an exponent out of the shape's range needs sign and significand 0.
     number : Out(bits)
         The magnitude, all its bits inverted if the sign is 1: one less than the negative number.
     """

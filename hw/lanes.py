@@ -11,7 +11,7 @@ from macsmith.hw.heap import BitHeap
 from macsmith.hw.lane import FixedTerm, Lane, fixed_term_bits
 from macsmith.hw.pipeline import Cuts, delay
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import IntFormat
+from macsmith.model.formats import FloatFormat, FloatSpecials, IntFormat
 from macsmith.model.widths import mac_widths
 
 __all__ = [
@@ -131,6 +131,10 @@ def add_lanes(
     """
     if is_integer_product(config):
         return _add_integers(m, config, cuts, a, b, enable, heap, weight)
+    formats = (config.a, config.b) if config.product is None else (config.product,)
+    masks_signs = any(
+        isinstance(fmt, FloatFormat) and fmt.specials is FloatSpecials.IEEE for fmt in formats
+    )
     numbers: list[Value] = []
     signs: list[Value] = []
     nans: list[Value] = []
@@ -143,24 +147,28 @@ def add_lanes(
         fixed = FixedTerm(lane.shape, unit, fixed_term_bits(config))
         place(m, platform, f"fixed_term_{index}", fixed)
         term = lane.term
+        # a special term counts as +0; its exponent may be beyond those of numbers
+        sign = Signal(name=f"sign_of_number_{index}")
+        m.d.comb += sign.eq(term.sign & ~term.is_special if masks_signs else term.sign)
         m.d.comb += [
             lane.a.eq(a.word_select(index, config.a.bits)),
             lane.b.eq(b.word_select(index, config.b.bits)),
-            fixed.term_sign.eq(term.sign),
+            fixed.term_sign.eq(sign),
             fixed.term_significand.eq(term.significand),
             fixed.term_exponent.eq(term.exponent),
         ]
         if lane.is_clocked:
             m.d.comb += lane.enable.eq(enable)
         numbers.append(delay(m, f"number_{index}", fixed.number, cuts.term, enable))
-        sign = delay(m, f"sign_{index}", term.sign, cuts.term, enable)
-        signs.append(sign)
+        signs.append(delay(m, f"sign_{index}", sign, cuts.term, enable))
         if lane.shape.has_nan:
             nans.append(delay(m, f"is_nan_{index}", term.is_nan, cuts.term, enable))
         if lane.shape.has_infinity:
-            infinity = delay(m, f"is_infinity_{index}", term.is_infinity, cuts.term, enable)
-            positive.append(infinity & ~sign)
-            negative.append(infinity & sign)
+            for name, found, infinity in (
+                ("positive", positive, term.is_infinity & ~term.sign),
+                ("negative", negative, term.is_infinity & term.sign),
+            ):
+                found.append(delay(m, f"is_{name}_{index}", infinity, cuts.term, enable))
     add_ones_complements(m, platform, heap, numbers, signs, weight)
     return LaneFacts(
         ~Cat(*signs).any(),

@@ -145,16 +145,18 @@ class OuterStep(Block):
         bits = max(self._term_bits(source), 1)
         fixed = FixedTerm(term.shape, self.outer.lsb_exponent, bits)
         place(m, platform, "fix_chunk", fixed)
-        significand = term.significand
+        # a special chunk counts as +0
+        sign, significand = term.sign, term.significand
         if term.shape.has_specials:
+            sign = sign & ~term.is_special
             significand = significand & (~term.is_special).replicate(len(significand))
         m.d.comb += [
             decode.code.eq(self.chunk),
-            fixed.term_sign.eq(term.sign),
+            fixed.term_sign.eq(sign),
             fixed.term_significand.eq(significand),
             fixed.term_exponent.eq(term.exponent),
         ]
-        add_ones_complements(m, platform, heap, [fixed.number], [term.sign])
+        add_ones_complements(m, platform, heap, [fixed.number], [sign])
         if self.outer.flag_bits < 2:
             return (term.is_nan | term.is_infinity)[: self.outer.flag_bits]
         return Cat(
