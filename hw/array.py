@@ -22,7 +22,8 @@ from amaranth.lib.wiring import In, Out
 
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
-from macsmith.hw.core import ChunkCounter, beats_per_chunk, core_latency_cycles
+from macsmith.hw.core import ChunkCounter, beats_per_chunk
+from macsmith.hw.latency import drain_start_cycles
 from macsmith.hw.pipeline import delay
 from macsmith.hw.processing_element import control_bits, rows_block
 from macsmith.model.config import Design
@@ -173,8 +174,8 @@ class Drain(Block):
         m.d.comb += self.shift.eq(shift)
 
         # a tile's results take `rows` cycles at the edge; so many must lie between last beats
-        pause = Signal(range(self.rows)) if self.rows > 1 else Signal()
-        left = Signal(range(self.rows)) if self.rows > 1 else Signal()
+        pause = Signal(max((self.rows - 1).bit_length(), 1))
+        left = Signal.like(pause)
         with m.If(self.enable):
             if self.rows > 1:
                 m.d.sync += [
@@ -232,8 +233,6 @@ class SystolicArray(Block):
         mac, implementation = design.mac, design.implementation
         self.rows, self.columns = implementation.rows, implementation.columns
         self.widths = mac_widths(mac)
-        # one cycle into the element's registers, one into its result register
-        self.cycles_to_start = core_latency_cycles(design) + self.rows + 1
         super().__init__(
             "systolic_array",
             {
@@ -249,23 +248,13 @@ class SystolicArray(Block):
             is_clocked=True,
         )
 
-    @property
-    def latency_cycles(self) -> int:
-        """Cycles from the one in which a tile's last beat passes to that of its first row."""
-        return self.cycles_to_start + self.columns
-
-    @property
-    def interval_cycles(self) -> int:
-        """Least cycles between the last beats of two tiles."""
-        return self.rows
-
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         mac = self.design.mac
         rows, columns = self.rows, self.columns
         enable = Signal()
         passes = Signal()
-        drain = Drain(rows, columns, self.cycles_to_start)
+        drain = Drain(rows, columns, drain_start_cycles(self.design))
         place(m, platform, "drain", drain)
         m.d.comb += [
             enable.eq(~self.o_valid | self.o_ready),

@@ -13,7 +13,7 @@ from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import Design, MacConfig
 from macsmith.model.widths import mac_widths
 
-__all__ = ["ChunkCounter", "Core", "beats_per_chunk", "core_latency_cycles"]
+__all__ = ["ChunkCounter", "Core", "beats_per_chunk"]
 
 
 def beats_per_chunk(config: MacConfig) -> int | None:
@@ -21,12 +21,6 @@ def beats_per_chunk(config: MacConfig) -> int | None:
     if isinstance(config.accumulator, ChunkedAccumulator):
         return config.accumulator.length // config.lanes
     return None
-
-
-def core_latency_cycles(design: Design) -> int:
-    """Enabled cycles from a last beat to `Core.is_finished`, 0 if that is the same cycle."""
-    is_chunked = isinstance(design.mac.accumulator, ChunkedAccumulator)
-    return plan_cuts(design.mac, design.implementation.stages).total + is_chunked
 
 
 class ChunkCounter(Block):
@@ -98,7 +92,7 @@ class Core(Block):
     finished : Out(last.bits)
         Partial sum with all beats up to a last one.
     is_finished : Out(1)
-        `finished` is that in this cycle only; `core_latency_cycles` enabled cycles after the last
+        `finished` is that in this cycle only; `macsmith.hw.latency.core_latency_cycles` enabled cycles after the last
         beat.
     """
 

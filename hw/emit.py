@@ -13,7 +13,6 @@ from macsmith.hw.array import SystolicArray
 from macsmith.hw.block import FULL_ADDER_MODULE, Block, Emission
 from macsmith.hw.mac import Mac
 from macsmith.hw.manifest import core_file, manifest_dict, verilog_header
-from macsmith.hw.ports import design_ports
 from macsmith.hw.step import Unit
 from macsmith.hw.verilog_bench import Vectors, bench_verilog, vectors_hex
 from macsmith.hw.yosys import rtlil_to_verilog
@@ -57,35 +56,12 @@ class GeneratedDesign:
         return (self.verilog, *optional, self.core, self.manifest_file)
 
 
-@dataclass(frozen=True)
-class _Top:
-    block: Block
-    latency_cycles: int
-    interval_cycles: int
-
-
-def _top(design: Design) -> _Top:
+def _top_block(design: Design) -> Block:
     if design.implementation.form == "unit":
-        return _Top(Unit(design.mac), 0, 1)
+        return Unit(design.mac)
     if design.implementation.is_array:
-        array = SystolicArray(design)
-        return _Top(array, array.latency_cycles, array.interval_cycles)
-    mac = Mac(design)
-    return _Top(mac, mac.latency_cycles, 1)
-
-
-def _verilog(design: Design, top: _Top) -> str:
-    emission = Emission(design.id)
-    rtlil = emission.emit_top(top.block)
-    with tempfile.TemporaryDirectory(prefix="macsmith-") as scratch:
-        body = rtlil_to_verilog(rtlil, Path(scratch))
-    # the first line names the machine Yosys was built on
-    body = body.split("\n", 1)[1].strip("\n") + "\n"
-    header = verilog_header(
-        design, design_ports(design), top.latency_cycles, top.interval_cycles
-    )
-    primitive = f"\n{FULL_ADDER_VERILOG}" if FULL_ADDER_MODULE in body else ""
-    return header + body + primitive
+        return SystolicArray(design)
+    return Mac(design)
 
 
 def design_verilog(design: Design) -> str:
@@ -96,7 +72,14 @@ def design_verilog(design: Design) -> str:
     YosysError
         Yosys failed.
     """
-    return _verilog(design, _top(design))
+    rtlil = Emission(design.id).emit_top(_top_block(design))
+    with tempfile.TemporaryDirectory(prefix="macsmith-") as scratch:
+        body = rtlil_to_verilog(rtlil, Path(scratch))
+    # the first line names the machine Yosys was built on
+    body = body.split("\n", 1)[1].strip("\n") + "\n"
+    header = verilog_header(design)
+    primitive = f"\n{FULL_ADDER_VERILOG}" if FULL_ADDER_MODULE in body else ""
+    return header + body + primitive
 
 
 def generate(
@@ -127,9 +110,8 @@ def generate(
         The folder cannot be written.
     """
     directory = Path(directory)
-    top = _top(design)
     names = {"verilog": f"{design.id}.v", "core": f"{design.id}.core"}
-    texts = {names["verilog"]: _verilog(design, top)}
+    texts = {names["verilog"]: design_verilog(design)}
     bench_files: list[str] = []
     if vectors is not None:
         bench_files = [f"{design.id}_tb.v", f"{design.id}_vectors.hex"]
@@ -138,9 +120,6 @@ def generate(
     texts[names["core"]] = core_file(design, names["verilog"], bench_files)
     manifest = manifest_dict(
         design,
-        design_ports(design),
-        latency_cycles=top.latency_cycles,
-        interval_cycles=top.interval_cycles,
         modules=re.findall(r"^module (\w+)", texts[names["verilog"]], re.MULTILINE),
         sha256={name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
     )

@@ -6,8 +6,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out
 
 from macsmith.hw.block import Block, place
-from macsmith.hw.convert import Convert, needs_conversion
-from macsmith.hw.core import ChunkCounter, Core, beats_per_chunk, core_latency_cycles
+from macsmith.hw.convert import Convert
+from macsmith.hw.core import ChunkCounter, Core, beats_per_chunk
+from macsmith.hw.latency import registers_output
 from macsmith.hw.pipeline import delay
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
@@ -39,7 +40,7 @@ class Mac(Block):
     o_valid, o_ready : Out(1), In(1)
         A result passes when both are 1.
     o_data : Out(output_bits)
-        Result code. `latency_cycles` after the sum's last beat has passed, if nothing waits.
+        Result code. `macsmith.hw.latency.latency_cycles` after the sum's last beat has passed, if nothing waits.
     """
 
     i_valid: Signal
@@ -55,9 +56,6 @@ class Mac(Block):
         self.design = design
         self.config = config = design.mac
         self.widths = mac_widths(config)
-        self.registers_output = design.implementation.stages > 0 and needs_conversion(
-            self.widths.last, config.output_format
-        )
         super().__init__(
             "mac",
             {
@@ -72,11 +70,6 @@ class Mac(Block):
             },
             is_clocked=True,
         )
-
-    @property
-    def latency_cycles(self) -> int:
-        """Cycles from the one in which a sum's last beat passes to that of its result."""
-        return core_latency_cycles(self.design) + 1 + self.registers_output
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -111,7 +104,7 @@ class Mac(Block):
 
         convert = Convert(self.config, self.widths.last, self.config.output_format)
         place(m, platform, "convert", convert)
-        cycles = int(self.registers_output)
+        cycles = int(registers_output(self.design))
         m.d.comb += [
             convert.partial_sum.eq(result),
             self.o_data.eq(delay(m, "data", convert.code, cycles, enable)),

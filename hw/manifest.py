@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from macsmith.hw.ports import Port
+from macsmith.hw.latency import interval_cycles, latency_cycles
+from macsmith.hw.ports import design_ports
 from macsmith.hw.yosys import yosys_version
 from macsmith.model.config import Design
 
@@ -20,10 +21,10 @@ def tool_versions() -> dict[str, str]:
     }
 
 
-def verilog_header(
-    design: Design, ports: Sequence[Port], latency_cycles: int, interval_cycles: int
-) -> str:
+def verilog_header(design: Design) -> str:
     """Comment at the head of the Verilog file."""
+    ports = design_ports(design)
+    latency, interval = latency_cycles(design), interval_cycles(design)
     name_width = max(len(port.name) for port in ports)
     bits_width = max(len(str(port.width)) for port in ports)
     lines = [
@@ -36,10 +37,10 @@ def verilog_header(
     else:
         first = "the first beat of results" if design.implementation.rows > 1 else "its result"
         lines += [
-            f"latency  {latency_cycles} cycles from a sum's last beat to {first}",
-            f"interval {interval_cycles} cycle{'s' * (interval_cycles > 1)} between beats"
-            if design.implementation.rows == 1
-            else f"interval 1 cycle between beats, at least {interval_cycles} between last beats",
+            f"latency  {latency} cycle{'s' * (latency > 1)} from a sum's last beat to {first}",
+            "interval 1 cycle between beats"
+            if interval == 1
+            else f"interval 1 cycle between beats, at least {interval} between last beats",
         ]
     lines += ["", "ports"]
     for port in ports:
@@ -85,10 +86,7 @@ def core_file(design: Design, verilog: str, bench_files: Sequence[str]) -> str:
 
 def manifest_dict(
     design: Design,
-    ports: Sequence[Port],
     *,
-    latency_cycles: int,
-    interval_cycles: int,
     modules: Sequence[str],
     sha256: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -106,10 +104,10 @@ def manifest_dict(
                 "width": port.width,
                 "meaning": port.meaning,
             }
-            for port in ports
+            for port in design_ports(design)
         ],
-        "latency_cycles": latency_cycles,
-        "interval_cycles": interval_cycles,
+        "latency_cycles": latency_cycles(design),
+        "interval_cycles": interval_cycles(design),
         "modules": list(modules),
         "files": [{"name": name, "sha256": digest} for name, digest in sha256.items()],
         "versions": tool_versions(),

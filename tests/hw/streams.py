@@ -1,0 +1,108 @@
+"""Stream designs in Amaranth's own simulator: beats in, results out, pauses on both sides."""
+
+import random
+from dataclasses import dataclass, field
+
+import numpy as np
+from amaranth.sim import Simulator
+from macsmith.hw.array import SystolicArray
+from macsmith.hw.mac import Mac
+from macsmith.model import golden
+from macsmith.model.config import Design, parse_design
+from macsmith.model.widths import mac_widths
+
+
+@dataclass
+class Run:
+    """What came out of a run.
+
+    `results`: o_data in order; `expected`: what they must be. `accepted_at`, `result_at`: cycles of
+    the last beats' and of the first result beats' handshakes. `unstable`: o beats that changed or
+    went away while they were not taken.
+    """
+
+    results: list[int] = field(default_factory=list)
+    expected: list[int] = field(default_factory=list)
+    accepted_at: list[int] = field(default_factory=list)
+    result_at: list[int] = field(default_factory=list)
+    beats: int = 0
+    cycles: int = 0
+    unstable: int = 0
+
+
+def device(design: Design) -> Mac | SystolicArray:
+    """The component of a stream design."""
+    return SystolicArray(design) if design.implementation.is_array else Mac(design)
+
+
+def _pack(codes: list[int], bits: int) -> int:
+    return sum(code << index * bits for index, code in enumerate(codes))
+
+
+def run_stream(
+    text: str, lengths: list[int], *, pauses: bool, seed: int = 0, max_cycles: int = 5000
+) -> Run:
+    """Play sums (tiles) of the given numbers of beats and collect all results."""
+    design = parse_design(text)
+    mac, implementation = design.mac, design.implementation
+    rows, columns, lanes = implementation.rows, implementation.columns, mac.lanes
+    rng = random.Random(f"{text} {lengths} {seed}")
+    run = Run()
+    beats: list[tuple[int, int, int]] = []
+    result_bits = mac_widths(mac).output_bits
+    for length in lengths:
+        a = [[rng.getrandbits(mac.a.bits) for _ in range(length * lanes)] for _ in range(rows)]
+        b = [[rng.getrandbits(mac.b.bits) for _ in range(length * lanes)] for _ in range(columns)]
+        for beat in range(length):
+            part = slice(beat * lanes, (beat + 1) * lanes)
+            beats.append(
+                (
+                    _pack([code for row in a for code in row[part]], mac.a.bits),
+                    _pack([code for column in b for code in column[part]], mac.b.bits),
+                    int(beat == length - 1),
+                )
+            )
+        transposed = np.array(b).T.tolist()
+        for row in golden.matmul(mac, a, transposed):
+            run.expected.append(_pack(row, result_bits))
+    run.beats = len(beats)
+    dut = device(design)
+
+    async def bench(ctx: object) -> None:
+        position, held, row_index = 0, None, 0
+        offered = False
+        for cycle in range(max_cycles):
+            # an offered beat stays until it is taken
+            offered = offered or (position < len(beats) and (not pauses or rng.random() < 0.7))
+            ready = not pauses or rng.random() < 0.6
+            ctx.set(dut.i_valid, offered)  # type: ignore[attr-defined]
+            if offered:
+                for port, value in zip((dut.i_a, dut.i_b, dut.i_last), beats[position], strict=True):
+                    ctx.set(port, value)  # type: ignore[attr-defined]
+            ctx.set(dut.o_ready, ready)  # type: ignore[attr-defined]
+            valid = ctx.get(dut.o_valid)  # type: ignore[attr-defined]
+            data = ctx.get(dut.o_data)  # type: ignore[attr-defined]
+            if held is not None and (not valid or data != held):
+                run.unstable += 1
+            held = data if valid and not ready else None
+            if valid and ready:
+                run.results.append(data)
+                if row_index == 0:
+                    run.result_at.append(cycle)
+                row_index = (row_index + 1) % rows
+            if offered and ctx.get(dut.i_ready):  # type: ignore[attr-defined]
+                if beats[position][2]:
+                    run.accepted_at.append(cycle)
+                position += 1
+                offered = False
+            run.cycles = cycle + 1
+            # a few cycles more: nothing may come twice
+            if len(run.results) >= len(run.expected) and cycle > (run.result_at or [0])[-1] + 30:
+                break
+            await ctx.tick()  # type: ignore[attr-defined]
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return run

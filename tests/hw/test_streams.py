@@ -1,0 +1,101 @@
+"""MAC and systolic array as streams: nothing lost, latency as stated, no needless pause."""
+
+from typing import Any
+
+import macsmith.hw.array
+import macsmith.hw.core
+import macsmith.hw.mac
+import pytest
+from amaranth.hdl import Module, Signal, Value
+from macsmith.hw.latency import latency_cycles
+from macsmith.model.config import parse_design
+from streams import run_stream
+
+MACS = [
+    "e4m3:exact",
+    "int8:int32:stages1",
+    "e4m3:e6m9:stages3",
+    "e4m3:exact:lanes2:stages7:oute4m3",
+    "e4m3:e6m9/4",
+    "e4m3:exact/2/e6m9:stages2",
+    "int4:int12/1/int20",
+    "e5m2:e6m9:lanes2:stages4",
+]
+ARRAYS = ["int4:int12:3x2", "e4m3:e6m9:1x3", "e4m3:exact:2x1:stages2", "e2m1:e4m3/2:2x2"]
+LENGTHS = [1, 2, 3, 1, 1, 5, 8, 2, 1, 4]
+
+
+@pytest.mark.parametrize("text", MACS + ARRAYS)
+@pytest.mark.parametrize("pauses", [False, True])
+def test_all_results_in_order(text: str, pauses: bool) -> None:
+    run = run_stream(text, LENGTHS, pauses=pauses)
+    assert run.results == run.expected
+    assert run.unstable == 0
+
+
+@pytest.mark.parametrize("text", MACS + ARRAYS)
+def test_latency_as_stated(text: str) -> None:
+    design = parse_design(text)
+    run = run_stream(text, [3], pauses=False)
+    assert run.result_at[0] - run.accepted_at[0] == latency_cycles(design)
+
+
+@pytest.mark.parametrize("text", ["e4m3:exact", "e4m3:e6m9/4:stages2", "int4:int12:3x2"])
+def test_sums_follow_without_pause(text: str) -> None:
+    rows = parse_design(text).implementation.rows
+    run = run_stream(text, [rows, rows + 2, rows, rows + 1], pauses=False)
+    accepted = [a + 1 for a in run.accepted_at]
+    assert accepted[-1] - accepted[0] == 3 * rows + 3
+
+
+def test_short_tiles_wait_for_the_rows_to_leave() -> None:
+    run = run_stream("int4:int12:3x2", [1, 1, 1, 1], pauses=False)
+    gaps = [b - a for a, b in zip(run.accepted_at, run.accepted_at[1:], strict=False)]
+    assert gaps == [3, 3, 3]
+    assert run.results == run.expected
+
+
+def _late_last(m: Module, name: str, value: Value, cycles: int, *args: Any, **kwargs: Any) -> Any:
+    if name == "last_delayed":  # a register too many
+        cycles += 1
+    return RIGHT_DELAY(m, name, value, cycles, *args, **kwargs)
+
+
+RIGHT_DELAY: Any = macsmith.hw.core.delay
+
+
+class _FlatSkew(macsmith.hw.array.Skew):
+    def __init__(self, word_bits: int, delays: tuple[int, ...]) -> None:
+        super().__init__(word_bits, tuple(min(delay, 1) for delay in delays))
+
+
+class _LateDrain(macsmith.hw.array.Drain):
+    def __init__(self, rows: int, columns: int, cycles_to_start: int) -> None:
+        super().__init__(rows, columns, cycles_to_start + 1)
+
+
+class _StuckCounter(macsmith.hw.core.ChunkCounter):
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        unused = Signal()
+        m.d.sync += unused.eq(self.step)
+        m.d.comb += self.chunk_end.eq(self.last)
+        return m
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "bug", "text"),
+    [
+        (macsmith.hw.core, "delay", _late_last, "int8:int32:stages1"),
+        (macsmith.hw.array, "Skew", _FlatSkew, "int4:int12:3x2"),
+        (macsmith.hw.array, "Drain", _LateDrain, "int4:int12:3x2"),
+        (macsmith.hw.mac, "ChunkCounter", _StuckCounter, "e4m3:e4m3/2"),
+    ],
+    ids=["pipeline", "skew", "drain", "chunk"],
+)
+def test_planted_bug_is_found(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, bug: Any, text: str
+) -> None:
+    monkeypatch.setattr(module, name, bug)
+    run = run_stream(text, LENGTHS, pauses=False, max_cycles=200)
+    assert run.results != run.expected
