@@ -231,7 +231,7 @@ def test_bad_vectors_leave_nothing(change: object, message: str, tmp_path: Path)
 
 def test_yosys_failure_shows_command_and_log(tmp_path: Path) -> None:
     with pytest.raises(YosysError, match=r"(?s)read_rtlil design.il.*ERROR"):
-        rtlil_to_verilog("nonsense", tmp_path)
+        rtlil_to_verilog("nonsense\n", tmp_path)
 
 
 def test_failed_writing_leaves_no_half_files(
