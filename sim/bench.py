@@ -98,6 +98,15 @@ def unit_job(stimulus: UnitStimulus, expected: Words) -> BenchJob:
     )
 
 
+def _processing_element(design: Design, sources: Sequence[Path]) -> str | None:
+    """Name of the module that an emitted array repeats; None if there is no such module."""
+    name = f"{design.id}_processing_element"
+    declaration = re.compile(rf"^module {name}\b", re.MULTILINE)
+    if any(declaration.search(source.read_text(encoding="utf-8")) for source in sources):
+        return name
+    return None
+
+
 def run_bench(
     design: Design, sources: Sequence[Path], directory: Path, job: BenchJob, *, seed: int
 ) -> BenchOutcome:
@@ -123,7 +132,11 @@ def run_bench(
     bench = directory / f"{HARNESS_NAME}.v"
     bench.write_text(harness_verilog(design), encoding="utf-8")
     program = build_simulation(
-        directory / "simulation", [*sources, bench], HARNESS_NAME, PUBLIC_PORTS
+        directory / "simulation",
+        [*sources, bench],
+        HARNESS_NAME,
+        PUBLIC_PORTS,
+        repeated_module=_processing_element(design, sources),
     )
     job_file, outcome_file = directory / "job.npz", directory / "outcome.json"
     job.write(job_file)

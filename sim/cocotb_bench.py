@@ -119,6 +119,14 @@ class Driver:
             is_new = 0
         return True
 
+    async def play_all(self, beats: Bits, valid_rate: int, ready_rate: int) -> bool:
+        """Play any number of beats at one pair of rates; False as `play`."""
+        for start in range(0, len(beats), self._batch_beats):
+            batch = beats[start : start + self._batch_beats]
+            if not await self.play(batch, valid_rate, ready_rate):
+                return False
+        return True
+
     async def drain(self) -> None:
         """Take results until none has come for a long time."""
         self._dut.beat_count.value = 0
@@ -168,7 +176,7 @@ async def plays_all_beats(dut: Any) -> None:
         # results pile up behind a closed output, or a sum is left unfinished; a reset must forget
         # them: nothing may come out, and the sums that follow must start from zero
         for ready_rate in (0, FULL_RATE):
-            await driver.play(job.beats[: job.reset_beats], FULL_RATE, ready_rate)
+            await driver.play_all(job.beats[: job.reset_beats], FULL_RATE, ready_rate)
             await driver.reset()
             monitor.take()
             await driver.drain()
@@ -177,7 +185,7 @@ async def plays_all_beats(dut: Any) -> None:
 
     at = 0
     if job.probe_beats:
-        await driver.play(job.beats[: job.probe_beats], FULL_RATE, FULL_RATE)
+        await driver.play_all(job.beats[: job.probe_beats], FULL_RATE, FULL_RATE)
         await driver.drain()
         outcome.latency_cycles = driver.counters()["latency_cycles"]
         at = job.probe_beats

@@ -3,7 +3,7 @@
 Verilator and cocotb bring the same C++ runtime to every simulation: it is compiled once per
 machine into the cache folder, so that a MAC's simulation only costs its own model. The model is
 compiled by one call of the compiler instead of Verilator's make files: one small MAC takes about
-1 s where the generated make file takes 8 s. Neither perl nor make is needed.
+1 s where the generated make file takes 8 s. Only arrays need perl and make.
 """
 
 import functools
@@ -133,8 +133,22 @@ def _runtime_objects(compiler: str, root: Path) -> list[Path]:
     return objects
 
 
+def _find_program(name: str, purpose: str) -> None:
+    """MissingToolError unless a program is on PATH."""
+    if shutil.which(name) is None:
+        raise MissingToolError(
+            f"there is no {name} on PATH: {purpose}. Debian, Ubuntu: sudo apt-get install {name}; "
+            f"Fedora: sudo dnf install {name}; macOS: xcode-select --install"
+        )
+
+
 def build_simulation(
-    directory: Path, sources: Sequence[Path], top: str, public_ports: Sequence[str]
+    directory: Path,
+    sources: Sequence[Path],
+    top: str,
+    public_ports: Sequence[str],
+    *,
+    repeated_module: str | None = None,
 ) -> Path:
     """Compile Verilog into a program that runs cocotb tests on it.
 
@@ -149,6 +163,10 @@ def build_simulation(
     public_ports
         Ports of `top` that cocotb may read and write. Only these are visible: making every signal
         so costs far more compile time.
+    repeated_module
+        A module that is instantiated very often: it is translated and compiled once. Without it,
+        Verilator writes code for each instance (46 MB for 256 small multipliers). Needs make and
+        perl.
 
     Returns
     -------
@@ -177,12 +195,20 @@ def build_simulation(
         encoding="utf-8",
     )
     model = directory / "model"
+    hierarchy: tuple[str, ...] = ()
+    if repeated_module is not None:
+        for name in ("make", "perl"):
+            _find_program(name, "simulating an array needs it")
+        with control.open("a", encoding="utf-8") as file:
+            file.write(f'hier_block -module "{repeated_module}"\n')
+        hierarchy = ("--hierarchical",)
     # registers start with random values (--x-initial unique), so that a missing reset shows
     run_tool(
         "Verilator",
         [
             str(root / "bin" / "verilator_bin"),
             "--cc",
+            *hierarchy,
             "--vpi",
             "--prefix",
             "Vtop",
@@ -204,9 +230,14 @@ def build_simulation(
         log_file=directory / "verilator.log",
     )
     cocotb_main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
-    parts = [*sorted(model.glob("*.cpp")), cocotb_main]
-    whole = model / "all.cc"
-    whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
+    units = [[*sorted(model.glob("*.cpp")), cocotb_main]]
+    if repeated_module is not None:
+        units.append(sorted((model / f"V{repeated_module}").glob("*.cpp")))
+    wholes = []
+    for index, parts in enumerate(units):
+        whole = model / f"all_{index}.cc"
+        whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
+        wholes.append(whole)
     libraries = cocotb_tools.config.libs_dir
     program = directory / top
     run_tool(
@@ -214,9 +245,9 @@ def build_simulation(
         [
             compiler,
             *_MODEL_FLAGS,
-            f"-I{model}",
+            *(f"-I{parts[0].parent}" for parts in units),
             *_include_flags(root),
-            str(whole),
+            *(str(whole) for whole in wholes),
             *(str(path) for path in runtime),
             f"-Wl,-rpath,{libraries}",
             f"-L{libraries}",

@@ -71,7 +71,7 @@ BUGS = {
     "a bubble after every sum": (
         MAC,
         (READY, "assign i_ready = !is_full;"),
-        "beats at full rate without a stall",
+        "beats at full rate",
     ),
     "never ready again": (
         MAC,
