@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block
 from macsmith.hw.shift import shift_right_sticky
 
@@ -82,7 +81,9 @@ class Align(Block):
         m = Module()
         width = self.width
         term = Cat(Const(0, width - len(self.term_significand)), self.term_significand)
-        other = Cat(Const(0, width - len(self.partial_sum_significand)), self.partial_sum_significand)
+        other = Cat(
+            Const(0, width - len(self.partial_sum_significand)), self.partial_sum_significand
+        )
         exact = self.partial_sum_exponent - self.term_exponent
         difference = Signal(exact.shape(), name="difference")
         below = Signal(name="term_exponent_is_larger")
@@ -95,9 +96,7 @@ class Align(Block):
             # the negative difference is complemented and incremented
             distance.eq((difference.as_unsigned() ^ below.replicate(len(difference))) + below),
             # A zero term may have any exponent; its top bit tells it from those with exponent > 1.
-            self.is_term_larger.eq(
-                (below & self.term_significand[-1]) | (same & (term > other))
-            ),
+            self.is_term_larger.eq((below & self.term_significand[-1]) | (same & (term > other))),
             self.larger.eq(Mux(self.is_term_larger, term, other)),
             self.exponent.eq(
                 Mux(self.is_term_larger, self.term_exponent, self.partial_sum_exponent)

@@ -19,7 +19,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
 from macsmith.hw.core import ChunkCounter, beats_per_chunk
@@ -299,9 +298,7 @@ class SystolicArray(Block):
         for column in range(columns):
             convert = Convert(mac, self.widths.last, mac.output_format)
             place(m, platform, f"convert_{column}", convert)
-            m.d.comb += convert.partial_sum.eq(
-                results.word_select(column, self.widths.last.bits)
-            )
+            m.d.comb += convert.partial_sum.eq(results.word_select(column, self.widths.last.bits))
             codes.append(convert.code)
         delays = range(columns, 0, -1)
         m.d.comb += self.o_data.eq(

@@ -8,7 +8,7 @@ of a module that is written once for all blocks made with the same arguments.
 from collections.abc import Hashable
 from typing import Any, Self
 
-from amaranth.back import rtlil
+from amaranth.back import rtlil  # type: ignore[attr-defined]
 from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -19,7 +19,7 @@ __all__ = ["FULL_ADDER_MODULE", "Block", "Emission", "full_adder", "place"]
 FULL_ADDER_MODULE = "macsmith_full_adder"
 
 
-class Block(wiring.Component):
+class Block(wiring.Component):  # type: ignore[type-arg]
     """A component that is emitted once for all its instances.
 
     Parameters

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block, place
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
@@ -36,9 +35,7 @@ def clip_integer(fmt: IntFormat, sign: Value, magnitude: Value) -> Value:
     is_above = magnitude > largest
     is_below = magnitude > least
     positive = Mux(is_above, Const(largest, fmt.bits), magnitude[: fmt.bits])
-    negative = Mux(
-        is_below, Const(-least, fmt.bits), (~magnitude[: fmt.bits] + 1)[: fmt.bits]
-    )
+    negative = Mux(is_below, Const(-least, fmt.bits), (~magnitude[: fmt.bits] + 1)[: fmt.bits])
     return Mux(sign, negative, positive)[: fmt.bits]
 
 
@@ -210,9 +207,7 @@ class Convert(Block):
             self.partial_sum[self.widths.integer_bits :]
         )
         sign = Mux(is_infinity, infinite_sign, sign)
-        rounder = RoundFixed(
-            len(magnitude), self.widths.lsb_exponent, fmt, self.config.rounding
-        )
+        rounder = RoundFixed(len(magnitude), self.widths.lsb_exponent, fmt, self.config.rounding)
         place(m, platform, "round_to_result", rounder)
         encode = Encode(
             fmt,
@@ -280,9 +275,7 @@ class Convert(Block):
         )
         is_far = Signal()
         m.d.comb += [distance.eq(top - term.exponent), is_far.eq(distance < 0)]
-        word = shift_right_sticky(
-            m, "shift", term.significand, distance.as_unsigned()[:-1], width
-        )
+        word = shift_right_sticky(m, "shift", term.significand, distance.as_unsigned()[:-1], width)
         kept = word[width - integer_bits :]
         round_at = width - integer_bits - 1
         up = is_rounded_up(

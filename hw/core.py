@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block, place
 from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipeline import delay, plan_cuts
@@ -92,8 +91,8 @@ class Core(Block):
     finished : Out(last.bits)
         Partial sum with all beats up to a last one.
     is_finished : Out(1)
-        `finished` is that in this cycle only; `macsmith.hw.latency.core_latency_cycles` enabled cycles after the last
-        beat.
+        `finished` is that in this cycle only, `macsmith.hw.latency.core_latency_cycles` enabled
+        cycles after the last beat.
     """
 
     enable: Signal

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib.wiring import In
-
 from macsmith.hw.block import Block
 from macsmith.hw.terms import Term, operand_shape
 from macsmith.model.formats import FloatFormat, FloatSpecials, Format, IntFormat
@@ -73,7 +72,9 @@ class Decode(Block):
             term.sign.eq(self.code[-1]),
             term.significand.eq(Cat(fraction, is_normal)),
             # max(field, 1): a subnormal has the scale of field 1
-            term.exponent.eq(Cat(field[0] | ~is_normal, field[1:]) if fmt.has_subnormals else field),
+            term.exponent.eq(
+                Cat(field[0] | ~is_normal, field[1:]) if fmt.has_subnormals else field
+            ),
         ]
         if fmt.has_nan:
             if fmt.specials is FloatSpecials.FNUZ:

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.align import Align
 from macsmith.hw.block import Block, place
 from macsmith.hw.decode import Decode

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Const, Module, Signal
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block, place
 from macsmith.hw.float_add import FloatAdd
 from macsmith.hw.lane import Lane
@@ -86,9 +85,7 @@ class FloatStep(Block):
             self.partial_sum_o.eq(add.partial_sum_o),
         ]
         if lane.shape.has_nan:
-            m.d.comb += add.term_is_nan.eq(
-                delay(m, "term_is_nan", term.is_nan, cuts.term, enable)
-            )
+            m.d.comb += add.term_is_nan.eq(delay(m, "term_is_nan", term.is_nan, cuts.term, enable))
         if lane.shape.has_infinity:
             m.d.comb += add.term_is_infinity.eq(
                 delay(m, "term_is_infinity", term.is_infinity, cuts.term, enable)

@@ -3,8 +3,8 @@
 Three bits of one weight become a sum bit and a carry bit of the next weight until no weight has
 more than two, in Dadda's order: in each round only as many adders as bring every column below the
 next of 2, 3, 4, 6, 9, 13, ... Where a half adder would do and there are three bits, a full adder is
-used: it costs little more and takes another bit away. Constants are added up beforehand; they cost bits only where the
-total has ones.
+used: it costs little more and takes another bit away. Constants are added up beforehand; they cost
+bits only where the total has ones.
 
 Source of the order: L. Dadda, Some schemes for parallel multipliers, Alta Frequenza 34, 1965.
 """
@@ -12,7 +12,6 @@ Source of the order: L. Dadda, Some schemes for parallel multipliers, Alta Frequ
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
-
 from macsmith.hw.block import full_adder
 
 __all__ = ["BitHeap"]
@@ -139,4 +138,3 @@ class BitHeap:
         else:
             self.m.d.comb += total.eq(rows[0])
         return total
-

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block, place
 from macsmith.hw.decode import Decode
 from macsmith.hw.multiply import Multiply
@@ -116,9 +115,7 @@ class Lane(Block):
         fmt = self.config.product
         assert fmt is not None
         assert not isinstance(fmt, IntFormat)
-        rounder = RoundTerm(
-            product.shape, fmt, self.config.rounding, self.config.overflow_of(fmt)
-        )
+        rounder = RoundTerm(product.shape, fmt, self.config.rounding, self.config.overflow_of(fmt))
         place(m, platform, "round_product", rounder)
         Term.of(rounder, "term", product.shape).drive(m, product)
         decode = Decode(fmt)

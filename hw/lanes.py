@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
-
 from macsmith.hw.block import place
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lane import FixedTerm, Lane, fixed_term_bits
@@ -197,9 +196,7 @@ def _add_integers(
     for lane in range(config.lanes):
         a_code = a_codes.word_select(lane, config.a.bits)
         b_code = b_codes.word_select(lane, config.b.bits)
-        add_integer_product(
-            heap, a_code, config.a.is_signed, b_code, config.b.is_signed, weight
-        )
+        add_integer_product(heap, a_code, config.a.is_signed, b_code, config.b.is_signed, weight)
         zeros.append(~a_code.any() | ~b_code.any())
     # An integer zero is positive. Products that are not zero make no difference: where the facts
     # are asked for, the sum is zero.

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
 from macsmith.hw.core import ChunkCounter, Core, beats_per_chunk
@@ -40,7 +39,8 @@ class Mac(Block):
     o_valid, o_ready : Out(1), In(1)
         A result passes when both are 1.
     o_data : Out(output_bits)
-        Result code. `macsmith.hw.latency.latency_cycles` after the sum's last beat has passed, if nothing waits.
+        Result code, `macsmith.hw.latency.latency_cycles` after the sum's last beat if nothing
+        waits.
     """
 
     i_valid: Signal

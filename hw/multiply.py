@@ -3,7 +3,6 @@
 from typing import Any
 
 from amaranth.hdl import Module, Value
-
 from macsmith.hw.block import Block
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.terms import Term, TermShape, product_shape
@@ -90,4 +89,3 @@ class Multiply(Block):
         elif self.shape.has_nan:
             m.d.comb += product.is_nan.eq(a.is_nan | b.is_nan)
         return m
-

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block
 
 __all__ = ["Normalise", "shift_out_leading_zeros"]

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
 from macsmith.hw.decode import Decode
@@ -135,9 +134,7 @@ class OuterStep(Block):
         heap.add_sign_extended(integer)
         return flags
 
-    def _float_chunk(
-        self, m: Module, platform: Any, heap: BitHeap, source: FloatFormat
-    ) -> Value:
+    def _float_chunk(self, m: Module, platform: Any, heap: BitHeap, source: FloatFormat) -> Value:
         """Put a float chunk into the heap; returns the flags it sets."""
         decode = Decode(source)
         place(m, platform, "decode_chunk", decode)

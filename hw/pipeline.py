@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amaranth.hdl import Module, Mux, Signal, Value
-
 from macsmith.model.accumulators import ChunkedAccumulator, FloatAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat

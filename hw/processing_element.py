@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block, place
 from macsmith.hw.core import Core
 from macsmith.model.config import Design
@@ -170,8 +169,6 @@ class Row(Block):
             results.append(element.result_o)
         m.d.comb += [self.b_o.eq(Cat(*b)), self.result_o.eq(Cat(*results))]
         return m
-
-
 
 
 class Rows(Block):

@@ -4,7 +4,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block
 from macsmith.model.formats import FloatFormat
 from macsmith.model.rounding import Rounding
@@ -116,7 +115,9 @@ class Round(Block):
         if fmt.has_subnormals:
             m.d.comb += self.code.eq(rounded)
         else:
-            is_lowest, to_one = self._below_smallest(hidden, exponent, fraction, round_bit, sticky_bit)
+            is_lowest, to_one = self._below_smallest(
+                hidden, exponent, fraction, round_bit, sticky_bit
+            )
             m.d.comb += self.code.eq(Mux(is_lowest, to_one, rounded))
         return m
 
@@ -133,7 +134,8 @@ class Round(Block):
         is_lowest = ~hidden | (at_smallest_binade & ~fraction.any())
         rest = round_bit | sticky_bit
         if len(fraction):
-            # hidden 0: | 0 . b1 | m - 1 bits | round_bit | sticky_bit | against | 0 . 1 | 0 | 1 | 0 |
+            # hidden 0: | 0 . half | m - 1 bits | round_bit | sticky_bit |
+            # against   | 0 .  1   |     0      |     1     |     0      |
             half = fraction[-1]
             between = fraction[:-1].any()
             is_above_half = hidden | (half & (between | (round_bit & sticky_bit)))

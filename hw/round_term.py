@@ -5,7 +5,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block, place
 from macsmith.hw.encode import Encode
 from macsmith.hw.normalise import shift_out_leading_zeros

@@ -63,9 +63,7 @@ def _blocks_of(amounts: range, fine_levels: int) -> range:
     return range(amounts[0] >> fine_levels, (amounts[-1] >> fine_levels) + 1)
 
 
-def _used_blocks(
-    place: int, word_bits: int, amounts: range, fine_levels: int
-) -> tuple[int, ...]:
+def _used_blocks(place: int, word_bits: int, amounts: range, fine_levels: int) -> tuple[int, ...]:
     """Blocks whose word reaches a place."""
     return tuple(
         index

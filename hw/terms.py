@@ -9,7 +9,6 @@ from typing import Any
 from amaranth.hdl import Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format
 

@@ -14,9 +14,8 @@ it is the result.
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib.wiring import In, Out
-
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import RoundFixed
 from macsmith.hw.decode import Decode

@@ -80,9 +80,7 @@ def check_decode(name: str) -> Outcome:
         if value is not Special.NAN:
             outcome.compare(f"{what} sign", out["term_sign"], int(fmt.is_negative(code)))
         if isinstance(value, Fraction):
-            got = term_value(
-                shape, out["term_sign"], out["term_significand"], out["term_exponent"]
-            )
+            got = term_value(shape, out["term_sign"], out["term_significand"], out["term_exponent"])
             outcome.compare(what, got, value)
     return outcome
 
@@ -238,7 +236,9 @@ def check_round(name: str, rounding: Rounding, width: int = 7) -> Outcome:
     ):
         sign, significand, exponent = row
         value = significand * Fraction(2) ** (fmt.min_normal_exponent + exponent - width + 1)
-        outcome.compare(f"{name} {rounding.value} {row}", out["code"], _magnitude(fmt, value, sign, rounding))
+        outcome.compare(
+            f"{name} {rounding.value} {row}", out["code"], _magnitude(fmt, value, sign, rounding)
+        )
     return outcome
 
 
@@ -303,9 +303,7 @@ def check_round_term(source: str, target: str, rounding: Rounding) -> Outcome:
         hidden = biased > 0 if fmt.has_subnormals else magnitude > 0
         fraction = magnitude & ((1 << fmt.fraction_bits) - 1)
         exponent = max(biased, 1) if fmt.has_subnormals else biased
-        rows.append(
-            (int(fmt.is_negative(code)), fraction | hidden << fmt.fraction_bits, exponent)
-        )
+        rows.append((int(fmt.is_negative(code)), fraction | hidden << fmt.fraction_bits, exponent))
     columns = _columns(("term_sign", "term_significand", "term_exponent"), rows)
     for flag in ("term_is_nan", "term_is_infinity"):
         if flag in shape.members("term", is_input=True):
@@ -360,5 +358,3 @@ def check_convert(text: str, count: int = 3000) -> Outcome:
     for bits, out in zip(sums, _run(block, {"partial_sum": sums}), strict=True):
         outcome.compare(f"{text} {bits:#x}", out["code"], golden.result(config, bits))
     return outcome
-
-

@@ -99,7 +99,11 @@ class Logic:
         waiting = [
             (
                 cell["type"],
-                [cell["connections"][pin][0] for pin in ("A", "B", "S") if pin in cell["connections"]],
+                [
+                    cell["connections"][pin][0]
+                    for pin in ("A", "B", "S")
+                    if pin in cell["connections"]
+                ],
                 cell["connections"]["Y"][0],
             )
             for cell in cells

@@ -106,9 +106,7 @@ def make_vectors(config: MacConfig, count: int, seed: object) -> Vectors:
     from_zero = model_step(config, Vectors(a, b, [0] * count, [0] * count))
     # a float chunk that goes into a fixed-point sum must be one that sums of products can give
     is_bound = (
-        widths.outer is not None
-        and widths.inner.format is not None
-        and widths.outer.format is None
+        widths.outer is not None and widths.inner.format is not None and widths.outer.format is None
     )
     sums = []
     for index in range(count):
@@ -142,9 +140,9 @@ def wrong_steps(text: str, count: int, seed: object = 0) -> list[str]:
     got = logic(**inputs)["partial_sum_o"]
     want = model_step(config, vectors)
     return [
-        f"{text}: a {[hex(x) for x in vectors.a[i]]} b {[hex(x) for x in vectors.b[i]]} partial sum "
-        f"{vectors.partial_sums[i]:#x} chunk_end {vectors.chunk_ends[i]}: got {got[i]:#x}, must be "
-        f"{want[i]:#x}"
+        f"{text}: a {[hex(x) for x in vectors.a[i]]} b {[hex(x) for x in vectors.b[i]]} "
+        f"partial sum {vectors.partial_sums[i]:#x} chunk_end {vectors.chunk_ends[i]}: "
+        f"got {got[i]:#x}, must be {want[i]:#x}"
         for i in range(count)
         if got[i] != want[i]
     ]

@@ -77,7 +77,9 @@ def run_stream(
             ready = not pauses or rng.random() < 0.6
             ctx.set(dut.i_valid, offered)  # type: ignore[attr-defined]
             if offered:
-                for port, value in zip((dut.i_a, dut.i_b, dut.i_last), beats[position], strict=True):
+                for port, value in zip(
+                    (dut.i_a, dut.i_b, dut.i_last), beats[position], strict=True
+                ):
                     ctx.set(port, value)  # type: ignore[attr-defined]
             ctx.set(dut.o_ready, ready)  # type: ignore[attr-defined]
             valid = ctx.get(dut.o_valid)  # type: ignore[attr-defined]

@@ -113,7 +113,14 @@ def test_verilator_finds_nothing(text: str, tmp_path: Path) -> None:
     path = tmp_path / f"{design.id}.v"
     path.write_text(design_verilog(design))
     # Widths differ where Amaranth adds; UNOPTFLAT is about speed; a bit may go unused on purpose.
-    harmless = ["WIDTHEXPAND", "WIDTHTRUNC", "UNUSEDSIGNAL", "UNOPTFLAT", "DECLFILENAME", "PROCASSINIT"]
+    harmless = [
+        "WIDTHEXPAND",
+        "WIDTHTRUNC",
+        "UNUSEDSIGNAL",
+        "UNOPTFLAT",
+        "DECLFILENAME",
+        "PROCASSINIT",
+    ]
     command = [program, "--lint-only", "-Wall", *(f"-Wno-{name}" for name in harmless)]
     environment = {**os.environ, "VERILATOR_ROOT": str(program.parents[1])}
     run = subprocess.run(
