@@ -139,6 +139,8 @@ def _draw_axes(
     colours: dict[str, str],
     marks: dict[str, Any],
 ) -> None:
+    from matplotlib.patheffects import withStroke
+
     points = [
         (index, x, y)
         for index, row in enumerate(rows)
@@ -206,6 +208,7 @@ def _draw_axes(
                 va="center",
                 gid="label",
                 zorder=5,
+                path_effects=[withStroke(linewidth=3, foreground="white")],
             )
     axis.set_xlim(0, max((x for _, x, _ in points), default=1.0) * 1.12)
     axis.set_xlabel(f"{cost.label}, {cost.unit}", color=_INK, fontsize=10.5)

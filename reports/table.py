@@ -54,6 +54,9 @@ def accuracy_columns(task: str, exact: Record | None, own: Record | None) -> dic
     - for ``smollm2``, the change with exact sums on the whole text plus the change from exact to
       own sums on the sub-sample, the standard errors added as if independent.
 
+    ``<task>_sum_error_percent`` is the root mean square error of single sums in the design's
+    accumulator against exact sums of the same products, relative to their root mean square.
+
     Parameters
     ----------
     exact
@@ -71,6 +74,10 @@ def accuracy_columns(task: str, exact: Record | None, own: Record | None) -> dic
         columns |= {f"{task}_own_sums_{name}": value for name, value in _metrics(own).items()}
     if exact is None or own is None:
         return columns
+    if is_same:
+        columns[f"{task}_sum_error_percent"] = 0.0
+    elif "accumulator_relative_rms_error" in own.values:
+        columns[f"{task}_sum_error_percent"] = 100 * own.values["accumulator_relative_rms_error"]
     if task != "smollm2" or is_same:
         return columns | {f"{task}_{name}": value for name, value in _metrics(own).items()}
     mean, error = "nll_change_per_token", "nll_change_standard_error"

@@ -250,8 +250,8 @@
   const tableColumns = () => [
     { head: "Design", value: (r) => r.design, left: true, kind: "design" },
     { head: "Front", unit: "left, right", value: (r, i) => (onFront(i, 0) ? 2 : 0) + (onFront(i, 1) ? 1 : 0), kind: "front" },
-    ...costsHere().map((metric) => ({ head: metric.short, unit: metric.unit, metric })),
-    ...data.accuracy.map((metric) => ({ head: metric.short, unit: metric.unit, metric })),
+    ...[...costsHere(), ...data.accuracy].filter((metric) => metric.in_table)
+      .map((metric) => ({ head: metric.short, unit: metric.unit, metric })),
     { head: "Checked", value: (r) => r.checked_results || 0, left: true, kind: "checked" },
     { head: "Verilog", value: (r) => r.verilog || "", left: true, kind: "verilog" },
   ];

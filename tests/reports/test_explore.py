@@ -73,6 +73,7 @@ def test_rows_join_checks_prices_and_accuracy(tmp_path: Path, log: Path) -> None
     assert lossy["smollm2_nll_change_per_token"] == pytest.approx(1 / 8 + 0.1)
     assert lossy["smollm2_nll_change_standard_error"] == pytest.approx(0.005)
     assert lossy["smollm2_own_sums_nll_change_per_token"] == 5.0
+    assert (exact["smollm2_sum_error_percent"], lossy["smollm2_sum_error_percent"]) == (0, 2.5)
     assert lossy["g2p_phoneme_error_percent"] == 10.125
     assert exact["checked"] == (
         "1,000 results of 65,536 products equal to the golden model, 40 coverage bins filled, "
