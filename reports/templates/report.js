@@ -180,7 +180,7 @@
       for (const point of ordered) {
         const { x, y } = spot(point);
         const text = point.row.design;
-        const w = text.length * 6.9 + 4, h = 14;
+        const w = text.length * 7.2 + 6, h = 14;
         let best = null;
         for (const [dx, dy] of [[8, -8], [8, 8], [-8 - w, -8], [-8 - w, 8], [10, 0], [-10 - w, 0],
           [-w / 2, -15], [-w / 2, 15], [14, -22], [14, 22], [-14 - w, -22], [-14 - w, 22],
