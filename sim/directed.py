@@ -206,10 +206,12 @@ def _rounding_sums(builder: _Builder, fmt: FloatFormat, *, is_output: bool) -> I
                         odd, sign * unit / 2
                     ):
                         yield odd.steps
-                    # and towards zero, across a remainder of the other side
+                    # and a quarter less than a last bit above: three quarters over
                     other = builder.grown_until(fmt, last_bit, product)
                     assert other is not None
-                    if builder.add_value(other, -sign * unit / 4):
+                    if builder.add_value(other, sign * unit) and builder.add_value(
+                        other, -sign * unit / 4
+                    ):
                         yield other.steps
 
 

@@ -267,7 +267,7 @@ class _Derivation:
             half = Fraction(2) ** (inner.integer_bits - 1 + inner.lsb_exponent)
             full = full if full < half else Fraction(0)
         grown: Fraction | None = full * chunks
-        if not full or (outer.format is not None and full >= outer.format.max):
+        if not full or not chunks or (outer.format is not None and full >= outer.format.max):
             grown = None
         return _Terms(min(kept), max(kept), chunks, grown, self.kit.has_negative)
 
