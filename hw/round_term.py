@@ -24,12 +24,16 @@ class TermScale:
     `offset` leads from a term's exponent to the internal exponent of its significand's top bit;
     `min_exponent` and `max_exponent` bound the internal exponent after normalising. `is_limited`:
     leading zeros are shifted out only down to exponent 1, below which no term's top bit lies.
+    `max_shift`: most leading zeros that are shifted out. `has_fixed_limit`: all terms with more
+    leading zeros than that have the least exponent, so the limit need not be worked out.
     """
 
     offset: int
     min_exponent: int
     max_exponent: int
     is_limited: bool
+    max_shift: int
+    has_fixed_limit: bool
 
     @staticmethod
     def of(shape: TermShape, fmt: FloatFormat) -> "TermScale":
@@ -38,8 +42,15 @@ class TermScale:
         lowest = shape.min_exponent + offset
         normalised = lowest - shape.max_leading_zeros
         is_limited = normalised < 1 <= lowest
+        above = shape.significand_bits - shape.min_significand_above.bit_length()
+        has_fixed_limit = is_limited and above <= lowest - 1
         return TermScale(
-            offset, 1 if is_limited else normalised, shape.max_exponent + offset, is_limited
+            offset,
+            1 if is_limited else normalised,
+            shape.max_exponent + offset,
+            is_limited,
+            lowest - 1 if has_fixed_limit else shape.max_leading_zeros,
+            has_fixed_limit,
         )
 
     @property
@@ -91,18 +102,21 @@ class NormaliseTerm(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         scale = self.scale
-        unshifted = Signal(scale.exponent_shape, name="unshifted_exponent")
-        m.d.comb += unshifted.eq(self.exponent + scale.offset)
         limit: Value | None = None
-        if scale.is_limited:
+        if scale.has_fixed_limit:
+            limit = Const(scale.max_shift)
+        elif scale.is_limited:
             limit = Signal(max(scale.max_exponent - 1, 1).bit_length(), name="limit")
-            m.d.comb += limit.eq(unshifted - 1)
+            m.d.comb += limit.eq(self.exponent + (scale.offset - 1))
         normalised, shift = shift_out_leading_zeros(
-            m, "level", self.significand, self.shape.max_leading_zeros, limit
+            m, "level", self.significand, scale.max_shift, limit
         )
+        # the constant goes with the few bits of the shift: one addition is left
+        change = Signal((scale.offset - shift).shape(), name="exponent_change")
         m.d.comb += [
             self.normalised.eq(normalised),
-            self.internal_exponent.eq(unshifted - shift),
+            change.eq(scale.offset - shift),
+            self.internal_exponent.eq(self.exponent + change),
         ]
         return m
 

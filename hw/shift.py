@@ -44,17 +44,27 @@ def shift_right_sticky(m: Module, name: str, value: Value, amount: Value, width:
     # Where all bits are gone to the sticky bit, larger amounts change nothing.
     levels = (width - 1).bit_length()
     word: Value = Cat(Const(0, width - len(value)), value)
-    for level in range(min(levels, len(amount))):
+    count = min(levels, len(amount))
+    is_far = amount[levels:].any() if len(amount) > levels else Const(0)
+    for level in range(count):
         distance = 1 << level
         kept = Cat((word[: distance + 1]).any(), word[distance + 1 :], Const(0, distance))
         shifted = Signal(width, name=f"{name}_{level}")
-        m.d.comb += shifted.eq(Mux(amount[level], kept, word))
+        if level < count - 1:
+            m.d.comb += shifted.eq(Mux(amount[level], kept, word))
+        else:
+            # the last level also drops everything, at no cost: two selects and no multiplexer
+            stays = Signal(name=f"{name}_stays")
+            moves = Signal(name=f"{name}_moves")
+            dropped = Cat(is_far & word.any(), Const(0, width - 1))
+            m.d.comb += [
+                stays.eq(~amount[level] & ~is_far),
+                moves.eq(amount[level] & ~is_far),
+                shifted.eq(
+                    (word & stays.replicate(width)) | (kept & moves.replicate(width)) | dropped
+                ),
+            ]
         word = shifted
-    if len(amount) > levels:
-        is_far = amount[levels:].any()
-        result = Signal(width, name=f"{name}_result")
-        m.d.comb += result.eq(Mux(is_far, Cat(word.any(), Const(0, width - 1)), word))
-        word = result
     return word
 
 

@@ -25,6 +25,9 @@ class TermShape:
         Width of the unsigned significand.
     min_significand, max_significand
         Smallest but 0 and largest significand that occur.
+    min_significand_above
+        Smallest but 0 that occurs with an exponent above the least: subnormals have the least. 0
+        where there is no such exponent.
     lsb_exponent
         Weight of the significand's last bit where `exponent` is 0.
     min_exponent, max_exponent
@@ -37,6 +40,7 @@ class TermShape:
 
     significand_bits: int
     min_significand: int
+    min_significand_above: int
     max_significand: int
     lsb_exponent: int
     min_exponent: int
@@ -137,6 +141,7 @@ def operand_shape(fmt: Format) -> TermShape:
         return TermShape(
             significand_bits=fmt.max_integer.bit_length(),
             min_significand=1,
+            min_significand_above=0,
             max_significand=fmt.max_integer,
             lsb_exponent=fmt.least_exponent,
             min_exponent=0,
@@ -154,6 +159,7 @@ def operand_shape(fmt: Format) -> TermShape:
     return TermShape(
         significand_bits=fmt.precision,
         min_significand=1 if fmt.has_subnormals else 1 << fmt.fraction_bits,
+        min_significand_above=1 << fmt.fraction_bits if last > first else 0,
         max_significand=max(largest, 1),
         lsb_exponent=fmt.least_exponent - first,
         min_exponent=first,
@@ -167,9 +173,19 @@ def operand_shape(fmt: Format) -> TermShape:
 def product_shape(a: TermShape, b: TermShape) -> TermShape:
     """Shape of the exact product of two terms."""
     largest = a.max_significand * b.max_significand
+    # at least one of the two is above its least exponent
+    above = [
+        low * high
+        for low, high in (
+            (a.min_significand, b.min_significand_above),
+            (a.min_significand_above, b.min_significand),
+        )
+        if high and low
+    ]
     return TermShape(
         significand_bits=largest.bit_length(),
         min_significand=a.min_significand * b.min_significand,
+        min_significand_above=min(above, default=0),
         max_significand=largest,
         lsb_exponent=a.lsb_exponent + b.lsb_exponent,
         min_exponent=a.min_exponent + b.min_exponent,
