@@ -174,3 +174,41 @@ def test_plain_bench_passes_and_fails_under_icarus(
     )
     assert "PASS" not in wrong.stdout
     assert wrong.returncode != 0
+
+
+# every kind of operand, accumulator, rounding, overflow, output and form
+MATRIX = [
+    "e5m2:e6m9",
+    "e2m3:e6m5",
+    "e3m2:exact",
+    "e2m1:exact:lanes32",
+    "e4m3fnuz:e5m2fnuz:rtz",
+    "e4m3b11fnuz:fp16:sat",
+    "e5m2ns:e6m9ns:rup",
+    "e4m3:e6m9:rdn:stages5",
+    "e4m3:e4m3/4:nan",
+    "e5m2xint8:exact/16/fp32:lanes8",
+    "e4m3:fp32:mule5m2",
+    "int8:int32:lanes16:stages3",
+    "int8:int16:clip",
+    "uint8xint4:int24:outint8",
+    "int8:exact/8/e6m9",
+    "bf16:fp32",
+    "fp16:exact",
+    "e8m0xe3m0:e8m3",
+    "e6m1:int24/8/int40:wrap",
+    "e4m3:e6m9/64:8x8",
+    "int4:int16:3x5:lanes4",
+    "e2m1:e6m9/8:4x4:stages2",
+    "e5m2:e6m9:unit",
+    "int8:int32:lanes16:unit",
+    "bf16:exact/64/fp32:unit",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", MATRIX)
+def test_matrix_passes_the_full_check(text: str, emitted: Emitted, tmp_path: Path) -> None:
+    result = verify(parse_design(text), tmp_path, generated=emitted.get(text))
+    assert result.failures == ()
+    assert result.passed
