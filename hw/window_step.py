@@ -215,7 +215,7 @@ class WindowStep(Block):
                 is_low.eq(above[-1]),
                 below.eq(Mux(is_low, cut - binade, 0)),
             ]
-            # one more place: what is shifted out must not hide the last bit kept
+            # the window's lowest place is sticky: nothing more of the partial sum counts below it
             significand = shift_right_sticky(m, "lower", significand, below, len(significand))
             amount = Mux(is_low, 0, above)[: len(binade)]
         raised: Value = Const(0)
