@@ -152,14 +152,19 @@ def run_bench(
         "+verilator+rand+reset+2",
         f"+verilator+seed+{seed % 2**31 or 1}",
     ]
-    log = run_tool(
-        "the simulation",
-        command,
-        cwd=directory,
-        env=environment,
-        log_file=directory / "simulation.log",
-        timeout_seconds=SIMULATION_LIMIT_SECONDS,
-    )
+    try:
+        log = run_tool(
+            "the simulation",
+            command,
+            cwd=directory,
+            env=environment,
+            log_file=directory / "simulation.log",
+            timeout_seconds=SIMULATION_LIMIT_SECONDS,
+        )
+    except ToolError as error:
+        log = error.log
+        if "DIDNOTCONVERGE" in log:
+            return BenchOutcome(problem="the design does not settle: its logic has a loop")
     if not outcome_file.exists():
         # cocotb ends a simulation whose test raised without saying so in the exit code
         told = re.sub(r"\x1b\[\d+m", "", log).partition("****")[0]  # without the summary

@@ -306,8 +306,18 @@ def stream_bins(design: Design, counters: dict[str, int], *, was_reset: bool) ->
         "stream: input stalled": "input_stall_cycles",
         "stream: input paused": "input_gap_cycles",
         "stream: output stalled": "output_stall_cycles",
-        "stream: sums back to back": "back_to_back_sums",
     }
     bins = [Bin(name, counters.get(key, 0), is_stream, reason) for name, key in names.items()]
+    # an array takes last beats no faster than its rows leave, so sums of one step have pauses
+    limit = max_steps(design.mac)
+    has_pauses = design.implementation.rows > 1 and limit is not None and limit < 2
+    bins.append(
+        Bin(
+            "stream: sums back to back",
+            counters.get("back_to_back_sums", 0),
+            is_stream and not has_pauses,
+            "sums of one step wait for the rows of results" if is_stream else reason,
+        )
+    )
     bins.append(Bin("stream: reset in the middle of a sum", int(was_reset), is_stream, reason))
     return bins

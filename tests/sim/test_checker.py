@@ -78,6 +78,7 @@ BUGS = {
         (READY, "assign i_ready = (!is_full | o_ready) & sum != 32'd77;"),
         "took no beat",
     ),
+    "logic in a loop": (MAC, (READY, "assign i_ready = !(i_valid & i_ready);"), "does not settle"),
     "sum survives a reset": (MAC, ("      sum <= 32'd0;\n      is", "      is"), "expected 0x"),
     "result survives a reset": (
         MAC,
