@@ -21,7 +21,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("element", nargs="?", default="e4m3:exact", help="design of one element")
     element = parser.parse_args().element
-    print(f"{'design':<24} {'elements':>8} {'seconds':>8} {'bytes':>9} {'bytes/further element':>22}")
+    print(
+        f"{'design':<24} {'elements':>8} {'seconds':>8} {'bytes':>9} {'bytes/further element':>22}"
+    )
     before: tuple[int, int] | None = None
     for size in SIZES:
         design = parse_design(element if size == 1 else f"{element}:{size}x{size}")
