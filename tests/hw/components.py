@@ -155,6 +155,7 @@ def check_normalise_term(a_name: str, target: str) -> Outcome:
         (significand, exponent)
         for significand in range(1 << shape.significand_bits)
         for exponent in range(shape.min_exponent, shape.max_exponent + 1)
+        if exponent == shape.min_exponent or significand >= shape.min_significand_above
     ]
     outcome = Outcome()
     block = NormaliseTerm(shape, fmt)

@@ -108,17 +108,25 @@ class Logic:
             )
             for cell in cells
         ]
-        while waiting:
-            later = []
-            for cell in waiting:
-                if all(bit in known for bit in cell[1]):
-                    known.add(cell[2])
-                    order.append(cell)
-                else:
-                    later.append(cell)
-            if len(later) == len(waiting):
-                raise RuntimeError("the module is not combinational")
-            waiting = later
+        # each gate once, when the last of its inputs is known
+        readers: dict[Any, list[int]] = {}
+        missing = [0] * len(waiting)
+        ready = []
+        for index, (_, sources, _) in enumerate(waiting):
+            unknown = {source for source in sources if source not in known}
+            missing[index] = len(unknown)
+            for source in unknown:
+                readers.setdefault(source, []).append(index)
+            if not unknown:
+                ready.append(index)
+        for index in ready:
+            order.append(waiting[index])
+            for reader in readers.get(waiting[index][2], ()):
+                missing[reader] -= 1
+                if not missing[reader]:
+                    ready.append(reader)
+        if len(order) < len(waiting):
+            raise RuntimeError("the module is not combinational")
         return order
 
     def __call__(self, **inputs: ArrayLike | Sequence[int]) -> dict[str, list[int]]:
