@@ -50,6 +50,10 @@ _OFFSETS: tuple[tuple[float, float, str], ...] = (
 )
 
 
+# A label further from its mark than this is tied to it by a line.
+_NEAR_POINTS = 15.0
+
+
 def draw_pareto(
     rows: Sequence[Row],
     path: Path,
@@ -209,6 +213,13 @@ def _draw_axes(
                 gid="label",
                 zorder=5,
                 path_effects=[withStroke(linewidth=3, foreground="white")],
+                arrowprops={
+                    "arrowstyle": "-",
+                    "color": colour,
+                    "lw": 0.7,
+                    "shrinkA": 0,
+                    "shrinkB": 5,
+                },
             )
     axis.set_xlim(0, max((x for _, x, _ in points), default=1.0) * 1.12)
     axis.set_xlabel(f"{cost.label}, {cost.unit}", color=_INK, fontsize=10.5)
@@ -239,6 +250,8 @@ def _change_ticks(axis: Axes, values: Sequence[float]) -> None:
 
 def _place_labels(axis: Axes, canvas: Any) -> None:
     """Move each label to the first place where it covers least of marks and other labels."""
+    from matplotlib.text import Text
+
     renderer = canvas.get_renderer()
     taken = [
         artist.get_window_extent(renderer) for artist in axis.lines if artist.get_gid() == "point"
@@ -250,7 +263,8 @@ def _place_labels(axis: Axes, canvas: Any) -> None:
         for offset in _OFFSETS:
             text.set_position(offset[:2])
             text.set_horizontalalignment(offset[2])  # type: ignore[arg-type]
-            box = text.get_window_extent(renderer)
+            text.update_positions(renderer)
+            box = Text.get_window_extent(text, renderer)  # the text alone, without its line
             covered = sum(_overlap(box, other) for other in taken)
             outside = box.width * box.height - _overlap(box, frame)
             price = covered + 5 * outside + 0.5 * math.hypot(*offset[:2])
@@ -259,6 +273,8 @@ def _place_labels(axis: Axes, canvas: Any) -> None:
         assert best is not None
         text.set_position(best[2][:2])
         text.set_horizontalalignment(best[2][2])  # type: ignore[arg-type]
+        assert text.arrow_patch is not None
+        text.arrow_patch.set_visible(math.hypot(*best[2][:2]) > _NEAR_POINTS)
         taken.append(best[1])
 
 

@@ -29,7 +29,8 @@ _NOTES: tuple[tuple[str, str], ...] = (
         "Core area",
         "is that of the arithmetic step with its partial sum alone, each module mapped for itself "
         "by the smallest recipe. What is outside it (above all the conversion of an exact sum to "
-        "binary32) an array has once a column, not once a MAC.",
+        "binary32) an array has once a column, not once a MAC, and an exact sum of integers has "
+        "not at all: so the core is the fairer comparison of formats.",
     ),
     (
         "Delay",
@@ -43,7 +44,8 @@ _NOTES: tuple[tuple[str, str], ...] = (
     ),
     (
         "Energy",
-        "comes from toggles of the mapped netlist under operands captured from a real network. "
+        "is that of the whole MAC, from toggles of the mapped netlist under operands captured from "
+        "a real network. "
         "Gate delays are not simulated, so glitches are missing (they add 30 to 150 percent, most "
         "in deep unregistered logic); so are wires and the clock tree.",
     ),
@@ -178,8 +180,9 @@ def write_report(
         files.append(folder / "pareto.png")
         technology = sweep.technologies[0]
         footnote = (
-            f"{technologies[technology][0]}; cell area without wires; energy from toggles under "
-            "real operands, no glitches, no wires. Line: Pareto front; bars: one standard error."
+            f"{technologies[technology][0]}. Area: arithmetic and partial sum, no wires. Energy: "
+            "the whole MAC, toggles under real operands, no glitches, no wires. Line: Pareto "
+            "front; bars: one standard error."
         )
         draw_pareto(rows, files[-1], technology=technology, title=title, footnote=footnote)
     files += write_tables(rows, folder)
