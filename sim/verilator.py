@@ -218,6 +218,9 @@ def build_simulation(
             "unique",
             "--x-assign",
             "unique",
+            # the compiler's time grows faster than the length of a function: 51 s against 4 s
+            "--output-split-cfuncs",
+            "400",
             "-Wall",
             *QUIET_WARNINGS,
             "--Mdir",
