@@ -98,6 +98,10 @@ def test_planted_bug_is_told(text: str, kind: str, emitted: Emitted, tmp_path: P
     assert_told(check_planted(generated, chosen, output, tmp_path), f"{chosen.name}.{output}")
 
 
+#: Outputs that nothing reads: operands that leave the last row of an array.
+UNSEEN = {("rows", "b_o")}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", PLANTED)
 def test_bug_in_every_component_is_told(text: str, emitted: Emitted, tmp_path: Path) -> None:
@@ -107,7 +111,13 @@ def test_bug_in_every_component_is_told(text: str, emitted: Emitted, tmp_path: P
     missed = []
     for component in components(verilog, generated.design.id):
         for output in component.outputs:
+            if (component.kind.rstrip("_0123456789"), output) in UNSEEN:
+                continue
             result = check_planted(generated, component, output, tmp_path)
+            if result.passed and component.outputs[output] > 1:
+                # the lowest bit may be one that nothing reads
+                top = component.outputs[output] - 1
+                result = check_planted(generated, component, output, tmp_path, top)
             tried += 1
             if result.passed:
                 missed.append(f"{component.name}.{output}")
