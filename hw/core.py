@@ -4,6 +4,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
+from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block, place
 from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipeline import delay, plan_cuts
@@ -107,6 +108,7 @@ class Core(Block):
     def __init__(self, design: Design) -> None:
         self.config = config = design.mac
         self.widths = mac_widths(config)
+        self.architecture = resolve_architecture(config, design.implementation)
         self.cuts = plan_cuts(config, design.implementation.stages)
         members = {
             "enable": In(1),
@@ -124,7 +126,7 @@ class Core(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        step = inner_step(self.config, self.cuts)
+        step = inner_step(self.config, self.cuts, self.architecture)
         place(m, platform, "step", step)
         m.d.comb += [step.a.eq(self.a), step.b.eq(self.b)]
         if step.is_clocked:

@@ -58,7 +58,7 @@ class GeneratedDesign:
 
 def _top_block(design: Design) -> Block:
     if design.implementation.form == "unit":
-        return Unit(design.mac)
+        return Unit(design.mac, design.implementation)
     if design.implementation.is_array:
         return SystolicArray(design)
     return Mac(design)

@@ -4,6 +4,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
+from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lanes import add_lanes
@@ -33,6 +34,8 @@ class FixedStep(Block):
         What is computed.
     cuts
         Pipeline registers between the codes and the partial sum.
+    architecture
+        How it is built.
 
     Members
     -------
@@ -53,8 +56,11 @@ class FixedStep(Block):
     partial_sum_i: Signal
     partial_sum_o: Signal
 
-    def __init__(self, config: MacConfig, cuts: Cuts) -> None:
+    def __init__(
+        self, config: MacConfig, cuts: Cuts, architecture: Architecture = DEFAULT_ARCHITECTURE
+    ) -> None:
         self.config, self.cuts = config, cuts
+        self.architecture = architecture
         self.widths = mac_widths(config).inner
         members = {
             "a": In(config.lanes * config.a.bits),

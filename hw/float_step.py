@@ -4,6 +4,7 @@ from typing import Any
 
 from amaranth.hdl import Const, Module, Signal
 from amaranth.lib.wiring import In, Out
+from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block, place
 from macsmith.hw.float_add import FloatAdd
 from macsmith.hw.lane import Lane
@@ -24,6 +25,8 @@ class FloatStep(Block):
         What is computed; `lanes` is 1.
     cuts
         Pipeline registers between the codes and the partial sum.
+    architecture
+        How it is built.
 
     Members
     -------
@@ -43,11 +46,14 @@ class FloatStep(Block):
     partial_sum_i: Signal
     partial_sum_o: Signal
 
-    def __init__(self, config: MacConfig, cuts: Cuts) -> None:
+    def __init__(
+        self, config: MacConfig, cuts: Cuts, architecture: Architecture = DEFAULT_ARCHITECTURE
+    ) -> None:
         fmt = mac_widths(config).inner.format
         if fmt is None or config.lanes != 1:
             raise ValueError("FloatStep: must have a float accumulator and 1 lane")
         self.config, self.cuts, self.format = config, cuts, fmt
+        self.architecture = architecture
         members = {
             "a": In(config.a.bits),
             "b": In(config.b.bits),

@@ -4,13 +4,14 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
+from macsmith.hw.architecture import Architecture, resolve_architecture
 from macsmith.hw.block import Block, place
 from macsmith.hw.fixed_step import FixedStep
 from macsmith.hw.float_step import FloatStep
 from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipeline import NO_CUTS, Cuts
 from macsmith.hw.window_step import WindowStep
-from macsmith.model.config import MacConfig
+from macsmith.model.config import Implementation, MacConfig
 from macsmith.model.formats import IntFormat
 from macsmith.model.widths import mac_widths
 
@@ -19,18 +20,18 @@ __all__ = ["InnerStep", "Unit", "inner_step"]
 InnerStep = FixedStep | FloatStep | WindowStep
 
 
-def inner_step(config: MacConfig, cuts: Cuts) -> InnerStep:
+def inner_step(config: MacConfig, cuts: Cuts, architecture: Architecture) -> InnerStep:
     """The step of the accumulator that products are added to.
 
     A float accumulator of one product adds it as floats do. With more lanes, whose exact sum may
     cancel to anything, or with integer operands, the products are summed in fixed point first.
     """
     if mac_widths(config).inner.format is None:
-        return FixedStep(config, cuts)
+        return FixedStep(config, cuts, architecture)
     is_integer = isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat)
     if config.lanes == 1 and not (is_integer and config.product is None):
-        return FloatStep(config, cuts)
-    return WindowStep(config, cuts)
+        return FloatStep(config, cuts, architecture)
+    return WindowStep(config, cuts, architecture)
 
 
 class Unit(Block):
@@ -40,6 +41,8 @@ class Unit(Block):
     ----------
     config
         What is computed.
+    implementation
+        How.
 
     Members
     -------
@@ -59,8 +62,11 @@ class Unit(Block):
     partial_sum_i: Signal
     partial_sum_o: Signal
 
-    def __init__(self, config: MacConfig) -> None:
+    def __init__(self, config: MacConfig, implementation: Implementation | None = None) -> None:
         self.config = config
+        self.architecture = resolve_architecture(
+            config, implementation or Implementation(form="unit")
+        )
         self.widths = mac_widths(config)
         members = {
             "a": In(config.lanes * config.a.bits),
@@ -75,7 +81,7 @@ class Unit(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         inner_bits = self.widths.inner.bits
-        step = inner_step(self.config, NO_CUTS)
+        step = inner_step(self.config, NO_CUTS, self.architecture)
         place(m, platform, "step", step)
         m.d.comb += [
             step.a.eq(self.a),

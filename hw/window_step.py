@@ -16,6 +16,7 @@ from typing import Any
 
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib.wiring import In, Out
+from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import RoundFixed
 from macsmith.hw.decode import Decode
@@ -89,6 +90,8 @@ class WindowStep(Block):
         What is computed.
     cuts
         Pipeline registers between the codes and the partial sum.
+    architecture
+        How it is built.
 
     Members
     -------
@@ -109,11 +112,14 @@ class WindowStep(Block):
     partial_sum_i: Signal
     partial_sum_o: Signal
 
-    def __init__(self, config: MacConfig, cuts: Cuts) -> None:
+    def __init__(
+        self, config: MacConfig, cuts: Cuts, architecture: Architecture = DEFAULT_ARCHITECTURE
+    ) -> None:
         fmt = mac_widths(config).inner.format
         if fmt is None:
             raise ValueError("WindowStep: must have a float accumulator")
         self.config, self.cuts, self.format = config, cuts, fmt
+        self.architecture = architecture
         members = {
             "a": In(config.lanes * config.a.bits),
             "b": In(config.lanes * config.b.bits),

@@ -18,6 +18,7 @@ ACCUMULATOR    ``exact``, ``intN``, a float format, or ``INNER/LENGTH[/OUTER]`` 
 ``RxC``        systolic array of R rows and C columns (1x1: a single MAC)
 ``os ws``      dataflow: output-stationary (default) or weight-stationary
 ``stagesN``    pipeline stages before the accumulator (0)
+``KEY=VALUE``  an architecture in place of the default: see `ARCHITECTURE_CHOICES`
 ``unit``       only the combinational arithmetic step
 =============  ==========================================================================
 """
@@ -28,7 +29,7 @@ import re
 import tomllib
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from macsmith.model.accumulators import (
     Accumulator,
@@ -55,7 +56,15 @@ from pydantic import (
     model_validator,
 )
 
-__all__ = ["Dataflow", "Design", "Implementation", "MacConfig", "load_designs", "parse_design"]
+__all__ = [
+    "ARCHITECTURE_CHOICES",
+    "Dataflow",
+    "Design",
+    "Implementation",
+    "MacConfig",
+    "load_designs",
+    "parse_design",
+]
 
 MAX_LANES = 64
 RAW = "raw"
@@ -196,7 +205,12 @@ class MacConfig(BaseModel, frozen=True):
 
 
 class Implementation(BaseModel, frozen=True):
-    """Everything that changes only cost or latency."""
+    """Everything that changes only cost or latency.
+
+    The fields of `ARCHITECTURE_CHOICES` name one of several architectures of the same function;
+    ``auto`` takes the one that was measured to be best for `goal`
+    (`macsmith.hw.architecture.resolve_architecture`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -205,6 +219,7 @@ class Implementation(BaseModel, frozen=True):
     columns: Annotated[int, Field(strict=True)] = 1
     dataflow: Dataflow = Dataflow.OUTPUT_STATIONARY
     form: Literal["stream", "unit"] = "stream"
+    goal: Literal["area", "speed"] = "area"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -227,6 +242,12 @@ class Implementation(BaseModel, frozen=True):
     def is_array(self) -> bool:
         """Whether there is more than one processing element."""
         return self.rows * self.columns > 1
+
+
+ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
+    key: get_args(Implementation.model_fields[key].annotation) for key in ("goal",)
+}
+"""Values that ``KEY=VALUE`` in a design text can have, the default first."""
 
 
 class Design(BaseModel, frozen=True):
@@ -264,14 +285,18 @@ class Design(BaseModel, frozen=True):
             parts.append(impl.dataflow.value)
         if impl.stages:
             parts.append(f"stages{impl.stages}")
+        for key, values in ARCHITECTURE_CHOICES.items():
+            value = getattr(impl, key)
+            if value != values[0]:
+                parts.append(f"{key}={value}")
         if impl.form != "stream":
             parts.append(impl.form)
         return ":".join(parts)
 
     @property
     def id(self) -> str:
-        """The text with ``_`` for ``:`` and ``/``: a file name and a Verilog module name."""
-        return self.text.replace(":", "_").replace("/", "_")
+        """The text with ``_`` for all punctuation: a file name and a Verilog module name."""
+        return re.sub(r"\W", "_", self.text)
 
     def __str__(self) -> str:
         return self.text
@@ -355,6 +380,14 @@ def parse_design(text: str) -> Design:
             int_overflow = IntOverflow(option)
         elif option in {flow.value for flow in Dataflow}:
             put(implementation, "dataflow", Dataflow(option), option)
+        elif "=" in option:
+            key, _, value = option.partition("=")
+            if value not in ARCHITECTURE_CHOICES.get(key, ()):
+                ways = "; ".join(
+                    f"{name}={'/'.join(values)}" for name, values in ARCHITECTURE_CHOICES.items()
+                )
+                raise ValueError(f"design {text!r}: unknown choice {option!r}; choices are {ways}")
+            put(implementation, key, value, option)
         elif option == "unit":
             put(implementation, "form", "unit", option)
         elif option.startswith("out") and len(option) > 3:
@@ -367,7 +400,7 @@ def parse_design(text: str) -> Design:
             raise ValueError(
                 f"design {text!r}: unknown option {option!r}; options are lanesN, termsN, "
                 "mulFORMAT, rne/rna/rtz/rup/rdn, sat/inf/nan, wrap/clip, outFORMAT, RxC, stagesN, "
-                "unit"
+                "KEY=VALUE, unit"
             )
     mac["accumulator"] = parse_accumulator(parts[1], int_overflow)
     try:

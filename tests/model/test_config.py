@@ -157,7 +157,8 @@ ERRORS = [
     ("e9m3:exact", "e9m3: exponent width must be 1 to 8 bits, not 9"),
     ("e4m3:exact:fast", "design 'e4m3:exact:fast': unknown option 'fast'; options are lanesN, "
      "termsN, mulFORMAT, rne/rna/rtz/rup/rdn, sat/inf/nan, wrap/clip, outFORMAT, RxC, stagesN, "
-     "unit"),
+     "KEY=VALUE, unit"),
+    ("e4m3:exact:goal=small", "unknown choice 'goal=small'; choices are goal=area/speed"),
     ("e4m3:exact:lanes2:lanes4", "option 'lanes4' states lanes a second time"),
     ("e4m3:exact:sat:inf", "option 'inf' states overflow a second time"),
     ("e4m3:exact:lanes0", "e4m3xe4m3:exact: lanes must be 1 to 64, not 0"),

@@ -1,0 +1,22 @@
+"""Which of several architectures of one function a design is built in."""
+
+from dataclasses import dataclass
+
+from macsmith.model.config import Implementation, MacConfig
+
+__all__ = ["DEFAULT_ARCHITECTURE", "Architecture", "resolve_architecture"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The choices of `macsmith.model.config.ARCHITECTURE_CHOICES`, none of them ``auto``."""
+
+    goal: str = "area"
+
+
+DEFAULT_ARCHITECTURE = Architecture()
+
+
+def resolve_architecture(config: MacConfig, implementation: Implementation) -> Architecture:
+    """The architecture a design is built in: what was asked for, else what was measured best."""
+    return Architecture(goal=implementation.goal)
