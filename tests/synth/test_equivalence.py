@@ -1,0 +1,68 @@
+"""Proofs of equality, and units proven equal to ones written independently."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from macsmith.hw.emit import design_verilog
+from macsmith.model.config import parse_design
+from macsmith.model.golden import step
+from macsmith.sim.tools import ToolError
+from macsmith.synth.equivalence import EquivalenceResult, prove_equal
+from macsmith.synth.price import _simulate_reference
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def textbook() -> ModuleType:
+    """The textbook units, which share nothing with the generator but the formats' numbers."""
+    spec = importlib.util.spec_from_file_location("textbook", BENCHMARKS / "textbook.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def prove(folder: Path, first: str, first_top: str, second: str, top: str) -> EquivalenceResult:
+    paths = [folder / "first.v", folder / "second.v"]
+    for path, text in zip(paths, (first, second), strict=True):
+        path.write_text(text)
+    return prove_equal([paths[0]], first_top, [paths[1]], top, build_dir=folder, timeout_s=120)
+
+
+@pytest.mark.parametrize(
+    "text", ["e2m1:exact:lanes2:unit", "e3m1ieee:exact:unit", "e2m1:e3m2:unit", "e3m1:e4m2:unit"]
+)
+def test_units_equal_textbook_units(text: str, textbook: ModuleType, tmp_path: Path) -> None:
+    design = parse_design(text)
+    book = textbook.textbook_verilog(design, "textbook")
+    assert prove(tmp_path, design_verilog(design), design.id, book, "textbook").is_equal
+
+
+def test_a_planted_bug_gives_a_counterexample(textbook: ModuleType, tmp_path: Path) -> None:
+    design = parse_design("e2m1:e3m2:unit")
+    book = textbook.textbook_verilog(design, "textbook")
+    wrong = book.replace("|| code[0]))", "))")  # ties no longer go to even
+    assert wrong != book
+    result = prove(tmp_path, design_verilog(design), design.id, wrong, "textbook")
+    assert not result.is_equal
+    assert set(result.counterexample) == {"a", "b", "partial_sum_i"}
+    # at that point the golden model is with the right one
+    point = result.counterexample
+    golden = step(design.mac, point["partial_sum_i"], [point["a"]], [point["b"]])
+    waves = {port: np.array([[value]]) for port, value in point.items()}
+    right = _simulate_reference([tmp_path / "first.v"], design.id, tmp_path, waves)
+    broken = _simulate_reference([tmp_path / "second.v"], "textbook", tmp_path, waves)
+    assert right["partial_sum_o"].item() == golden
+    assert broken["partial_sum_o"].item() != golden
+
+
+def test_ports_must_match(tmp_path: Path) -> None:
+    first = "module m(input a, output y); assign y = a; endmodule\n"
+    second = "module n(input b, output y); assign y = b; endmodule\n"
+    with pytest.raises(ToolError, match="prove"):
+        prove(tmp_path, first, "m", second, "n")
