@@ -188,7 +188,8 @@ def compare(name: str, files: Sequence[Path], console: Console) -> None:
     for top, text in (("plain", PLAIN), ("dot", DOT), ("tree", tree_mac())):
         chosen = recipes_for(
             RECIPES,
-            full_adder_cells=top == "tree" and table.full_adder is not None,
+            full_adders=top == "tree",
+            full_adder_cells=table.full_adder is not None,
             inverting_flip_flop=False,
         )
         with tempfile.TemporaryDirectory(prefix="macsmith-") as name_of_folder:

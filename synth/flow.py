@@ -16,6 +16,7 @@ from macsmith.synth.full_adder import (
     plan_full_adders,
     primitive_as_box,
     primitive_as_gates,
+    techmap_chains,
     techmap_constants,
     techmap_onto_cell,
 )
@@ -56,10 +57,11 @@ module _80_lcu_ripple (P, G, CI, CO);
   endgenerate
 endmodule
 """
-_CARRY_OPTIONS = {
+_CARRY_MAPS = {
     "brent-kung": "",
-    "kogge-stone": " -extra-map +/choices/kogge-stone.v",
-    "ripple": " -extra-map ripple.v",
+    "kogge-stone": "+/choices/kogge-stone.v",
+    "ripple": "ripple.v",
+    "chain": "chain.v",
 }
 
 
@@ -128,10 +130,10 @@ def run_front_ends(
     (folder / "full_adder_box.v").write_text(primitive_as_box(), encoding="utf-8")
     (folder / "full_adder_constant.v").write_text(techmap_constants(), encoding="utf-8")
     (folder / "ripple.v").write_text(_RIPPLE, encoding="utf-8")
+    (folder / "chain.v").write_text(techmap_chains(), encoding="utf-8")
     commands: list[str] = []
     for full_adders, carry, multiply in fronts:
         boxed = full_adders == "cells"
-        options = _CARRY_OPTIONS[carry] + (f" -{multiply}" if multiply else "")
         name = front_name((full_adders, carry, multiply))
         commands += ["design -reset"]
         commands += [f"read_verilog {quote(file)}" for file in sources]
@@ -140,16 +142,33 @@ def run_front_ends(
             f"hierarchy -check -top {top}",
             *(f"setattr -mod -set keep_hierarchy 1 {module}" for module in kept),
         ]
-        # Constants spread from adder to adder, so the rule is applied until little is left.
-        sweep = ["techmap -map full_adder_constant.v", "opt -full"] if boxed else []
+        multiplier = f" -{multiply}" if multiply else ""
+        carry_map = _CARRY_MAPS[carry]
         if boxed:
-            commands += ["proc", "flatten", "opt -full", *sweep * 3]
-        commands += [f"synth -flatten{options} -run begin:", *sweep * 2]
+            commands += _front_end_with_boxes(multiplier, carry_map)
+        else:
+            extra_map = f" -extra-map {carry_map}" if carry_map else ""
+            commands += [f"synth -flatten{extra_map}{multiplier} -run begin:"]
         commands += ["opt_clean -purge", "delete t:$scopeinfo"]
         if boxed:
-            commands += ["rename -hide c:*", "rename -enumerate -pattern u%_"]
+            commands += _renaming("f")
         commands += [f"write_json {name}.json", f"write_rtlil {name}.il"]
     run_yosys(commands, folder, "front")
+
+
+def _front_end_with_boxes(multiplier: str, carry_map: str) -> list[str]:
+    """What ``synth -flatten`` does, with adders that have constant inputs taken apart between."""
+    # Constants spread from adder to adder, so the rule is applied until little is left.
+    sweep = ["techmap -map full_adder_constant.v", "opt -full"] * 3
+    extra_map = f" -map {carry_map}" if carry_map else ""
+    return [
+        *("proc", "flatten", "opt -full", *sweep),
+        f"synth -flatten{multiplier} -run begin:fine",
+        *("opt -fast -full", "memory_map", "opt -full"),
+        f"techmap -map +/techmap.v{extra_map}",
+        *("opt -full", *sweep),
+        *("opt -fast", "abc", "opt -fast", "hierarchy -check"),
+    ]
 
 
 def run_recipes(

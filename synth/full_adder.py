@@ -17,6 +17,7 @@ __all__ = [
     "plan_full_adders",
     "primitive_as_box",
     "primitive_as_gates",
+    "techmap_chains",
     "techmap_constants",
     "techmap_onto_cell",
 ]
@@ -52,6 +53,41 @@ def techmap_constants() -> str:
         + "  wire _TECHMAP_FAIL_ = !(|{_TECHMAP_CONSTMSK_a_, _TECHMAP_CONSTMSK_b_,"
         " _TECHMAP_CONSTMSK_c_});\n" + _GATES
     )
+
+
+def techmap_chains() -> str:
+    """Techmap rule: an addition, subtraction or comparison becomes a chain of full adders.
+
+    It stands for Yosys' own rule for ``$alu``, of which ``_90_`` begins the name: ``BI``
+    complements ``B``, ``X`` is the sum without carries, ``CO`` the carry out of every position.
+    """
+    return f"""(* techmap_celltype = "$alu" *)
+module _80_alu_chain (A, B, CI, BI, X, Y, CO);
+  parameter A_SIGNED = 0;
+  parameter B_SIGNED = 0;
+  parameter A_WIDTH = 1;
+  parameter B_WIDTH = 1;
+  parameter Y_WIDTH = 1;
+  (* force_downto *) input [A_WIDTH-1:0] A;
+  (* force_downto *) input [B_WIDTH-1:0] B;
+  input CI, BI;
+  (* force_downto *) output [Y_WIDTH-1:0] X, Y, CO;
+  (* force_downto *) wire [Y_WIDTH-1:0] long_a, long_b, second;
+  wire [Y_WIDTH:0] carry;
+  \\$pos #(.A_SIGNED(A_SIGNED), .A_WIDTH(A_WIDTH), .Y_WIDTH(Y_WIDTH)) widen_a (.A(A), .Y(long_a));
+  \\$pos #(.A_SIGNED(B_SIGNED), .A_WIDTH(B_WIDTH), .Y_WIDTH(Y_WIDTH)) widen_b (.A(B), .Y(long_b));
+  assign second = BI ? ~long_b : long_b;
+  assign X = long_a ^ second;
+  assign carry[0] = CI;
+  assign CO = carry[Y_WIDTH:1];
+  genvar k;
+  generate
+    for (k = 0; k < Y_WIDTH; k = k + 1) begin : position
+      {FULL_ADDER} add (.a(long_a[k]), .b(second[k]), .c(carry[k]), .sum(Y[k]), .carry(carry[k+1]));
+    end
+  endgenerate
+endmodule
+"""
 
 
 def techmap_onto_cell(adder: FullAdderCell) -> str:

@@ -155,7 +155,8 @@ def synthesize(
     has_full_adders = any(FULL_ADDER in file.read_text(errors="replace") for file in sources)
     chosen = recipes_for(
         recipes,
-        full_adder_cells=has_full_adders and technology.full_adder is not None,
+        full_adders=has_full_adders,
+        full_adder_cells=technology.full_adder is not None,
         inverting_flip_flop=inverting_flip_flop(technology) is not None,
     )
     if not chosen:

@@ -14,7 +14,7 @@ from macsmith.synth.recipes import recipe
 from macsmith.synth.synthesize import synthesize
 from macsmith.synth.technology import technology
 
-RECIPES = [recipe("smallest-fa-ripple-folded"), recipe("fastest-koggestone")]
+RECIPES = [recipe("smallest-fa-folded"), recipe("fastest-koggestone")]
 
 
 @pytest.mark.parametrize(

@@ -31,10 +31,30 @@ def test_unknown_names(name: str) -> None:
 
 
 def test_recipes_that_cannot_differ_are_passed_over() -> None:
-    plain = recipes_for(RECIPES, full_adder_cells=False, inverting_flip_flop=False)
+    plain = recipes_for(
+        RECIPES, full_adders=True, full_adder_cells=False, inverting_flip_flop=False
+    )
     assert all(entry.full_adders == "gates" and not entry.fold_inverters for entry in plain)
     assert len({entry.name for entry in plain}) == len(plain)
-    everything = recipes_for(RECIPES, full_adder_cells=True, inverting_flip_flop=True)
+    everything = recipes_for(
+        RECIPES, full_adders=True, full_adder_cells=True, inverting_flip_flop=True
+    )
     assert everything == list(RECIPES)
     twice = [Recipe("smallest"), Recipe("smallest", fold_inverters=True)]
-    assert recipes_for(twice, full_adder_cells=True, inverting_flip_flop=False) == twice[:1]
+    assert (
+        recipes_for(twice, full_adders=True, full_adder_cells=True, inverting_flip_flop=False)
+        == twice[:1]
+    )
+
+
+def test_only_chains_make_full_adders_where_the_design_has_none() -> None:
+    names = [
+        entry.name
+        for entry in recipes_for(
+            RECIPES, full_adders=False, full_adder_cells=True, inverting_flip_flop=True
+        )
+        if entry.full_adders == "cells"
+    ]
+    assert names == ["smallest-fa", "smallest-fa-folded"]
+    assert recipe("smallest-fa").front == recipe("smallest-fa-chain").front
+    assert recipe("smallest-fa-brentkung").front == recipe("fastest-fa").front
