@@ -222,6 +222,7 @@ def verify(
         "macsmith synth e4m3:e6m9:unit --tech sky130",
         "macsmith synth int8:int32 --liberty my_tt.lib my_ff.lib.gz",
         "macsmith synth e4m3:exact --tech ice40 --json",
+        "macsmith synth e4m3:exact:lanes32:unit --explain",
     ),
 )
 def synth(
@@ -246,6 +247,12 @@ def synth(
             "--operands", metavar="TASK", help="Whose operands drive the energy figure, or none."
         ),
     ] = "smollm2",
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Also tell the architecture that was built, and area by module."
+        ),
+    ] = False,
     seed: SeedOption = 0,
     build_dir: BuildDirOption = _BUILD_DIR,
     as_json: JsonOption = False,
@@ -264,7 +271,33 @@ def synth(
             operands=None if operands == "none" else operands,
             seed=seed,
         )
-    _finish(result, as_json, _price_text(result))
+    text = _price_text(result)
+    _finish(result, as_json, f"{text}\n\n{_explanation(result)}" if explain else text)
+
+
+def _explanation(result: dict[str, Any]) -> str:
+    """Architecture and area by module of a price's record."""
+    from macsmith.console import columns
+
+    rows = [
+        (key, row["value"], "asked" if row["asked"] else "default", "/".join(row["choices"]))
+        for key, row in result["architecture"].items()
+    ]
+    text = "architecture (KEY=VALUE in the design text chooses another)\n" + columns(
+        ("choice", "built", "by", "there are"), rows
+    )
+    modules = result.get("module_area_um2")
+    if not modules:
+        return text
+    top = str(result["top"])
+    areas = [
+        (name.removeprefix(f"{top}_"), row["instances"], row["area_um2"])
+        for name, row in modules.items()
+    ]
+    heads = ("module", "instances", "um2 each")
+    return f"{text}\n\nevery module mapped for itself, full adders as gates\n" + columns(
+        heads, areas
+    )
 
 
 def _price_text(result: dict[str, Any]) -> str:

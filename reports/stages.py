@@ -209,7 +209,8 @@ def synthesize(
     dict
         See `macsmith.synth.price.price`; with ``design``, ``macs``, ``checked`` (which check of
         this very Verilog passed, with the same seed, or ``unchecked``), and each figure that
-        grows with the design also per MAC.
+        grows with the design also per MAC; ``architecture`` is that of
+        `macsmith.hw.explain.explain_architecture`.
 
     Raises
     ------
@@ -218,6 +219,7 @@ def synthesize(
     RuntimeError
         Yosys or ABC failed; the message has the command and the tail of its log.
     """
+    from macsmith.hw.explain import explain_architecture
     from macsmith.model.accuracy.stimulus import DEFAULT_LAYERS
     from macsmith.synth.fpga import family_of
     from macsmith.synth.price import price, resolve_technology
@@ -246,6 +248,7 @@ def synthesize(
     )
     checked = kept_check(design, generated.verilog, Path(build_dir), seed)
     result = {"design": design.text, "macs": macs, "checked": checked, **record}
+    result["architecture"] = explain_architecture(design)
     for name in ("area_um2", "smallest_area_um2", "lut4", "lut6", "carry", "flip_flops"):
         if name in record:
             result[f"{name}_per_mac"] = record[name] / macs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -272,10 +273,15 @@ def test_synth_tells_the_check(worked: Path) -> None:
     assert document["delay_ps"] > 100
     assert "energy_pj_per_mac" not in document
     assert len(document["front"]) >= 2
+    assert document["architecture"]["goal"]["value"] == "area"
+    assert not document["architecture"]["goal"]["asked"]
     other = run("synth", TINY, "--tech", "ice40", "--seed", "5", "--json", cwd=worked)
     document = json.loads(other.stdout)
     assert document["checked"] == "unchecked"
     assert document["lut4"] > 10
+    explained = run("synth", f"{TINY}:goal=speed", "--tech", "ice40", "--explain", cwd=worked)
+    assert explained.returncode == 0, explained.stderr
+    assert re.search(r"^goal +speed +asked +area/speed$", explained.stdout, re.M)
 
 
 def test_explore_and_interrupt(tmp_path: Path) -> None:

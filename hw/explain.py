@@ -1,0 +1,31 @@
+"""What a design's architecture is and why, for people and for records."""
+
+from typing import Any
+
+from macsmith.hw.architecture import resolve_architecture
+from macsmith.model.config import ARCHITECTURE_CHOICES, Design
+
+__all__ = ["explain_architecture"]
+
+
+def explain_architecture(design: Design) -> dict[str, dict[str, Any]]:
+    """Each architecture choice of a design.
+
+    Returns
+    -------
+    dict
+        By name of the choice: ``value`` in use, ``asked`` (whether the design states it; otherwise
+        it is the one measured to be best for the goal), and all ``choices`` there are.
+    """
+    used = resolve_architecture(design.mac, design.implementation)
+    rows: dict[str, dict[str, Any]] = {}
+    for key, choices in ARCHITECTURE_CHOICES.items():
+        if not hasattr(used, key):
+            continue
+        value = getattr(used, key)
+        rows[key] = {
+            "value": str(value),
+            "asked": getattr(design.implementation, key) != choices[0],
+            "choices": [choice for choice in choices if choice != "auto"],
+        }
+    return rows
