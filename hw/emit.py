@@ -14,6 +14,7 @@ from macsmith.hw.block import FULL_ADDER_MODULE, Block, Emission
 from macsmith.hw.mac import Mac
 from macsmith.hw.manifest import core_file, manifest_dict, verilog_header
 from macsmith.hw.step import Unit
+from macsmith.hw.switch_mac import SwitchMac, SwitchUnit
 from macsmith.hw.verilog_bench import Vectors, bench_verilog, vectors_hex
 from macsmith.hw.yosys import rtlil_to_verilog
 from macsmith.model.config import Design
@@ -57,6 +58,8 @@ class GeneratedDesign:
 
 
 def _top_block(design: Design) -> Block:
+    if design.is_switchable:
+        return SwitchUnit(design) if design.implementation.form == "unit" else SwitchMac(design)
     if design.implementation.form == "unit":
         return Unit(design.mac, design.implementation)
     if design.implementation.is_array:

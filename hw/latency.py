@@ -26,8 +26,8 @@ def registers_output(design: Design) -> bool:
     A pipelined one that converts has, so that no path from the accumulator to the output port is
     longer than the rest. An array always has.
     """
-    return design.implementation.stages > 0 and needs_conversion(
-        mac_widths(design.mac).last, design.mac.output_format
+    return design.implementation.stages > 0 and any(
+        needs_conversion(mac_widths(mode).last, mode.output_format) for mode in design.modes
     )
 
 

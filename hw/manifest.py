@@ -96,6 +96,11 @@ def manifest_dict(
         "design": design.text,
         "top": design.id,
         "config": design.mac.model_dump(mode="json"),
+        **(
+            {"modes": [mode.model_dump(mode="json") for mode in design.modes]}
+            if design.is_switchable
+            else {}
+        ),
         "implementation": design.implementation.model_dump(mode="json"),
         "ports": [
             {

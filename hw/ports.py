@@ -5,6 +5,7 @@ from typing import Literal
 
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import Design
+from macsmith.model.switch import switch_widths
 from macsmith.model.widths import PartialSumWidths, mac_widths
 
 __all__ = ["Port", "design_ports"]
@@ -56,8 +57,55 @@ def _unit_ports(design: Design) -> tuple[Port, ...]:
     return tuple(ports)
 
 
+def _switch_ports(design: Design) -> tuple[Port, ...]:
+    """Ports of a switchable design, from those of its modes."""
+    widths = switch_widths(design.modes)
+    bits = {
+        "a": widths.lanes * widths.a_slot_bits,
+        "b": widths.lanes * widths.b_slot_bits,
+        "partial_sum_i": widths.partial_sum_bits,
+        "partial_sum_o": widths.partial_sum_bits,
+        "o_data": widths.output_bits,
+    }
+    slots = {"a": widths.a_slot_bits, "b": widths.b_slot_bits}
+    ports: list[Port] = []
+    for alike in zip(*(design_ports(mode) for mode in design.mode_designs), strict=True):
+        name = alike[0].name
+        meanings = [port.meaning for port in alike]
+        operand = name.removeprefix("i_")
+        if operand in slots:
+            meanings = [
+                f"{mode_slots(slots[operand], widths.lanes, rate)} ({getattr(mode, operand).name})"
+                for mode, rate in zip(design.modes, widths.rates, strict=True)
+            ]
+        if len(set(meanings)) > 1:
+            parts = [f"mode {index}: {meaning}" for index, meaning in enumerate(meanings)]
+            meanings = ["; ".join(parts)]
+        ports.append(Port(name, alike[0].direction, bits.get(operand, alike[0].width), meanings[0]))
+    is_unit = design.implementation.form == "unit"
+    names = ", ".join(
+        f"{index} {part}" for index, part in enumerate(design.text.partition(":")[0].split("+"))
+    )
+    port = Port(
+        "mode" if is_unit else "i_mode",
+        "input",
+        widths.mode_bits,
+        f"mode, the same in all steps of a sum: {names}",
+    )
+    at = next(index for index, each in enumerate(ports) if each.name in ("a", "i_a"))
+    return (*ports[:at], port, *ports[at:])
+
+
+def mode_slots(slot_bits: int, lanes: int, rate: int) -> str:
+    """Where a mode's codes lie in an operand port."""
+    code = "code" if rate == 1 else f"{rate} codes side by side from the lowest bit"
+    return f"lane l's {code} in bits [l*{slot_bits} +: {slot_bits}]" if lanes > 1 else code
+
+
 def design_ports(design: Design) -> tuple[Port, ...]:
     """Ports of the top module, in order."""
+    if design.is_switchable:
+        return _switch_ports(design)
     if design.implementation.form == "unit":
         return _unit_ports(design)
     mac, implementation = design.mac, design.implementation

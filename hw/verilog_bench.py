@@ -13,7 +13,8 @@ class Vectors(Protocol):
     """Values of whole ports, as integers, and what must come out.
 
     `a`, `b`: ``i_a`` and ``i_b`` of each beat (``a`` and ``b`` of a unit). `last`: ``i_last`` of
-    each beat (``chunk_end`` of a unit that has one). `partial_sums`: ``partial_sum_i`` of each
+    each beat (``chunk_end`` of a unit that has one). `modes`: ``i_mode`` (``mode``) of each beat of
+    a switchable design, else empty. `partial_sums`: ``partial_sum_i`` of each
     vector of a unit, empty for a stream. `expected`: ``o_data`` of each result beat, in order, or
     ``partial_sum_o`` of each vector.
     """
@@ -25,6 +26,8 @@ class Vectors(Protocol):
     @property
     def last(self) -> Sequence[bool]: ...
     @property
+    def modes(self) -> Sequence[int]: ...
+    @property
     def partial_sums(self) -> Sequence[int]: ...
     @property
     def expected(self) -> Sequence[int]: ...
@@ -33,6 +36,8 @@ class Vectors(Protocol):
 def _check(design: Design, vectors: Vectors) -> None:
     count = len(vectors.a)
     lengths = {"b": len(vectors.b), "last": len(vectors.last)}
+    if design.is_switchable:
+        lengths["modes"] = len(vectors.modes)
     if design.implementation.form == "unit":
         lengths |= {"partial_sums": len(vectors.partial_sums), "expected": len(vectors.expected)}
     else:
@@ -52,8 +57,8 @@ def _check(design: Design, vectors: Vectors) -> None:
 def vectors_hex(design: Design, vectors: Vectors) -> str:
     """Memory file: first one line per beat, then one line per result.
 
-    A beat is, least significant first, ``| i_a | i_b | i_last |`` for a stream and
-    ``| a | b | partial_sum_i | chunk_end |`` for a unit (the last only where it has one).
+    A beat is, least significant first, ``| i_a | i_b | i_last | i_mode |`` for a stream and
+    ``| a | b | partial_sum_i | chunk_end | mode |`` for a unit (the last only where it has them).
 
     Raises
     ------
@@ -73,8 +78,13 @@ def vectors_hex(design: Design, vectors: Vectors) -> str:
             end_at = a_bits + b_bits + width["partial_sum_i"]
             if "chunk_end" in width:
                 beat |= int(vectors.last[index]) << end_at
+                end_at += 1
+            if design.is_switchable:
+                beat |= vectors.modes[index] << end_at
         else:
             beat |= int(vectors.last[index]) << (a_bits + b_bits)
+            if design.is_switchable:
+                beat |= vectors.modes[index] << (a_bits + b_bits + 1)
         lines.append(f"{beat:x}")
     lines += [f"{value:x}" for value in vectors.expected]
     return "\n".join(lines) + "\n"
@@ -111,7 +121,7 @@ module {top}_tb;
     .i_ready(i_ready),
     .i_a(beat[{a}-1:0]),
     .i_b(beat[{a}+{b}-1:{a}]),
-    .i_last(beat[{a}+{b}]),
+    .i_last(beat[{a}+{b}]),{mode}
     .o_valid(o_valid),
     .o_ready(o_ready),
     .o_data(o_data)
@@ -192,7 +202,7 @@ module {top}_tb;
   {top} dut (
     .a(beat[{a}-1:0]),
     .b(beat[{a}+{b}-1:{a}]),
-    .partial_sum_i(beat[{a}+{b}+{data}-1:{a}+{b}]),{chunk_end}
+    .partial_sum_i(beat[{a}+{b}+{data}-1:{a}+{b}]),{chunk_end}{mode}
     .partial_sum_o(partial_sum_o)
   );
 
@@ -231,6 +241,11 @@ def bench_verilog(design: Design, vectors: Vectors) -> str:
     if "chunk_end" in width:
         chunk_end = f"\n    .chunk_end(beat[{beat}]),"
         beat += 1
+    mode = ""
+    if design.is_switchable:
+        port = "mode" if is_unit else "i_mode"
+        mode = f"\n    .{port}(beat[{beat} +: {width[port]}]),"
+        beat += width[port]
     return (_UNIT if is_unit else _STREAM).format(
         top=design.id,
         beats=len(vectors.a),
@@ -240,4 +255,5 @@ def bench_verilog(design: Design, vectors: Vectors) -> str:
         b=b,
         data=data,
         chunk_end=chunk_end,
+        mode=mode,
     )

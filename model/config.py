@@ -1,12 +1,14 @@
 """What a MAC computes (`MacConfig`), how it is built (`Implementation`), and the text for both.
 
-Design text is ``A[xB]:ACCUMULATOR[:OPTION...]``, for example
+Design text is ``A[xB][+...]:ACCUMULATOR[:OPTION...]``, for example
 ``e4m3xe5m2:e6m9/64:lanes4:8x8:stages2``.
 
 =============  ==========================================================================
 part           meaning
 =============  ==========================================================================
 A, B           operand formats (`macsmith.model.formats`); B defaults to A
+``A[xB]+...``  modes that are switched at run time; ``2C`` packs two codes of C into a lane
+               (`macsmith.model.switch`); ACCUMULATOR then is one, or one each, joined by ``+``
 ACCUMULATOR    ``exact``, ``intN``, a float format, or ``INNER/LENGTH[/OUTER]`` of those
 ``lanesN``     products summed per step (1)
 ``termsN``     most products one result may sum (a default by accumulator)
@@ -45,6 +47,7 @@ from macsmith.model.accumulators import (
 )
 from macsmith.model.formats import Format, IntFormat, parse_format
 from macsmith.model.rounding import Overflow, Rounding, check_overflow, default_overflow
+from macsmith.model.switch import check_modes
 from macsmith.model.widths import mac_widths
 from pydantic import (
     BaseModel,
@@ -251,19 +254,52 @@ ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
 
 
 class Design(BaseModel, frozen=True):
-    """A computation and a way to build it; one row of a report."""
+    """A computation and a way to build it; one row of a report.
+
+    A switchable design has several modes, each a configuration of its own: `mac` is mode 0,
+    `alternatives` are the others (`macsmith.model.switch`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mac: MacConfig
     implementation: Implementation = Implementation()
+    alternatives: tuple[MacConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.alternatives:
+            check_modes(self.modes)
+            if self.implementation.is_array:
+                raise ValueError(
+                    "modes are switched in a single MAC or a unit, not in an array: leave RxC out"
+                )
+        return self
+
+    @property
+    def modes(self) -> tuple[MacConfig, ...]:
+        """What is computed in each mode; one where nothing is switched."""
+        return (self.mac, *self.alternatives)
+
+    @property
+    def is_switchable(self) -> bool:
+        """Whether there is more than one mode."""
+        return bool(self.alternatives)
+
+    @property
+    def mode_designs(self) -> tuple[Design, ...]:
+        """The design of each mode alone."""
+        return tuple(Design(mac=mode, implementation=self.implementation) for mode in self.modes)
 
     @property
     def text(self) -> str:
         """Canonical design text; `parse_design` gives this very design back."""
         mac, impl = self.mac, self.implementation
-        operands = mac.a.name if mac.a == mac.b else f"{mac.a.name}x{mac.b.name}"
-        parts = [operands, format_accumulator(mac.accumulator)]
+        accumulators = [format_accumulator(mode.accumulator) for mode in self.modes]
+        parts = [
+            "+".join(_operand_text(mode, mode.lanes // mac.lanes) for mode in self.modes),
+            accumulators[0] if len(set(accumulators)) == 1 else "+".join(accumulators),
+        ]
         if mac.lanes != 1:
             parts.append(f"lanes{mac.lanes}")
         if mac.terms is not None:
@@ -274,7 +310,10 @@ class Design(BaseModel, frozen=True):
             parts.append(mac.rounding.value)
         if mac.overflow is not None:
             parts.append(mac.overflow.value)
-        int_overflow = int_overflow_of(mac.accumulator)
+        int_overflows = [int_overflow_of(mode.accumulator) for mode in self.modes]
+        int_overflow = next(
+            (each for each in int_overflows if each is not IntOverflow.FORBID), IntOverflow.FORBID
+        )
         if int_overflow is not IntOverflow.FORBID:
             parts.append(int_overflow.value)
         if mac.output is not None:
@@ -295,8 +334,9 @@ class Design(BaseModel, frozen=True):
 
     @property
     def id(self) -> str:
-        """The text with ``_`` for all punctuation: a file name and a Verilog module name."""
-        return re.sub(r"\W", "_", self.text)
+        """The text with ``_`` for punctuation (``_or_`` between modes): a file name and a Verilog
+        module name."""
+        return re.sub(r"\W", "_", self.text.replace("+", "_or_"))
 
     def __str__(self) -> str:
         return self.text
@@ -304,8 +344,13 @@ class Design(BaseModel, frozen=True):
     def to_toml(self) -> str:
         """The design as a TOML document that `load_designs` reads back."""
         lines = []
-        for table, model in (("mac", self.mac), ("implementation", self.implementation)):
-            lines.append(f"[{table}]")
+        tables: list[tuple[str, BaseModel]] = [
+            ("[mac]", self.mac),
+            ("[implementation]", self.implementation),
+            *(("[[alternatives]]", mode) for mode in self.alternatives),
+        ]
+        for table, model in tables:
+            lines.append(table)
             for key, value in model.model_dump(mode="json", exclude_none=True).items():
                 lines.append(f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"')
         return "\n".join(lines) + "\n"
@@ -327,6 +372,23 @@ def _split_operands(text: str) -> tuple[Format, Format]:
         return whole, whole
     whole = parse_format(text)
     return whole, whole
+
+
+def _operand_text(mode: MacConfig, rate: int) -> str:
+    """A mode's operands as a design text has them."""
+    names = mode.a.name if mode.a == mode.b else f"{mode.a.name}x{mode.b.name}"
+    return names if rate == 1 else f"{rate}{names}"
+
+
+def _split_rate(text: str) -> tuple[int, str]:
+    """``2e2m1`` is two products of e2m1 in a lane; no format's name begins with a digit."""
+    match = re.match(r"\d+", text)
+    if match is None:
+        return 1, text
+    rate = int(match[0])
+    if rate < 1:
+        raise ValueError(f"operands {text!r}: the products of a lane must be at least 1, not 0")
+    return rate, text[match.end() :]
 
 
 _COUNT_OPTION = re.compile(r"(lanes|terms|stages)(-?\d+)")
@@ -355,8 +417,7 @@ def parse_design(text: str) -> Design:
             f"design {text!r}: must be A[xB]:ACCUMULATOR[:OPTION...], such as e4m3:exact or "
             "e4m3xe5m2:e6m9/64:lanes4"
         )
-    a, b = _split_operands(parts[0])
-    mac: dict[str, Any] = {"a": a, "b": b}
+    mac: dict[str, Any] = {}
     implementation: dict[str, Any] = {}
     int_overflow = IntOverflow.FORBID
 
@@ -402,9 +463,27 @@ def parse_design(text: str) -> Design:
                 "mulFORMAT, rne/rna/rtz/rup/rdn, sat/inf/nan, wrap/clip, outFORMAT, RxC, stagesN, "
                 "KEY=VALUE, unit"
             )
-    mac["accumulator"] = parse_accumulator(parts[1], int_overflow)
+    operands = [_split_rate(part) for part in parts[0].split("+")]
+    accumulators = parts[1].split("+")
+    if len(accumulators) not in (1, len(operands)):
+        raise ValueError(
+            f"design {text!r}: must have one accumulator, or one for each of the {len(operands)} "
+            f"modes, not {len(accumulators)}"
+        )
     try:
-        return Design(mac=MacConfig(**mac), implementation=Implementation(**implementation))
+        modes = []
+        for index, (rate, names) in enumerate(operands):
+            a, b = _split_operands(names)
+            accumulator = parse_accumulator(accumulators[index % len(accumulators)], int_overflow)
+            lanes = mac.get("lanes", 1) * rate
+            modes.append(
+                MacConfig(**mac | {"a": a, "b": b, "lanes": lanes}, accumulator=accumulator)
+            )
+        return Design(
+            mac=modes[0],
+            implementation=Implementation(**implementation),
+            alternatives=tuple(modes[1:]),
+        )
     except ValidationError as error:
         raise ValueError(_first_line(error)) from None
 

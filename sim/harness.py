@@ -7,8 +7,8 @@ the batch is gone. It also counts what happened on the streams, and breaches of 
 
 A batch is one vector, beat 0 in the lowest bits. A beat is, least significant first::
 
-    | i_a | i_b | i_last |                          stream
-    | a | b | partial_sum_i [| chunk_end] |         unit
+    | i_a | i_b [| i_mode] | i_last |                       stream
+    | a | b | partial_sum_i [| chunk_end] [| mode] |        unit
 
 and a result is one o beat, or `partial_sum_o`.
 """
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import Design
+from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 
 __all__ = [
@@ -73,8 +74,8 @@ class BeatLayout:
     """Bits of one beat and one result, and how many a batch holds.
 
     `a_bits`, `b_bits`: all lanes of all rows or columns together. `extra_bits`: i_last of a
-    stream; partial sum and chunk_end of a unit. `results_per_batch` leaves room for results that
-    were still in the design.
+    stream; partial sum and chunk_end of a unit; `mode_bits` of them are the mode.
+    `results_per_batch` leaves room for results that were still in the design.
     """
 
     a_bits: int
@@ -83,6 +84,7 @@ class BeatLayout:
     result_bits: int
     batch_beats: int
     results_per_batch: int
+    mode_bits: int = 0
 
     @property
     def beat_bits(self) -> int:
@@ -96,17 +98,25 @@ def beat_layout(design: Design) -> BeatLayout:
     widths = mac_widths(mac)
     a_bits = implementation.rows * mac.lanes * mac.a.bits
     b_bits = implementation.columns * mac.lanes * mac.b.bits
+    mode_bits = 0
+    partial_sum_bits, output_bits = widths.partial_sum_bits, widths.output_bits
+    if design.is_switchable:
+        common = switch_widths(design.modes)
+        mode_bits = common.mode_bits
+        a_bits, b_bits = common.lanes * common.a_slot_bits, common.lanes * common.b_slot_bits
+        partial_sum_bits, output_bits = common.partial_sum_bits, common.output_bits
     if implementation.form == "unit":
-        extra_bits = widths.partial_sum_bits + isinstance(mac.accumulator, ChunkedAccumulator)
-        result_bits = widths.partial_sum_bits
+        extra_bits = partial_sum_bits + isinstance(mac.accumulator, ChunkedAccumulator)
+        result_bits = partial_sum_bits
     else:
         extra_bits = 1
-        result_bits = implementation.columns * widths.output_bits
+        result_bits = implementation.columns * output_bits
+    extra_bits += mode_bits
     widest = max(a_bits + b_bits + extra_bits, 2 * result_bits)
     batch = 512
     while batch > 4 and batch * widest > _TARGET_BATCH_BITS:
         batch //= 2
-    return BeatLayout(a_bits, b_bits, extra_bits, result_bits, batch, 2 * batch)
+    return BeatLayout(a_bits, b_bits, extra_bits, result_bits, batch, 2 * batch, mode_bits)
 
 
 def _design_instance(design: Design, layout: BeatLayout) -> str:
@@ -116,9 +126,10 @@ def _design_instance(design: Design, layout: BeatLayout) -> str:
     first = layout.a_bits + layout.b_bits
     if design.implementation.form == "unit":
         psum_bits = layout.result_bits
-        chunk_end = (
-            f"\n    .chunk_end(beat[{first + psum_bits}])," if layout.extra_bits > psum_bits else ""
-        )
+        has_chunks = layout.extra_bits - layout.mode_bits > psum_bits
+        chunk_end = f"\n    .chunk_end(beat[{first + psum_bits}])," if has_chunks else ""
+        if layout.mode_bits:
+            chunk_end += f"\n    .mode(beat[{layout.beat_bits - 1} -: {layout.mode_bits}]),"
         return f"""\
   // a unit is combinational: its result leaves in the cycle in which its operands come
   assign i_ready = o_ready;
@@ -129,15 +140,16 @@ def _design_instance(design: Design, layout: BeatLayout) -> str:
     .partial_sum_i(beat[{first + psum_bits - 1}:{first}]),
     .partial_sum_o(o_data)
   );"""
+    mode = f"\n    .i_mode(beat[{first} +: {layout.mode_bits}])," if layout.mode_bits else ""
     return f"""\
   \\{design.id}  dut (
     .clk(clk),
     .rst(rst),
     .i_valid(i_valid),
-    .i_ready(i_ready),
+    .i_ready(i_ready),{mode}
     .i_a({a}),
     .i_b({b}),
-    .i_last(beat[{first}]),
+    .i_last(is_last),
     .o_valid(o_valid),
     .o_ready(o_ready),
     .o_data(o_data)

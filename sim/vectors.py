@@ -1,15 +1,17 @@
 """Port values for others: golden vectors that ship with a design, and waveforms for netlists."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from macsmith.model import fast
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import Design
+from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import bit_rows, rows_to_ints
 from macsmith.sim.expected import Words, expected_results, words_to_int
 from macsmith.sim.stimulus import chunk_steps, make_stimulus
+from macsmith.sim.switch_stimulus import Mixture, slot_rows
 from macsmith.sim.unit_stimulus import make_unit_stimulus, unit_expected
 from numpy.typing import ArrayLike, NDArray
 
@@ -30,6 +32,8 @@ class GoldenVectors:
         Port ``partial_sum_i`` of each vector of a unit; empty for a stream.
     expected
         Port ``o_data`` of each result beat, or ``partial_sum_o`` of each vector.
+    modes
+        Port ``i_mode`` (``mode`` of a unit) of each beat of a switchable design.
     """
 
     a: list[int]
@@ -37,6 +41,7 @@ class GoldenVectors:
     last: list[bool]
     partial_sums: list[int]
     expected: list[int]
+    modes: list[int] = field(default_factory=list)
 
 
 def _result_ports(expected: Words, bits: int) -> list[int]:
@@ -61,6 +66,8 @@ def golden_vectors(design: Design, *, seed: int = 1, beats: int | None = None) -
     if beats is None:
         elements = design.implementation.rows * design.implementation.columns
         beats = max(24, min(400, 12_800 // elements))
+    if design.is_switchable:
+        return _mixed_vectors(design, seed, beats)
     if design.implementation.form == "unit":
         unit = make_unit_stimulus(design, seed=seed, quick=True)
         chosen = np.random.default_rng(seed).permutation(unit.count)[:beats]
@@ -96,6 +103,53 @@ def golden_vectors(design: Design, *, seed: int = 1, beats: int | None = None) -
         partial_sums=[],
         expected=_result_ports(expected[kept], bits),
     )
+
+
+def _slots(codes: list[int], design: Design, mode: int, side: str, seed: int) -> list[int]:
+    """Operand ports of a switchable design for those of a mode's own."""
+    widths = switch_widths(design.modes)
+    config = design.modes[mode]
+    fmt, slot = (config.a, widths.a_slot_bits) if side == "a" else (config.b, widths.b_slot_bits)
+    lanes = range(config.lanes)
+    split = np.array([[code >> lane * fmt.bits for lane in lanes] for code in codes], dtype=object)
+    fields = (split & ((1 << fmt.bits) - 1)).astype(np.uint32)
+    rng = np.random.default_rng(seed)
+    return rows_to_ints(slot_rows(fields, fmt.bits, widths.lanes, slot, rng))
+
+
+def _mixed_vectors(design: Design, seed: int, beats: int) -> GoldenVectors:
+    """Vectors of all modes of a switchable design, mixed sum by sum."""
+    widths = switch_widths(design.modes)
+    is_unit = design.implementation.form == "unit"
+    parts = [
+        golden_vectors(each, seed=seed, beats=beats // len(design.modes))
+        for each in design.mode_designs
+    ]
+    # the beats of each sum: a unit's are single
+    ends = [
+        range(1, len(part.a) + 1) if is_unit else 1 + np.flatnonzero(part.last) for part in parts
+    ]
+    mixture = Mixture.of([len(each) for each in ends], 0, np.random.default_rng(seed))
+    sides = {
+        side: [
+            _slots(getattr(part, side), design, mode, side, seed) for mode, part in enumerate(parts)
+        ]
+        for side in ("a", "b")
+    }
+    mixed = GoldenVectors([], [], [], [], [])
+    for mode, index in zip(mixture.mode.tolist(), mixture.index.tolist(), strict=True):
+        part = parts[mode]
+        beat = slice(int(ends[mode][index - 1]) if index else 0, int(ends[mode][index]))
+        mixed.a.extend(sides["a"][mode][beat])
+        mixed.b.extend(sides["b"][mode][beat])
+        mixed.last.extend(part.last[beat])
+        mixed.modes.extend([mode] * (beat.stop - beat.start))
+        wanted = part.expected[index]
+        if is_unit:
+            mixed.partial_sums.append(widths.common(mode, part.partial_sums[index]))
+            wanted = widths.common(mode, wanted)
+        mixed.expected.append(wanted)
+    return mixed
 
 
 def _port_words(codes: NDArray[np.uint32], code_bits: int) -> NDArray[np.uint64]:

@@ -30,7 +30,17 @@ from macsmith.sim.verilator import tool_versions
 if TYPE_CHECKING:
     from macsmith.hw.emit import GeneratedDesign
 
-__all__ = ["Check", "VerifyResult", "verify", "verify_sources"]
+__all__ = [
+    "SPOT_PRODUCTS",
+    "Check",
+    "VerifyResult",
+    "common_checks",
+    "stream_checks",
+    "stream_failures",
+    "unit_failures",
+    "verify",
+    "verify_sources",
+]
 
 #: Products that are computed a second time by the definitional golden model.
 SPOT_PRODUCTS = 2000
@@ -112,7 +122,7 @@ def _exact_sum(design: Design, a: list[int], b: list[int]) -> str:
     return " + ".join([str(total), *specials])
 
 
-def _stream_failures(
+def stream_failures(
     stimulus: Stimulus, expected: Words, outcome: BenchOutcome, line: str
 ) -> list[str]:
     """A line for each of the first wrong results."""
@@ -140,7 +150,7 @@ def _stream_failures(
     return failures
 
 
-def _unit_failures(
+def unit_failures(
     stimulus: UnitStimulus, expected: Words, outcome: BenchOutcome, line: str
 ) -> list[str]:
     """A line for each of the first wrong vectors."""
@@ -159,7 +169,7 @@ def _unit_failures(
     return failures
 
 
-def _common_checks(
+def common_checks(
     outcome: BenchOutcome, expected_count: int, products: int, spots: int
 ) -> list[Check]:
     """Checks of results, which every form has."""
@@ -191,7 +201,7 @@ def _full_rate_allowance(stimulus: Stimulus, interval_cycles: int) -> int:
     return shorter + interval_cycles * len(np.unique(batches[counted]))
 
 
-def _stream_checks(
+def stream_checks(
     stimulus: Stimulus, outcome: BenchOutcome, manifest: Mapping[str, Any]
 ) -> list[Check]:
     """Checks of the streams' protocol, of the reset, and of the stated latency."""
@@ -271,14 +281,21 @@ def verify_sources(
     directory.mkdir(parents=True, exist_ok=True)
     line = command_line(design, seed=seed, quick=quick)
     bins: list[Bin]
-    if design.implementation.form == "unit":
+    if design.is_switchable:
+        from macsmith.sim.switch_verify import run_switchable  # it builds on this module
+
+        outcome, checks, bins, failures = run_switchable(
+            design, sources, directory, manifest or {}, seed=seed, quick=quick
+        )
+        latency = outcome.latency_cycles
+    elif design.implementation.form == "unit":
         unit = make_unit_stimulus(design, seed=seed, quick=quick)
         expected = unit_expected(unit)
         spots = unit_spot_check(unit, expected, seed=seed, products=SPOT_PRODUCTS)
         outcome = run_bench(design, sources, directory, unit_job(unit, expected), seed=seed)
         bins = unit_coverage(unit, seed=seed, quick=quick)
-        failures = _unit_failures(unit, expected, outcome, line)
-        checks = _common_checks(outcome, unit.count, unit.product_count, spots)
+        failures = unit_failures(unit, expected, outcome, line)
+        checks = common_checks(outcome, unit.count, unit.product_count, spots)
         latency = None
     else:
         stimulus = make_stimulus(design, seed=seed, quick=quick)
@@ -286,11 +303,11 @@ def verify_sources(
         spots = spot_check(stimulus, expected, seed=seed, products=SPOT_PRODUCTS)
         outcome = run_bench(design, sources, directory, stream_job(stimulus, expected), seed=seed)
         bins = stimulus_coverage(stimulus, seed=seed, quick=quick)
-        failures = _stream_failures(stimulus, expected, outcome, line)
-        checks = _common_checks(
+        failures = stream_failures(stimulus, expected, outcome, line)
+        checks = common_checks(
             outcome, expected.shape[0] * expected.shape[1], stimulus.product_count, spots
         )
-        checks += _stream_checks(stimulus, outcome, manifest or {})
+        checks += stream_checks(stimulus, outcome, manifest or {})
         latency = outcome.latency_cycles
     bins += stream_bins(design, outcome.counters, was_reset=latency is not None)
     coverage = Coverage(tuple(bins))
