@@ -1,11 +1,11 @@
 """Ports of emitted designs, and what they mean."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import Design
-from macsmith.model.switch import switch_widths
+from macsmith.model.switch import CommonSum, SwitchWidths, switch_widths
 from macsmith.model.widths import PartialSumWidths, mac_widths
 
 __all__ = ["Port", "design_ports"]
@@ -78,6 +78,9 @@ def _switch_ports(design: Design) -> tuple[Port, ...]:
                 f"{mode_slots(slots[operand], widths.lanes, rate)} ({getattr(mode, operand).name})"
                 for mode, rate in zip(design.modes, widths.rates, strict=True)
             ]
+        if operand == "partial_sum_i":
+            layouts = [_common_layout(widths, mode) for mode in range(len(design.modes))]
+            meanings = [f"partial sum before; {layout}" for layout in layouts]
         if len(set(meanings)) > 1:
             parts = [f"mode {index}: {meaning}" for index, meaning in enumerate(meanings)]
             meanings = ["; ".join(parts)]
@@ -94,6 +97,21 @@ def _switch_ports(design: Design) -> tuple[Port, ...]:
     )
     at = next(index for index, each in enumerate(ports) if each.name in ("a", "i_a"))
     return (*ports[:at], port, *ports[at:])
+
+
+def _common_layout(widths: SwitchWidths, mode: int) -> str:
+    """What a partial sum is in a mode, in the layout that all modes have in common."""
+
+    def part(common: CommonSum) -> str:
+        own = common.modes[mode]
+        if own.format is not None:
+            return _layout(own)
+        bits, flags = common.integer_bits, common.flag_bits
+        return _layout(replace(own, integer_bits=bits, flag_bits=flags))
+
+    if widths.outer is None:
+        return part(widths.inner)
+    return f"outer sum: {part(widths.outer)}, above the inner sum: {part(widths.inner)}"
 
 
 def mode_slots(slot_bits: int, lanes: int, rate: int) -> str:

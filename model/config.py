@@ -381,8 +381,8 @@ def _operand_text(mode: MacConfig, rate: int) -> str:
 
 
 def _split_rate(text: str) -> tuple[int, str]:
-    """``2e2m1`` is two products of e2m1 in a lane; no format's name begins with a digit."""
-    match = re.match(r"\d+", text)
+    """``2e2m1`` is two products of e2m1 in a lane; ``1-6-9`` is a format."""
+    match = re.match(r"\d+(?=[a-z])", text)
     if match is None:
         return 1, text
     rate = int(match[0])

@@ -10,8 +10,8 @@ w]``, w the width of its format. Bits of a slot that a mode does not use are not
 **Partial sums.** All fixed-point modes have an integer as wide as the widest of them needs, and as
 many flags above it as the one with most; the integer is in the units of the mode's own
 accumulator, ``2**lsb_exponent`` of `macsmith.model.widths`, and sign-extended. A mode with one flag
-(NaN) sets all. A float mode has its code in the lowest bits and zeros above. With chunks this holds for the
-outer and the inner partial sum apart.
+(NaN) sets all. A float mode has its code in the lowest bits and zeros above. With chunks this holds
+for the outer and the inner partial sum apart.
 
 **Results.** In the lowest bits of a port as wide as the widest result, zeros above.
 

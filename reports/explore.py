@@ -90,10 +90,11 @@ def sweep_points(sweep: Sweep) -> list[Point]:
         for design in sweep.designs
     ]
     networks = {
-        _accuracy_point(sweep, task, design, own_sums): None
+        _accuracy_point(sweep, task, mode, own_sums): None
         for own_sums in (True, False)
         for task in sweep.tasks
         for design in sweep.designs
+        for mode in design.mode_designs
     }
     # the long ones first, so that no process is left with one at the end
     ordered = sorted(networks, key=lambda point: (not point.own_sums, point.task != "smollm2"))
@@ -281,14 +282,17 @@ def _rows(
     design: Design, sweep: Sweep, points: Sequence[Point], found: dict[Point, list[Record]]
 ) -> list[dict[str, Any]]:
     own = next(p for p in points if isinstance(p, DesignPoint) and p.design == design.text)
-    accuracy = {
-        task: (
-            found[_accuracy_point(sweep, task, design, False)][0],
-            found[_accuracy_point(sweep, task, design, True)][0],
-        )
-        for task in sweep.tasks
-    }
-    return design_rows(design, sweep.technologies, found[own], accuracy)
+    accuracies = [
+        {
+            task: (
+                found[_accuracy_point(sweep, task, mode, False)][0],
+                found[_accuracy_point(sweep, task, mode, True)][0],
+            )
+            for task in sweep.tasks
+        }
+        for mode in design.mode_designs
+    ]
+    return design_rows(design, sweep.technologies, found[own], accuracies)
 
 
 def _copy_verilog(designs: Sequence[Design], build_dir: Path, folder: Path) -> None:

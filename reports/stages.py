@@ -134,7 +134,8 @@ def operand_waveforms(
 
     Every stream is an independent run over whole sums, as long as the layer's (or as the design is
     built for), of operands captured from the network: see
-    `macsmith.model.accuracy.stimulus.operand_stream`.
+    `macsmith.model.accuracy.stimulus.operand_stream`. A switchable design has as many streams in
+    each of its modes.
 
     Parameters
     ----------
@@ -155,6 +156,11 @@ def operand_waveforms(
     from macsmith.sim.vectors import port_waveforms
 
     design = _design(design)
+    if design.is_switchable:
+        from macsmith.sim.switch_stimulus import mixed_waveforms
+
+        each = [operand_waveforms(mode, operands, seed=seed) for mode in design.mode_designs]
+        return mixed_waveforms(design, [waves for waves, _ in each]), each[0][1]
     implementation, lanes = design.implementation, design.mac.lanes
     products = capture_layer(operands, DEFAULT_LAYERS[operands])["weights"].shape[1]
     most = mac_widths(design.mac).max_terms
@@ -242,7 +248,9 @@ def synthesize(
         chosen,
         build_dir=folder,
         waveforms=waveforms,
-        macs_per_cycle=macs,
+        macs_per_cycle=sum(mode.lanes for mode in design.modes)
+        / len(design.modes)
+        * (macs / design.mac.lanes),
         first_counted_cycle=first_counted_cycle,
         valid_ports=None if design.implementation.form == "unit" else {"o_data": "o_valid"},
     )
@@ -256,7 +264,10 @@ def synthesize(
         result |= _area_split(design, generated.verilog, chosen, folder / "modules")
     if waveforms is not None:
         layer = DEFAULT_LAYERS[str(operands)]
-        result["energy_operands"] = f"{operands}, layer {layer}, {ENERGY_STREAMS} streams"
+        each_mode = f" in each of {len(design.modes)} modes" if design.is_switchable else ""
+        result["energy_operands"] = (
+            f"{operands}, layer {layer}, {ENERGY_STREAMS} streams{each_mode}"
+        )
     return result
 
 
@@ -311,6 +322,9 @@ def accuracy(
     from macsmith.model.accuracy.tasks import evaluate
 
     design = _design(design)
+    if design.is_switchable:
+        texts = " or ".join(Design(mac=mode).text for mode in design.modes)
+        raise ValueError(f"{design.text}: accuracy is that of one mode: state its design, {texts}")
     result = evaluate(
         task,
         design,

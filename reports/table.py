@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from macsmith.model.accumulators import format_accumulator
 from macsmith.model.config import Design
 from macsmith.reports.checks import checked_text
 from macsmith.reports.store import Record
@@ -92,7 +91,7 @@ def design_rows(
     design: Design,
     technologies: Sequence[str],
     records: Sequence[Record],
-    accuracy: Mapping[str, tuple[Record | None, Record | None]],
+    accuracies: Sequence[Mapping[str, tuple[Record | None, Record | None]]],
 ) -> list[dict[str, Any]]:
     """The rows of a design, one a technology (one without prices if there are none).
 
@@ -100,8 +99,10 @@ def design_rows(
     ----------
     records
         Of the design's own steps, as `point_records` gives them.
-    accuracy
-        By task: the records with exact and with the design's own sums.
+    accuracies
+        For each mode of the design, by task: the records with exact and with the mode's own sums.
+        Columns of a switchable design begin with ``mode0_``, ``mode1_``, ...: it has no one
+        accuracy.
     """
     steps = {record.step: record for record in records if record.step != "synth"}
     prices = {
@@ -112,10 +113,10 @@ def design_rows(
     base: dict[str, Any] = {
         "design": design.text,
         "design_id": design.id,
-        "operands": mac.a.name if mac.a == mac.b else f"{mac.a.name}x{mac.b.name}",
+        "operands": design.text.split(":")[0],
         "a": mac.a.name,
         "b": mac.b.name,
-        "accumulator": format_accumulator(mac.accumulator),
+        "accumulator": design.text.split(":")[1],
         "lanes": mac.lanes,
         "rows": design.implementation.rows,
         "columns": design.implementation.columns,
@@ -131,10 +132,15 @@ def design_rows(
     verified = steps.get("verify")
     if verified is not None and not verified.is_failed and not verified.values["passed"]:
         failures.append(f"verify: {verified.values['failures'][0]}")
-    for task, (exact, own) in accuracy.items():
-        base |= accuracy_columns(task, exact, own)
-        told = dict.fromkeys(record.failure for record in (exact, own) if record is not None)
-        failures += [f"accuracy {task}: {failure}" for failure in told if failure is not None]
+    for mode, accuracy in enumerate(accuracies):
+        prefix = f"mode{mode}_" if design.is_switchable else ""
+        for task, (exact, own) in accuracy.items():
+            columns = accuracy_columns(task, exact, own)
+            base |= {prefix + name: value for name, value in columns.items()}
+            told = dict.fromkeys(record.failure for record in (exact, own) if record is not None)
+            failures += [
+                f"accuracy {prefix}{task}: {failure}" for failure in told if failure is not None
+            ]
     rows = []
     for technology in technologies or ("none",):
         row = base | {"technology": technology}

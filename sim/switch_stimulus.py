@@ -5,7 +5,7 @@ as the modes have in common (`macsmith.model.switch`), with random bits where a 
 and put in an order in which every mode follows every other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "mixed_streams",
     "mixed_unit_job",
     "mixed_units",
+    "mixed_waveforms",
     "slot_rows",
     "sum_rows",
 ]
@@ -222,3 +223,61 @@ def change_bins(design: Design, mixture: Mixture) -> list[Bin]:
         for j in range(len(design.modes))
         if i != j
     ]
+
+
+def _words(rows: Bits) -> NDArray[np.uint64]:
+    """Waveform of a port from its bits, (cycles, streams, bits)."""
+    words = -(-rows.shape[2] // 64)
+    padded = np.zeros((*rows.shape[:2], 64 * words), dtype=np.uint8)
+    padded[:, :, : rows.shape[2]] = rows
+    packed = np.packbits(padded, axis=2, bitorder="little")
+    values = np.ascontiguousarray(packed).view("<u8").astype(np.uint64)
+    return values[:, :, 0] if words == 1 else values
+
+
+def _rows(wave: NDArray[np.generic]) -> Bits:
+    """Bits of a port's waveform, (cycles, streams, bits), as many as its words hold."""
+    wide = wave.astype(np.uint64)
+    words = wide if wide.ndim == 3 else wide[:, :, np.newaxis]
+    return bit_rows(words, 64).reshape(*words.shape[:2], -1)
+
+
+def mixed_waveforms(
+    design: Design, waveforms: Sequence[Mapping[str, NDArray[np.generic]]]
+) -> dict[str, NDArray[np.generic]]:
+    """Port values of a switchable design from those of its modes' single designs.
+
+    The streams of all modes lie side by side, those of mode 0 first; each stays in its mode. All
+    have as many cycles as the shortest.
+
+    Parameters
+    ----------
+    waveforms
+        For each mode, ``[cycles, streams]`` or ``[cycles, streams, words]`` of every input port.
+    """
+    widths = switch_widths(design.modes)
+    is_unit = design.implementation.form == "unit"
+    cycles = min(len(next(iter(waves.values()))) for waves in waveforms)
+    mixed: dict[str, list[NDArray[np.generic]]] = {}
+    for mode, waves in enumerate(waveforms):
+        config, rate = design.modes[mode], widths.rates[mode]
+        for name, full in waves.items():
+            wave = full[:cycles]
+            operand = name.removeprefix("i_")
+            if operand in ("a", "b"):
+                bits = (config.a if operand == "a" else config.b).bits
+                slot = widths.a_slot_bits if operand == "a" else widths.b_slot_bits
+                codes = _rows(wave)[:, :, : config.lanes * bits]
+                codes = codes.reshape(*codes.shape[:2], widths.lanes, rate * bits)
+                slots = np.zeros((*codes.shape[:3], slot), dtype=np.uint8)
+                slots[..., : rate * bits] = codes
+                wave = _words(slots.reshape(*codes.shape[:2], -1))
+            elif name == "partial_sum_i":
+                shape = wave.shape[:2]
+                words = wave.astype(np.uint64).reshape(shape[0] * shape[1], -1)
+                wave = _words(sum_rows(widths, mode, words).reshape(*shape, -1))
+            mixed.setdefault(name, []).append(wave)
+        shape = mixed["a" if is_unit else "i_a"][-1].shape[:2]
+        port = "mode" if is_unit else "i_mode"
+        mixed.setdefault(port, []).append(np.full(shape, mode, dtype=np.uint64))
+    return {name: np.concatenate(waves, axis=1) for name, waves in mixed.items()}

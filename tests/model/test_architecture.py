@@ -19,6 +19,7 @@ MAY_IMPORT = {
         "macsmith.model.config",
         "macsmith.model.formats",
         "macsmith.model.rounding",
+        "macsmith.model.switch",
         "macsmith.model.widths",
     ),
     "sim": ("macsmith.sim", "macsmith.hw", "macsmith.model"),
@@ -34,10 +35,11 @@ MAY_IMPORT = {
 #: The definition leans on no compiled twin, no application and no numeric library.
 MODEL_CORE = {
     "accumulators": {"formats"},
-    "config": {"accumulators", "formats", "rounding", "widths"},
+    "config": {"accumulators", "formats", "rounding", "switch", "widths"},
     "formats": set(),
     "golden": {"accumulators", "config", "formats", "rounding", "widths"},
     "rounding": {"formats"},
+    "switch": {"config", "widths"},
     "widths": {"accumulators", "config", "formats", "rounding"},
 }
 
