@@ -16,7 +16,7 @@ TEXTS = [
     "e4m3+e4m3xe5m2+e5m2:e6m9/64",
     "e4m3+2e2m1:exact:lanes16:stages2",
     "int8+e4m3:int20:wrap",
-    "e4m3+e5m2:e6m9:rtz:sat:mule5m2",
+    "e4m3+e5m2:e6m9:mule5m2:rtz:sat",
 ]
 
 
