@@ -260,6 +260,7 @@ def test_hardware_takes_descriptors_not_arithmetic() -> None:
         "config",
         "formats",
         "rounding",
+        "switch",
         "widths",
     }
     names_of_rounding = {"Overflow", "Rounding"}
