@@ -11,6 +11,7 @@ from macsmith.model.formats import FloatFormat, parse_format
 
 __all__ = [
     "Accumulator",
+    "AlignedAccumulator",
     "ChunkedAccumulator",
     "ExactAccumulator",
     "FloatAccumulator",
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 MAX_INT_ACCUMULATOR_BITS = 1024
+#: Most fraction bits that terms can be aligned to: sums of 65 such terms fit in 128 bits.
+MAX_ALIGNED_FRACTION_BITS = 64
 
 
 class IntOverflow(Enum):
@@ -55,7 +58,36 @@ class FloatAccumulator:
     format: FloatFormat
 
 
-SimpleAccumulator = ExactAccumulator | IntAccumulator | FloatAccumulator
+@dataclass(frozen=True)
+class AlignedAccumulator:
+    """Partial sum in a float format; the terms of a step are aligned to their largest exponent.
+
+    Parameters
+    ----------
+    format
+        Of the partial sum.
+    fraction_bits
+        Bits that each term keeps below the largest exponent of the step.
+    kept_bits
+        Fraction bits that a sum keeps when it is rounded, at most those of the format.
+    min_exponent
+        Exponent below which terms are never aligned; None: no bound.
+    is_late
+        The partial sum is not aligned: the products' sum is rounded, then added by a float
+        addition (to nearest, ties to even).
+    rounds_terms
+        Terms are rounded to nearest, ties to even; otherwise they are truncated toward zero.
+    """
+
+    format: FloatFormat
+    fraction_bits: int
+    kept_bits: int
+    min_exponent: int | None = None
+    is_late: bool = False
+    rounds_terms: bool = False
+
+
+SimpleAccumulator = ExactAccumulator | IntAccumulator | FloatAccumulator | AlignedAccumulator
 
 
 @dataclass(frozen=True)
@@ -70,6 +102,47 @@ class ChunkedAccumulator:
 Accumulator = SimpleAccumulator | ChunkedAccumulator
 
 _INT = re.compile(r"int(\d+)")
+_ALIGNED = re.compile(
+    r"(?P<format>\w+)_aligned(?P<fraction>\d+)(_keep(?P<keep>\d+))?(_emin(?P<emin>\d+))?"
+    r"(?P<late>_late)?(?P<rne>_rne)?"
+)
+
+
+def _parse_aligned(text: str) -> AlignedAccumulator:
+    match = _ALIGNED.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"accumulator {text!r}: must be FORMAT_alignedBITS[_keepBITS][_eminEXPONENT][_late]"
+            "[_rne], such as fp32_aligned25 or fp32_aligned13_keep13_emin132"
+        )
+    fmt = parse_format(match["format"])
+    if not isinstance(fmt, FloatFormat):
+        raise ValueError(f"accumulator {text!r}: must have a float format, not {fmt.name}")
+    fraction_bits = int(match["fraction"])
+    if not 1 <= fraction_bits <= MAX_ALIGNED_FRACTION_BITS:
+        raise ValueError(
+            f"accumulator {text!r}: terms must be aligned to 1 to {MAX_ALIGNED_FRACTION_BITS} "
+            f"fraction bits, not {fraction_bits}"
+        )
+    kept_bits = fmt.fraction_bits if match["keep"] is None else int(match["keep"])
+    if match["keep"] is not None:
+        if not 1 <= kept_bits <= fmt.fraction_bits:
+            raise ValueError(
+                f"accumulator {text!r}: keep must be 1 to the {fmt.fraction_bits} fraction bits "
+                f"of {fmt.name}, not {kept_bits}"
+            )
+        if kept_bits < fmt.fraction_bits and not fmt.has_subnormals:
+            raise ValueError(
+                f"accumulator {text!r}: keep must be left out, {fmt.name} has no subnormals"
+            )
+    return AlignedAccumulator(
+        fmt,
+        fraction_bits,
+        kept_bits,
+        None if match["emin"] is None else -int(match["emin"]),
+        match["late"] is not None,
+        match["rne"] is not None,
+    )
 
 
 def _parse_simple(text: str, int_overflow: IntOverflow) -> SimpleAccumulator:
@@ -83,11 +156,13 @@ def _parse_simple(text: str, int_overflow: IntOverflow) -> SimpleAccumulator:
                 f"not {bits}"
             )
         return IntAccumulator(bits, int_overflow)
+    if "_aligned" in text:
+        return _parse_aligned(text)
     try:
         fmt = parse_format(text)
     except ValueError as error:
         raise ValueError(
-            f"accumulator {text!r}: must be exact, intN, a float format, or "
+            f"accumulator {text!r}: must be exact, intN, a float format, FORMAT_alignedBITS, or "
             f"INNER/LENGTH[/OUTER]: {error}"
         ) from None
     if not isinstance(fmt, FloatFormat):
@@ -128,7 +203,16 @@ def parse_accumulator(value: Any, int_overflow: IntOverflow = IntOverflow.FORBID
         has_int = isinstance(result, IntAccumulator)
     elif len(parts) in (2, 3):
         inner = _parse_simple(parts[0], int_overflow)
-        outer = _parse_simple(parts[2], int_overflow) if len(parts) == 3 else inner
+        outer = inner
+        if isinstance(inner, AlignedAccumulator):
+            outer = FloatAccumulator(inner.format)
+        if len(parts) == 3:
+            outer = _parse_simple(parts[2], int_overflow)
+        if isinstance(outer, AlignedAccumulator):
+            raise ValueError(
+                f"accumulator {text!r}: the outer one must be exact, intN or a float format: one "
+                "chunk at a time has nothing to be aligned with"
+            )
         if not re.fullmatch(r"-?\d+", parts[1]):
             raise ValueError(
                 f"accumulator {text!r}: chunk must be a whole number, not {parts[1]!r}"
@@ -155,6 +239,18 @@ def _format_simple(accumulator: SimpleAccumulator) -> str:
             return f"int{bits}"
         case FloatAccumulator(format=fmt):
             return fmt.name
+        case AlignedAccumulator(format=fmt):
+            return _format_aligned(accumulator)
+
+
+def _format_aligned(accumulator: AlignedAccumulator) -> str:
+    fmt = accumulator.format
+    text = f"{fmt.name}_aligned{accumulator.fraction_bits}"
+    if accumulator.kept_bits != fmt.fraction_bits:
+        text += f"_keep{accumulator.kept_bits}"
+    if accumulator.min_exponent is not None:
+        text += f"_emin{-accumulator.min_exponent}"
+    return text + "_late" * accumulator.is_late + "_rne" * accumulator.rounds_terms
 
 
 def format_accumulator(accumulator: Accumulator) -> str:

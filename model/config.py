@@ -9,7 +9,8 @@ part           meaning
 A, B           operand formats (`macsmith.model.formats`); B defaults to A
 ``A[xB]+...``  modes that are switched at run time; ``2C`` packs two codes of C into a lane
                (`macsmith.model.switch`); ACCUMULATOR then is one, or one each, joined by ``+``
-ACCUMULATOR    ``exact``, ``intN``, a float format, or ``INNER/LENGTH[/OUTER]`` of those
+ACCUMULATOR    ``exact``, ``intN``, a float format, ``FORMAT_alignedBITS...``, the name of a GPU
+               (`macsmith.model.tensor_cores`), or ``INNER/LENGTH[/OUTER]`` of those
 ``lanesN``     products summed per step (1)
 ``termsN``     most products one result may sum (a default by accumulator)
 ``mulFORMAT``  each product is rounded to this format first (exact)
@@ -35,6 +36,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from macsmith.model.accumulators import (
     Accumulator,
+    AlignedAccumulator,
     ChunkedAccumulator,
     FloatAccumulator,
     IntOverflow,
@@ -48,6 +50,7 @@ from macsmith.model.accumulators import (
 from macsmith.model.formats import Format, IntFormat, parse_format
 from macsmith.model.rounding import Overflow, Rounding, check_overflow, default_overflow
 from macsmith.model.switch import check_modes
+from macsmith.model.tensor_cores import find_tensor_core
 from macsmith.model.widths import mac_widths
 from pydantic import (
     BaseModel,
@@ -147,6 +150,17 @@ class MacConfig(BaseModel, frozen=True):
                     f"{what}: the chunk of {length} products must be a multiple of the "
                     f"{self.lanes} lanes summed per step"
                 )
+        if self.aligned is not None:
+            for fmt in (self.a, self.b):
+                if isinstance(fmt, IntFormat):
+                    raise ValueError(
+                        f"{what}: an aligned accumulator must have float operands, not {fmt.name}"
+                    )
+            if self.product is not None:
+                raise ValueError(
+                    f"{what}: products are aligned as they are: mul{self.product.name} must be "
+                    "left out"
+                )
         if self.overflow is not None:
             for fmt in self.float_formats:
                 check_overflow(fmt, self.overflow)
@@ -155,13 +169,19 @@ class MacConfig(BaseModel, frozen=True):
         return self
 
     @property
+    def aligned(self) -> AlignedAccumulator | None:
+        """The accumulator that products are added to, where it aligns them; else None."""
+        inner = accumulator_parts(self.accumulator)[0]
+        return inner if isinstance(inner, AlignedAccumulator) else None
+
+    @property
     def float_formats(self) -> tuple[Format, ...]:
         """Float formats that results are rounded to: accumulators, product, stated output."""
         formats: list[Format] = []
         formats += [
             part.format
             for part in accumulator_parts(self.accumulator)
-            if isinstance(part, FloatAccumulator)
+            if isinstance(part, FloatAccumulator | AlignedAccumulator)
         ]
         formats += [
             fmt
@@ -195,12 +215,12 @@ class MacConfig(BaseModel, frozen=True):
         """
         if self.output == RAW:
             last = self.last_accumulator
-            return last.format if isinstance(last, FloatAccumulator) else None
+            return last.format if isinstance(last, FloatAccumulator | AlignedAccumulator) else None
         if self.output is not None:
             assert not isinstance(self.output, str)
             return self.output
         last = self.last_accumulator
-        if isinstance(last, FloatAccumulator):
+        if isinstance(last, FloatAccumulator | AlignedAccumulator):
             return last.format
         if isinstance(self.a, IntFormat) and isinstance(self.b, IntFormat):
             return None
@@ -474,10 +494,17 @@ def parse_design(text: str) -> Design:
         modes = []
         for index, (rate, names) in enumerate(operands):
             a, b = _split_operands(names)
-            accumulator = parse_accumulator(accumulators[index % len(accumulators)], int_overflow)
-            lanes = mac.get("lanes", 1) * rate
+            mode = dict(mac)
+            name, slash, chunks = accumulators[index % len(accumulators)].partition("/")
+            tensor_core = find_tensor_core(name, a, b)
+            if tensor_core is not None:
+                put(mode, "lanes", tensor_core.lanes, name)
+                put(mode, "rounding", tensor_core.rounding, name)
+                name = tensor_core.accumulator
+            accumulator = parse_accumulator(name + slash + chunks, int_overflow)
+            lanes = mode.get("lanes", 1) * rate
             modes.append(
-                MacConfig(**mac | {"a": a, "b": b, "lanes": lanes}, accumulator=accumulator)
+                MacConfig(**mode | {"a": a, "b": b, "lanes": lanes}, accumulator=accumulator)
             )
         return Design(
             mac=modes[0],

@@ -11,21 +11,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from macsmith.model.accumulators import ChunkedAccumulator
+from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import Format, IntFormat, Special
-from macsmith.model.rounding import Rounding, encode
+from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
+from macsmith.model.rounding import Rounding, encode, floor_log2, round_to_multiple
 from macsmith.model.widths import PartialSumWidths, mac_widths
 
-__all__ = ["accumulate", "dot", "matmul", "product", "result", "step"]
+__all__ = ["AlignedSum", "accumulate", "align", "dot", "matmul", "product", "result", "step"]
 
 
 @dataclass(frozen=True)
 class Term:
-    """A value with a sign, because zero has one too."""
+    """A value with a sign, because zero has one too.
+
+    `exponent` is what a finite product of floats is aligned by: the sum of its operands' exponents,
+    which of subnormals is that of the smallest binade.
+    """
 
     value: Fraction | Special
     negative: bool
+    exponent: int = 0
 
 
 def _decode(fmt: Format, code: int) -> Term:
@@ -37,6 +42,13 @@ def _signed_infinity(negative: bool) -> Term:
 
 
 _NAN = Term(Special.NAN, False)
+
+
+def _exponent(fmt: Format, value: Fraction | Special) -> int:
+    """Exponent of a finite float's significand: that of the smallest binade for subnormals."""
+    if not isinstance(fmt, FloatFormat) or isinstance(value, Special) or not value:
+        return 0
+    return max(floor_log2(abs(value)), fmt.min_normal_exponent)
 
 
 def product(config: MacConfig, a_code: int, b_code: int) -> Term:
@@ -55,7 +67,8 @@ def product(config: MacConfig, a_code: int, b_code: int) -> Term:
         value = a.value * b.value
         if value == 0 and (isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat)):
             negative = False
-        term = Term(value, negative)
+        exponent = _exponent(config.a, a.value) + _exponent(config.b, b.value)
+        term = Term(value, negative, exponent)
     if config.product is None:
         return term
     return _decode(config.product, _round(config, config.product, term))
@@ -112,15 +125,87 @@ def _partial_sum_term(widths: PartialSumWidths, bits: int) -> Term:
     return Term(value, value < 0)
 
 
+@dataclass(frozen=True)
+class AlignedSum:
+    """Terms of one step, aligned to the largest exponent among them.
+
+    `exponent` is that one, None if all terms are zero; `terms` are what is left of each; `total` is
+    their exact sum.
+    """
+
+    exponent: int | None
+    terms: tuple[Fraction, ...]
+    total: Fraction
+
+
+def align(accumulator: AlignedAccumulator, terms: Sequence[Term]) -> AlignedSum:
+    """Align finite terms: each keeps `fraction_bits` below the largest exponent.
+
+    Zeros do not count for the largest exponent, which is at least `min_exponent`. A term may have
+    two bits left of its point (the significands of products lie below 4).
+    """
+    exponents = [term.exponent for term in terms if term.value]
+    if not exponents:
+        return AlignedSum(None, (Fraction(0),) * len(terms), Fraction(0))
+    exponent = max(exponents)
+    if accumulator.min_exponent is not None:
+        exponent = max(exponent, accumulator.min_exponent)
+    unit = Fraction(2) ** (exponent - accumulator.fraction_bits)
+    rounding = Rounding.NEAREST_EVEN if accumulator.rounds_terms else Rounding.TOWARD_ZERO
+    kept = tuple(round_to_multiple(Fraction(term.value), unit, rounding) for term in terms)  # type: ignore[arg-type]
+    return AlignedSum(exponent, kept, sum(kept, Fraction(0)))
+
+
+def round_aligned(config: MacConfig, accumulator: AlignedAccumulator, total: Fraction) -> int:
+    """Code of an aligned sum: `kept_bits` below its leading bit (or the smallest binade's), in the
+    configuration's rounding. Overflow follows its policy in every rounding; 0 is positive."""
+    fmt = accumulator.format
+    if total and accumulator.kept_bits < fmt.fraction_bits:
+        exponent = max(floor_log2(abs(total)), fmt.min_normal_exponent)
+        unit = Fraction(2) ** (exponent - accumulator.kept_bits)
+        total = round_to_multiple(total, unit, config.rounding)
+    beyond = fmt.magnitude_value(fmt.max_magnitude_code + 1)
+    term = Term(total, total < 0)
+    if abs(total) >= beyond:
+        term = _signed_infinity(total < 0)
+    return _round(config, fmt, term)
+
+
+def _accumulate_aligned(
+    config: MacConfig, accumulator: AlignedAccumulator, bits: int, terms: Sequence[Term]
+) -> int:
+    fmt = accumulator.format
+    before = _decode(fmt, bits)
+    before = Term(before.value, before.negative, _exponent(fmt, before.value))
+    aligned = [*terms] if accumulator.is_late else [*terms, before]
+    if any(isinstance(term.value, Special) for term in aligned):
+        code = _round(config, fmt, _exact_sum(aligned, config.rounding))
+    else:
+        code = round_aligned(config, accumulator, align(accumulator, aligned).total)
+    if not accumulator.is_late:
+        return code
+    total = _exact_sum([before, _decode(fmt, code)], Rounding.NEAREST_EVEN)
+    return encode(
+        fmt,
+        total.value,
+        Rounding.NEAREST_EVEN,
+        config.overflow_of(fmt),
+        negative_zero=total.negative,
+    )
+
+
 def accumulate(
     config: MacConfig, widths: PartialSumWidths, bits: int, terms: Sequence[Term]
 ) -> int:
     """Add the terms of one step to a simple accumulator's partial sum.
 
-    A float partial sum is the exact sum of itself and all terms, rounded once. A fixed-point one
+    A float partial sum is the exact sum of itself and all terms, rounded once; an aligned one what
+    `align` leaves of them, summed exactly and rounded (`round_aligned`). A fixed-point one
     adds finite terms in its own units, keeps `flags` for the special ones, and then wraps or
     clips as it was built to.
     """
+    if isinstance(widths.accumulator, AlignedAccumulator):
+        return _accumulate_aligned(config, widths.accumulator, bits, terms)
     if widths.format is not None:
         before = _decode(widths.format, bits)
         return _round(config, widths.format, _exact_sum([before, *terms], config.rounding))

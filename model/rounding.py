@@ -13,7 +13,15 @@ from fractions import Fraction
 
 from macsmith.model.formats import FloatFormat, Format, Special
 
-__all__ = ["Overflow", "Rounding", "check_overflow", "default_overflow", "encode"]
+__all__ = [
+    "Overflow",
+    "Rounding",
+    "check_overflow",
+    "default_overflow",
+    "encode",
+    "floor_log2",
+    "round_to_multiple",
+]
 
 
 class Rounding(Enum):
@@ -80,6 +88,23 @@ def _round_magnitude(
     return lower_code + (lower_code & 1)
 
 
+def floor_log2(x: Fraction) -> int:
+    """Exponent of the binade of x > 0."""
+    # by integer bit lengths, no floating point involved
+    exponent = x.numerator.bit_length() - x.denominator.bit_length()
+    return exponent if Fraction(2) ** exponent <= x else exponent - 1
+
+
+def round_to_multiple(value: Fraction, unit: Fraction, rounding: Rounding) -> Fraction:
+    """`value` as a multiple of `unit`, of which a tie to even takes the even multiple."""
+    magnitude = abs(value)
+    lower = int(magnitude / unit)
+    rounded = _round_magnitude(
+        lower, lower * unit, (lower + 1) * unit, magnitude, rounding, value < 0
+    )
+    return -rounded * unit if value < 0 else rounded * unit
+
+
 def _rounds_down(rounding: Rounding, negative: bool) -> bool:
     """Whether every inexact magnitude of this sign is rounded down."""
     return (
@@ -93,11 +118,7 @@ def _floor_magnitude_code(fmt: FloatFormat, x: Fraction) -> int:
     """Largest magnitude code, in the unending sequence, whose value is at most x >= 0."""
     if x < fmt.smallest:
         return 0
-    # exponent of x by integer bit lengths: floor(log2(x)), no floating point involved
-    exponent = x.numerator.bit_length() - x.denominator.bit_length()
-    if Fraction(2) ** exponent > x:
-        exponent -= 1
-    exponent = max(exponent, fmt.min_normal_exponent)
+    exponent = max(floor_log2(x), fmt.min_normal_exponent)
     significand = int(x / Fraction(2) ** (exponent - fmt.fraction_bits))
     field = exponent + fmt.bias
     if fmt.has_subnormals:

@@ -20,6 +20,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from macsmith.model.accumulators import (
+    AlignedAccumulator,
     ChunkedAccumulator,
     ExactAccumulator,
     FloatAccumulator,
@@ -206,7 +207,7 @@ def _simple_widths(
     at least `least_terms`.
     """
     match accumulator:
-        case FloatAccumulator(format=fmt):
+        case FloatAccumulator(format=fmt) | AlignedAccumulator(format=fmt):
             return PartialSumWidths(accumulator, fmt, term.lsb_exponent, 0, 0, terms)
         case ExactAccumulator():
             count = terms if terms is not None else default_terms

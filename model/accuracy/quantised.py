@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from macsmith.model import fast
-from macsmith.model.accumulators import ChunkedAccumulator, FloatAccumulator
+from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator, FloatAccumulator
 from macsmith.model.accuracy.arithmetic import Float32Array, Work
 from macsmith.model.accuracy.quantise import (
     Codes,
@@ -204,7 +204,7 @@ def largest_sum(config: MacConfig) -> float | None:
         else (accumulator,)
     )
     formats: list[Format | None] = [
-        part.format for part in parts if isinstance(part, FloatAccumulator)
+        part.format for part in parts if isinstance(part, FloatAccumulator | AlignedAccumulator)
     ]
     formats += [config.product, config.output_format]
     limits = [float(fmt.max) for fmt in formats if isinstance(fmt, FloatFormat)]
