@@ -104,7 +104,9 @@ inline uint64_t split(uint64_t significand, int32_t exponent, int32_t grid_expon
   return dropped == 64 ? 0 : significand >> dropped;
 }
 
-inline uint32_t encode(const Format &f, bool negative, uint64_t significand, int32_t exponent) {
+// `keeps_finite`: a magnitude that is rounded down never leaves the finite range.
+inline uint32_t encode(const Format &f, bool negative, uint64_t significand, int32_t exponent,
+                       bool keeps_finite = true) {
   if (!significand)
     return f.is_float && negative && f.has_negative_zero ? uint32_t(1) << (f.bits - 1) : 0;
   const int shift = __builtin_clzll(significand);
@@ -158,7 +160,7 @@ inline uint32_t encode(const Format &f, bool negative, uint64_t significand, int
   }
   const bool rounded_down = f.rounding == TOWARD_ZERO || (f.rounding == UP && negative) ||
                             (f.rounding == DOWN && !negative);
-  if (rounded_down) return sign | uint32_t(f.max_code);
+  if (rounded_down && keeps_finite) return sign | uint32_t(f.max_code);
   return encode_special(f, INFINITE, negative);
 }
 

@@ -15,6 +15,17 @@
 
 namespace macsmith {
 
+// Mirrors `_Aligned` of fast_library.py: terms of a step aligned to the largest exponent.
+struct Aligned {
+  int32_t is_aligned;
+  int32_t fraction_bits;
+  int32_t kept_bits;
+  int32_t min_exponent;  // least int32_t where there is none
+  int32_t is_late;
+  int32_t rounds_terms;
+  int32_t product_fraction_bits;  // below the point of a product's significand
+};
+
 // Mirrors `_Sum` of fast_library.py: one simple accumulator.
 struct SumLayout {
   Format format;
@@ -24,6 +35,7 @@ struct SumLayout {
   int32_t flag_bits;
   int32_t clips;
   int32_t bits;
+  Aligned aligned;
 };
 
 // Mirrors `_Mac` of fast_library.py.
@@ -102,8 +114,97 @@ struct ExactSum {
   }
 };
 
+// Sum of finite terms of which each keeps its bits down to fraction_bits below the largest exponent.
+// A term's significand lies below 4, so the sum of 65 needs fraction_bits + 10 bits.
+struct AlignedSum {
+  const Aligned &aligned;
+  Wide<2> total;
+  int32_t exponent;
+
+  AlignedSum(const Aligned &a) : aligned(a), exponent(a.min_exponent) { total.clear(); }
+
+  void include(const Term &t, int32_t fraction_bits) {
+    if (t.significand && t.exponent + fraction_bits > exponent)
+      exponent = t.exponent + fraction_bits;
+  }
+  int32_t unit() const { return exponent - aligned.fraction_bits; }
+
+  // after all terms were included
+  void add(const Term &t) {
+    if (!t.significand) return;
+    const int64_t shift = int64_t(t.exponent) - unit();
+    if (shift >= 0) return total.add(t.significand, t.negative, int32_t(shift));
+    uint64_t kept = shift > -64 ? t.significand >> -shift : 0;
+    if (aligned.rounds_terms) {
+      bool round_bit, sticky;
+      split(t.significand, 0, int32_t(-shift), round_bit, sticky);
+      kept += rounds_up(NEAREST_EVEN, t.negative, kept & 1, round_bit, sticky);
+    }
+    total.add(kept, t.negative, 0);
+  }
+
+  // Rounded to kept_bits; overflow follows its policy in every rounding.
+  uint32_t round(const Format &f) const {
+    uint64_t significand = 0;
+    int32_t at = 0;
+    bool negative = false;
+    if (!total.normalise(significand, at, negative)) return 0;
+    at += unit();
+    if (aligned.kept_bits < f.fraction_bits) {
+      const int32_t least = f.least_exponent + f.fraction_bits;  // the smallest binade
+      const int32_t grid = (at + 63 > least ? at + 63 : least) - aligned.kept_bits;
+      if (grid > at) {
+        bool round_bit, sticky;
+        significand = split(significand, at, grid, round_bit, sticky);
+        significand += rounds_up(f.rounding, negative, significand & 1, round_bit, sticky);
+        at = grid;
+      }
+      if (!significand)
+        return negative && f.has_negative_zero ? uint32_t(1) << (f.bits - 1) : 0;
+    }
+    return encode(f, negative, significand, at, false);
+  }
+};
+
+template <int N>
+void accumulate_aligned(const Mac &mac, const SumLayout &s, Sum<N> &sum, const Term *terms,
+                        int count) {
+  const Term before = decode(s.format, sum.code);
+  ExactSum<2> specials(0);  // finite terms are not added: they do not matter beside a special one
+  bool has_special = false;
+  const auto look = [&](const Term &t) {
+    if (t.kind == FINITE) return;
+    has_special = true;
+    specials.add(t);
+  };
+  for (int i = 0; i < count; ++i) look(terms[i]);
+  if (!s.aligned.is_late) look(before);
+  uint32_t code;
+  if (has_special) {
+    code = specials.round(s.format, mac.rounding);
+  } else {
+    AlignedSum aligned(s.aligned);
+    const int32_t below = s.aligned.product_fraction_bits;
+    for (int i = 0; i < count; ++i) aligned.include(terms[i], below);
+    if (!s.aligned.is_late) aligned.include(before, s.format.fraction_bits);
+    for (int i = 0; i < count; ++i) aligned.add(terms[i]);
+    if (!s.aligned.is_late) aligned.add(before);
+    code = aligned.round(s.format);
+  }
+  if (s.aligned.is_late) {
+    Format nearest = s.format;
+    nearest.rounding = NEAREST_EVEN;
+    ExactSum<N> exact(s.lsb_exponent);
+    exact.add(before);
+    exact.add(decode(s.format, code));
+    code = exact.round(nearest, NEAREST_EVEN);
+  }
+  sum.code = code;
+}
+
 template <int N>
 void accumulate(const Mac &mac, const SumLayout &s, Sum<N> &sum, const Term *terms, int count) {
+  if (s.aligned.is_aligned) return accumulate_aligned(mac, s, sum, terms, count);
   if (!s.is_fixed) {
     ExactSum<N> exact(s.lsb_exponent);
     exact.add(decode(s.format, sum.code));

@@ -17,6 +17,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from macsmith.model.accumulators import AlignedAccumulator, SimpleAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format, IntFormat
 from macsmith.model.rounding import Overflow, Rounding, default_overflow
@@ -75,6 +76,23 @@ class FormatStruct(ctypes.Structure):
     ]
 
 
+class AlignedStruct(ctypes.Structure):
+    """Mirrors `Aligned` of fast_kernels.cpp."""
+
+    _fields_ = [
+        (name, ctypes.c_int32)
+        for name in (
+            "is_aligned",
+            "fraction_bits",
+            "kept_bits",
+            "min_exponent",
+            "is_late",
+            "rounds_terms",
+            "product_fraction_bits",
+        )
+    ]
+
+
 class SumStruct(ctypes.Structure):
     """Mirrors `SumLayout` of fast_kernels.cpp."""
 
@@ -84,6 +102,7 @@ class SumStruct(ctypes.Structure):
             (name, ctypes.c_int32)
             for name in ("is_fixed", "lsb_exponent", "integer_bits", "flag_bits", "clips", "bits")
         ),
+        ("aligned", AlignedStruct),
     ]
 
 
@@ -198,6 +217,24 @@ def _sum_struct(config: MacConfig, widths: PartialSumWidths, lsb_exponent: int) 
         format=format_struct(fmt, config.rounding, config.overflow_of(fmt)),
         lsb_exponent=lsb_exponent,
         bits=fmt.bits,
+        aligned=_aligned_struct(config, widths.accumulator),
+    )
+
+
+def _aligned_struct(config: MacConfig, accumulator: SimpleAccumulator) -> AlignedStruct:
+    if not isinstance(accumulator, AlignedAccumulator):
+        return AlignedStruct()
+    assert isinstance(config.a, FloatFormat)
+    assert isinstance(config.b, FloatFormat)
+    least = accumulator.min_exponent
+    return AlignedStruct(
+        is_aligned=True,
+        fraction_bits=accumulator.fraction_bits,
+        kept_bits=accumulator.kept_bits,
+        min_exponent=-(1 << 31) if least is None else least,
+        is_late=accumulator.is_late,
+        rounds_terms=accumulator.rounds_terms,
+        product_fraction_bits=config.a.fraction_bits + config.b.fraction_bits,
     )
 
 

@@ -269,6 +269,8 @@ def make_plan(config: MacConfig, length: int) -> Plan:
     """How to compute sums of `length` products."""
     widths = mac_widths(config)
     last = widths.last
+    if config.aligned is not None:
+        return Plan(Engine.GENERAL)
     if config.output_format is None and last.flag_bits:
         return Plan(Engine.GENERAL)  # the integer under a special's flags is part of the result
     is_one_sum = (

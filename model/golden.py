@@ -158,16 +158,15 @@ def align(accumulator: AlignedAccumulator, terms: Sequence[Term]) -> AlignedSum:
 
 def round_aligned(config: MacConfig, accumulator: AlignedAccumulator, total: Fraction) -> int:
     """Code of an aligned sum: `kept_bits` below its leading bit (or the smallest binade's), in the
-    configuration's rounding. Overflow follows its policy in every rounding; 0 is positive."""
-    fmt = accumulator.format
+    configuration's rounding. Overflow follows its policy in every rounding. A sum of 0 is positive;
+    one that is rounded to 0 keeps its sign."""
+    fmt, negative = accumulator.format, total < 0
     if total and accumulator.kept_bits < fmt.fraction_bits:
         exponent = max(floor_log2(abs(total)), fmt.min_normal_exponent)
         unit = Fraction(2) ** (exponent - accumulator.kept_bits)
         total = round_to_multiple(total, unit, config.rounding)
     beyond = fmt.magnitude_value(fmt.max_magnitude_code + 1)
-    term = Term(total, total < 0)
-    if abs(total) >= beyond:
-        term = _signed_infinity(total < 0)
+    term = Term(total, negative) if abs(total) < beyond else _signed_infinity(negative)
     return _round(config, fmt, term)
 
 
