@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from macsmith.model.config import MacConfig
 from macsmith.model.fast_library import (
+    AlignedSpecStruct,
     CompileError,
     MacStruct,
     format_struct,
@@ -376,6 +377,24 @@ def _matmul_tiles(plan: Plan, a_values: npt.NDArray[Any], b_values: npt.NDArray[
     return np.asarray(sums.T if is_swapped else sums, dtype=np.float64)
 
 
+def _matmul_aligned(spec: AlignedSpecStruct, a_values: Values, b_values: Values) -> Values:
+    a_values, b_values = np.ascontiguousarray(a_values), np.ascontiguousarray(b_values)
+    (rows, length), columns = a_values.shape, b_values.shape[1]
+    sums = np.empty((rows, columns))
+    _check(
+        kernels().macsmith_aligned(
+            ctypes.byref(spec),
+            ctypes.c_int64(rows),
+            ctypes.c_int64(columns),
+            ctypes.c_int64(length),
+            _pointer(a_values),
+            _pointer(b_values),
+            _pointer(sums),
+        )
+    )
+    return sums
+
+
 def matmul(
     config: MacConfig, a_codes: npt.ArrayLike, b_codes: npt.ArrayLike
 ) -> npt.NDArray[np.uint64]:
@@ -409,6 +428,8 @@ def matmul(
     if plan.engine is Engine.GENERAL:
         return _matmul_general(config, a, b)
     a_values, b_values = decode(config.a, a), decode(config.b, b)
+    if plan.aligned is not None:
+        return _encode_sums(config, _matmul_aligned(plan.aligned, a_values, b_values))
     if plan.engine in (Engine.TILES32, Engine.TILES64):
         return _encode_sums(config, _matmul_tiles(plan, a_values, b_values))
     dtype = np.float32 if plan.engine is Engine.BLAS32 else np.float64

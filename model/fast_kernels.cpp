@@ -7,6 +7,7 @@
 // Compiled on first use by fast_library.py; every function here is called through ctypes on arrays
 // whose sizes Python has checked.
 
+#include "fast_aligned.hpp"
 #include "fast_convert.hpp"
 #include "fast_formats.hpp"
 #include "fast_tiles.hpp"
@@ -462,6 +463,11 @@ int32_t macsmith_result(const Mac *mac, int32_t words, int64_t count, const uint
 int32_t macsmith_matmul(const Mac *mac, int32_t words, int64_t M, int64_t columns, int64_t K,
                         const uint32_t *a, const uint32_t *b, uint64_t *results) {
   WITH_WORDS(matmul<N>(*mac, M, columns, K, a, b, results))
+}
+
+int32_t macsmith_aligned(const AlignedSpec *spec, int64_t M, int64_t columns, int64_t K,
+                         const double *a, const double *b, double *sums) {
+  return run_aligned(*spec, M, columns, K, a, b, sums), 0;
 }
 
 int32_t macsmith_tiles_float(const TileSpec *spec, int64_t M, int64_t columns, int64_t K,

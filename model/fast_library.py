@@ -24,6 +24,7 @@ from macsmith.model.rounding import Overflow, Rounding, default_overflow
 from macsmith.model.widths import PartialSumWidths, mac_widths
 
 __all__ = [
+    "AlignedSpecStruct",
     "CompileError",
     "MacStruct",
     "TileRoundStruct",
@@ -37,7 +38,13 @@ __all__ = [
     "words_needed",
 ]
 
-_SOURCES = ("fast_kernels.cpp", "fast_convert.hpp", "fast_tiles.hpp", "fast_formats.hpp")
+_SOURCES = (
+    "fast_kernels.cpp",
+    "fast_aligned.hpp",
+    "fast_convert.hpp",
+    "fast_tiles.hpp",
+    "fast_formats.hpp",
+)
 # No -ffast-math: the tiles rely on every operation being rounded where it is written. Contraction
 # to fused multiply-add is harmless there: only exact products are ever contracted.
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fno-fast-math")
@@ -157,6 +164,26 @@ class TileSpecStruct(ctypes.Structure):
                 "add",
                 "has_product_format",
                 "has_integer_operand",
+                "rounding",
+            )
+        ),
+    ]
+
+
+class AlignedSpecStruct(ctypes.Structure):
+    """Mirrors `AlignedSpec` of fast_aligned.hpp."""
+
+    _fields_ = [
+        *((name, TileRoundStruct) for name in ("sum", "format", "outer")),
+        *((name, ctypes.c_double) for name in ("a_least", "b_least", "format_least", "least")),
+        *(
+            (name, ctypes.c_int32)
+            for name in (
+                "lanes",
+                "chunk_length",
+                "fraction_bits",
+                "is_late",
+                "rounds_terms",
                 "rounding",
             )
         ),
@@ -407,6 +434,6 @@ def kernels() -> ctypes.CDLL:
         ) from None
     for name in ("macsmith_decode", "macsmith_encode", "macsmith_quantise"):
         getattr(loaded, name).restype = None
-    for name in ("step", "result", "matmul", "tiles_float", "tiles_double"):
+    for name in ("step", "result", "matmul", "aligned", "tiles_float", "tiles_double"):
         getattr(loaded, f"macsmith_{name}").restype = ctypes.c_int32
     return loaded

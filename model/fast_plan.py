@@ -8,17 +8,19 @@ engine     when
 `BLAS64`   the same below 2**53, in float64
 `TILES32`  register tiles on float32 (fast_tiles.hpp, which has the proofs)
 `TILES64`  the same on float64
+`ALIGNED`  an aligned accumulator whose terms and sums are exact in float64 (fast_aligned.hpp)
 `GENERAL`  everything else: wide integers, one product after the other
 =========  ==================================================================================
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
 
 from macsmith.model.accumulators import (
+    AlignedAccumulator,
     ChunkedAccumulator,
     IntAccumulator,
     IntOverflow,
@@ -26,6 +28,7 @@ from macsmith.model.accumulators import (
 )
 from macsmith.model.config import MacConfig
 from macsmith.model.fast_library import (
+    AlignedSpecStruct,
     TileRoundStruct,
     TileSpecStruct,
     round_struct,
@@ -44,6 +47,7 @@ class Engine(Enum):
     BLAS64 = "float64 matrix product, exact"
     TILES32 = "float32 tiles"
     TILES64 = "float64 tiles"
+    ALIGNED = "float64, aligned"
     GENERAL = "wide integers"
 
 
@@ -71,10 +75,11 @@ _FLOAT64 = _Machine(53, -1000, 1000)
 
 @dataclass(frozen=True)
 class Plan:
-    """An engine, and for tiles what they need to know."""
+    """An engine, and what it needs to know."""
 
     engine: Engine
     tiles: TileSpecStruct | None = None
+    aligned: AlignedSpecStruct | None = None
 
 
 def _significand_bits(fmt: Format) -> int:
@@ -265,12 +270,76 @@ def _plan_tiles(
     )
 
 
+#: No number of the aligned engine is beyond 2 to this, in either direction.
+_ALIGNED_EXPONENT = 400
+
+
+def _plan_aligned(
+    config: MacConfig, widths: MacWidths, length: int, accumulator: AlignedAccumulator
+) -> AlignedSpecStruct | None:
+    """What the aligned engine needs to know, or None where its arithmetic would not be exact."""
+    a, b, fmt = config.a, config.b, accumulator.format
+    assert isinstance(a, FloatFormat)
+    assert isinstance(b, FloatFormat)
+    special_terms = widths.product.has_nan or widths.product.has_infinity
+    terms = 4 * config.lanes + 2  # in units of the largest exponent
+    reach = accumulator.fraction_bits + terms.bit_length()
+    kept = replace(fmt, fraction_bits=accumulator.kept_bits)
+    least = a.min_normal_exponent + b.min_normal_exponent
+    if not accumulator.is_late:
+        least = min(least, fmt.min_normal_exponent)
+    if accumulator.min_exponent is not None:
+        least = max(least, accumulator.min_exponent)
+    if (
+        reach > _FLOAT64.precision
+        or not _can_round(kept, _FLOAT64, special_terms)
+        or not _can_round(fmt, _FLOAT64, special_terms)
+        or widths.product.lsb_exponent < -_ALIGNED_EXPONENT
+        or _top_exponent(widths.product, config.lanes) > _ALIGNED_EXPONENT
+        or abs(least) > _ALIGNED_EXPONENT
+    ):
+        return None
+    outer, chunk_length = widths.outer, 0
+    if outer is not None:
+        assert isinstance(config.accumulator, ChunkedAccumulator)
+        chunk_length = config.accumulator.length
+        if outer.format is not None:
+            if not _can_round(outer.format, _FLOAT64, fmt.has_nan):
+                return None
+        else:
+            chunk = _chunk_bound(widths.inner, outer, chunk_length, widths.term)
+            chunks = -(-length // chunk_length)
+            if not _fixed_is_exact(outer, chunk, chunks, 1, _FLOAT64):
+                return None
+            if not _FLOAT64.least_exponent <= chunk.lsb_exponent:
+                return None
+    # sums are rounded as if there were no largest number; what is beyond it is seen to afterwards
+    rounded = round_struct(kept, config.rounding, config.overflow_of(fmt))
+    rounded.max, rounded.max_exponent = 2.0 ** (_ALIGNED_EXPONENT + 60), _ALIGNED_EXPONENT + 60
+    return AlignedSpecStruct(
+        sum=rounded,
+        format=round_struct(fmt, Rounding.NEAREST_EVEN, config.overflow_of(fmt)),
+        outer=_tile_round(config, outer),
+        a_least=2.0**a.min_normal_exponent,
+        b_least=2.0**b.min_normal_exponent,
+        format_least=2.0**fmt.min_normal_exponent,
+        least=2.0**least,
+        lanes=config.lanes,
+        chunk_length=chunk_length,
+        fraction_bits=accumulator.fraction_bits,
+        is_late=accumulator.is_late,
+        rounds_terms=accumulator.rounds_terms,
+        rounding=tuple(Rounding).index(config.rounding),
+    )
+
+
 def make_plan(config: MacConfig, length: int) -> Plan:
     """How to compute sums of `length` products."""
     widths = mac_widths(config)
     last = widths.last
     if config.aligned is not None:
-        return Plan(Engine.GENERAL)
+        spec = _plan_aligned(config, widths, length, config.aligned)
+        return Plan(Engine.GENERAL if spec is None else Engine.ALIGNED, aligned=spec)
     if config.output_format is None and last.flag_bits:
         return Plan(Engine.GENERAL)  # the integer under a special's flags is part of the result
     is_one_sum = (

@@ -58,29 +58,24 @@ _BLACKWELL = _HOPPER_WIDE | {
     name: _truncating("fp32_aligned25_emin133_late", 32) for name in ("e4m3", "e5m2")
 }
 
+_VOLTA_HALF = {"e5m10": _to_half("fp16_aligned23_emin19", 4)}
+_AMPERE_HALF = {"e5m10": _to_half("fp16_aligned24_emin20", 8)}
+_ADA_HALF = _AMPERE_HALF | {
+    name: _to_half("fp16_aligned13_emin132", 16) for name in ("e4m3", "e5m2")
+}
+_HOPPER_HALF = {"e5m10": _to_half("fp16_aligned25_emin21", 16)}
+
 #: Name to operand format to unit. ``_fp16``: the partial sum is binary16.
 TENSOR_CORES: dict[str, dict[str, TensorCore]] = {
     "v100": _VOLTA,
-    "v100_fp16": {"e5m10": _to_half("fp16_aligned23_emin19", 4)},
+    "v100_fp16": _VOLTA_HALF,
     **dict.fromkeys(("a100", "a2", "a30"), _AMPERE),
-    **dict.fromkeys(
-        ("a100_fp16", "a2_fp16", "a30_fp16"), {"e5m10": _to_half("fp16_aligned24_emin20", 8)}
-    ),
+    **dict.fromkeys(("a100_fp16", "a2_fp16", "a30_fp16"), _AMPERE_HALF),
     **dict.fromkeys(("ada", "l40s"), _ADA),
-    **dict.fromkeys(
-        ("ada_fp16", "l40s_fp16"),
-        {
-            "e5m10": _to_half("fp16_aligned24_emin20", 8),
-            "e4m3": _to_half("fp16_aligned13_emin132", 16),
-            "e5m2": _to_half("fp16_aligned13_emin132", 16),
-        },
-    ),
+    **dict.fromkeys(("ada_fp16", "l40s_fp16"), _ADA_HALF),
     **dict.fromkeys(("h100", "h200"), _HOPPER),
     "b200": _BLACKWELL,
-    **dict.fromkeys(
-        ("h100_fp16", "h200_fp16", "b200_fp16"),
-        {"e5m10": _to_half("fp16_aligned25_emin21", 16)},
-    ),
+    **dict.fromkeys(("h100_fp16", "h200_fp16", "b200_fp16"), _HOPPER_HALF),
 }
 
 
