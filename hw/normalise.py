@@ -10,7 +10,12 @@ __all__ = ["Normalise", "shift_out_leading_zeros"]
 
 
 def shift_out_leading_zeros(
-    m: Module, name: str, value: Value, max_shift: int, limit: Value | None = None
+    m: Module,
+    name: str,
+    value: Value,
+    max_shift: int,
+    limit: Value | None = None,
+    fill: Value | None = None,
 ) -> tuple[Value, Value]:
     """Shift `value` left by its leading zeros, at most by `limit`.
 
@@ -23,6 +28,8 @@ def shift_out_leading_zeros(
         Most leading zeros of a value that is not 0.
     limit
         Unsigned; None: no limit.
+    fill
+        What comes in from below; None: 0.
 
     Returns
     -------
@@ -48,7 +55,8 @@ def shift_out_leading_zeros(
         m.d.comb += step.eq(is_clear & allowed)
         taken.append(step)
         shifted = Signal(len(value), name=f"{name}_{level}")
-        m.d.comb += shifted.eq(Mux(step, Cat(Const(0, distance), value), value))
+        below = Const(0, distance) if fill is None else fill.replicate(distance)
+        m.d.comb += shifted.eq(Mux(step, Cat(below, value), value))
         value = shifted
     return value, Cat(*reversed(taken)) if taken else Const(0, 1)
 

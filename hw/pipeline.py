@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from macsmith.model.accumulators import ChunkedAccumulator, FloatAccumulator
+from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator, FloatAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat
 
@@ -44,7 +44,10 @@ def _places(config: MacConfig) -> Sequence[str]:
     accumulator = config.accumulator
     inner = accumulator.inner if isinstance(accumulator, ChunkedAccumulator) else accumulator
     is_integer = isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat)
-    if isinstance(inner, FloatAccumulator) and config.lanes == 1 and not is_integer:
+    if isinstance(inner, AlignedAccumulator):
+        # a late partial sum meets the rounded sum of the products; else it decides the alignment
+        places = ["sum"] * inner.is_late + ["term", "multiply", "decode", "codes"]
+    elif isinstance(inner, FloatAccumulator) and config.lanes == 1 and not is_integer:
         # the addition is the longest part; everything else fits in one stage
         places = ["term", "multiply", "decode", "codes"]
     elif is_integer and config.product is None:

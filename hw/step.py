@@ -4,6 +4,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
+from macsmith.hw.aligned_step import AlignedStep
 from macsmith.hw.architecture import Architecture, resolve_architecture
 from macsmith.hw.block import Block, place
 from macsmith.hw.fixed_step import FixedStep
@@ -17,7 +18,7 @@ from macsmith.model.widths import mac_widths
 
 __all__ = ["InnerStep", "Unit", "inner_step"]
 
-InnerStep = FixedStep | FloatStep | WindowStep
+InnerStep = AlignedStep | FixedStep | FloatStep | WindowStep
 
 
 def inner_step(config: MacConfig, cuts: Cuts, architecture: Architecture) -> InnerStep:
@@ -26,6 +27,8 @@ def inner_step(config: MacConfig, cuts: Cuts, architecture: Architecture) -> Inn
     A float accumulator of one product adds it as floats do. With more lanes, whose exact sum may
     cancel to anything, or with integer operands, the products are summed in fixed point first.
     """
+    if config.aligned is not None:
+        return AlignedStep(config, cuts, architecture)
     if mac_widths(config).inner.format is None:
         return FixedStep(config, cuts, architecture)
     is_integer = isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat)
