@@ -17,7 +17,19 @@ from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
 from macsmith.model.rounding import Rounding, encode, floor_log2, round_to_multiple
 from macsmith.model.widths import PartialSumWidths, mac_widths
 
-__all__ = ["AlignedSum", "accumulate", "align", "dot", "matmul", "product", "result", "step"]
+__all__ = [
+    "AlignedSum",
+    "Term",
+    "accumulate",
+    "align",
+    "aligned_code",
+    "aligned_partial_sum",
+    "dot",
+    "matmul",
+    "product",
+    "result",
+    "step",
+]
 
 
 @dataclass(frozen=True)
@@ -170,19 +182,26 @@ def round_aligned(config: MacConfig, accumulator: AlignedAccumulator, total: Fra
     return _round(config, fmt, term)
 
 
+def aligned_code(config: MacConfig, accumulator: AlignedAccumulator, terms: Sequence[Term]) -> int:
+    """Code of the rounded sum of terms that are aligned to each other."""
+    if any(isinstance(term.value, Special) for term in terms):
+        return _round(config, accumulator.format, _exact_sum(terms, config.rounding))
+    return round_aligned(config, accumulator, align(accumulator, terms).total)
+
+
+def aligned_partial_sum(accumulator: AlignedAccumulator, bits: int) -> Term:
+    """A partial sum as a term that is aligned."""
+    term = _decode(accumulator.format, bits)
+    return Term(term.value, term.negative, _exponent(accumulator.format, term.value))
+
+
 def _accumulate_aligned(
     config: MacConfig, accumulator: AlignedAccumulator, bits: int, terms: Sequence[Term]
 ) -> int:
-    fmt = accumulator.format
-    before = _decode(fmt, bits)
-    before = Term(before.value, before.negative, _exponent(fmt, before.value))
-    aligned = [*terms] if accumulator.is_late else [*terms, before]
-    if any(isinstance(term.value, Special) for term in aligned):
-        code = _round(config, fmt, _exact_sum(aligned, config.rounding))
-    else:
-        code = round_aligned(config, accumulator, align(accumulator, aligned).total)
+    fmt, before = accumulator.format, aligned_partial_sum(accumulator, bits)
     if not accumulator.is_late:
-        return code
+        return aligned_code(config, accumulator, [*terms, before])
+    code = aligned_code(config, accumulator, terms)
     total = _exact_sum([before, _decode(fmt, code)], Rounding.NEAREST_EVEN)
     return encode(
         fmt,

@@ -13,6 +13,7 @@ from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntO
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Special
 from macsmith.model.widths import mac_widths
+from macsmith.sim.alignment import Alignment
 from macsmith.sim.operands import corner_codes
 from macsmith.sim.products import Product, product_kit
 from macsmith.sim.trace import (
@@ -324,6 +325,19 @@ def _special_sums(builder: _Builder) -> Iterator[Steps]:
                 yield total.steps
 
 
+def _alignment_sums(config: MacConfig, builder: _Builder) -> Iterator[Steps]:
+    """Sums of one or two steps in which each thing happens that can happen to aligned terms."""
+    for first, second in Alignment(config).pairs().values():
+        for negate in (False, True):
+            total = builder.new()
+            steps = [first, second] if first else [second]
+            if negate:
+                # the other sign everywhere, where there is one
+                steps = [[builder.kit.negative(p) or p for p in step] for step in steps]
+            if all(total.add(step) for step in steps):
+                yield total.steps
+
+
 def _within_budget(sums: Iterator[Steps], budget_steps: int) -> Iterator[Steps]:
     """The first sums, up to a number of steps in all."""
     total = 0
@@ -345,11 +359,17 @@ def directed_sums(config: MacConfig) -> list[Steps]:
         builder = _Builder(config, is_outer)
         kinds += [_special_sums(builder), _cancelling_sums(builder)]
         if level.format is not None:
+            kept = near = level.format
+            if config.aligned is not None and not is_outer:
+                kinds.append(_alignment_sums(config, builder))
+                if not config.aligned.is_late:
+                    alignment = Alignment(config)
+                    kept, near = alignment.kept, alignment.near
             kinds += [
-                _rounding_sums(builder, level.format, is_output=False),
+                _rounding_sums(builder, kept, is_output=False),
                 _overflow_sums(builder, level.format.max),
                 _small_sums(builder, level.format),
-                _neighbour_sums(builder, level.format),
+                _neighbour_sums(builder, near),
             ]
         elif (
             isinstance(level.accumulator, IntAccumulator)

@@ -10,7 +10,7 @@ of two, and a rounding with every kind of remainder is sure where a partial sum 
 products of a quarter of its last bit: ``E >= lowest + fraction_bits + 2``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 
@@ -19,6 +19,7 @@ from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Special
 from macsmith.model.rounding import Overflow
 from macsmith.model.widths import PartialSumWidths, mac_widths
+from macsmith.sim.alignment import ALIGNMENT_EVENTS, Alignment
 from macsmith.sim.directed import longest_steps
 from macsmith.sim.products import product_kit
 from macsmith.sim.trace import rounding_events
@@ -63,7 +64,9 @@ class _Derivation:
         self.excluded: dict[str, str] = {}
 
     def decide(self, event: str, is_required: bool, reason: str) -> None:
-        """Require an event, or exclude it for a reason."""
+        """Require an event, or exclude it for a reason; the last word counts."""
+        self.required.discard(event)
+        self.excluded.pop(event, None)
         if is_required:
             self.required.add(event)
         else:
@@ -212,10 +215,48 @@ class _Derivation:
             return
         self.required.add(f"{level}: positive")
         self.decide(f"{level}: negative", terms.has_negative, "no term is negative")
-        if fmt is not None:
+        if fmt is None:
+            self.fixed_level(level, widths, terms)
+        elif self.config.aligned is None or level.startswith("outer"):
             self.float_level(level, fmt, terms)
         else:
-            self.fixed_level(level, widths, terms)
+            self.aligned_level(level, fmt, terms)
+
+    def aligned_level(self, level: str, fmt: FloatFormat, terms: _Terms) -> None:
+        """Events of an aligned partial sum: what alignment leaves of those of a float."""
+        alignment = Alignment(self.config)
+        sure = alignment.pairs() if terms.count >= 2 else {}
+        for event in ALIGNMENT_EVENTS:
+            self.decide(event, event in sure, "no powers of two lie so, as far as is sure")
+        accumulator = alignment.accumulator
+        if accumulator.is_late:
+            # single products reach the float addition as they are
+            grown = None if terms.grown is None else terms.grown / 4
+            late = replace(terms, grown=grown)
+            if alignment.is_kept_alone:
+                self.float_level(level, fmt, late)
+            return
+        if terms.highest < alignment.stalls_below():
+            terms = replace(terms, grown=None)
+        if not alignment.is_kept_alone:
+            return
+        if alignment.has_remainders:
+            self.float_level(level, alignment.kept, terms)
+        else:
+            reason = "alignment cuts off what would be rounded, as far as is sure"
+            for event in REMAINDER_EVENTS:
+                self.decide(f"{level}: {event}", False, reason)
+            self.decide(
+                f"{level}: cancellation to zero",
+                terms.has_negative and terms.count >= 2 and bool(alignment.held),
+                "no term is negative, or one term is all",
+            )
+            self.range_events(level, fmt, terms)
+        self.decide(
+            f"{level}: cancellation of leading bits",
+            terms.has_negative and terms.count >= 3 and alignment.leading_bits_cancel(),
+            f"no terms are {alignment.near.fraction_bits} binades apart",
+        )
 
     # -- terms --------------------------------------------------------------------------------
     def inner_terms(self) -> _Terms | None:

@@ -9,11 +9,12 @@ from fractions import Fraction
 from functools import cache
 
 from macsmith.model import golden
-from macsmith.model.accumulators import ChunkedAccumulator
+from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
 from macsmith.model.rounding import encode
 from macsmith.model.widths import PartialSumWidths, mac_widths
+from macsmith.sim.alignment import Alignment, alignment_events
 from macsmith.sim.products import Product, product_kit
 
 __all__ = [
@@ -91,7 +92,8 @@ class SumTracer:
 
     Event names are ``"product: ..."``, ``"partial sum: ..."``, and for a chunked accumulator
     ``"chunk: ..."`` (conversion of an inner sum) and ``"outer partial sum: ..."``, and
-    ``"output: ..."``.
+    ``"output: ..."``. An aligned accumulator has ``"alignment: ..."`` (`macsmith.sim.alignment`)
+    and, where its partial sum is late, ``"product sum: ..."``.
     """
 
     def __init__(self, config: MacConfig) -> None:
@@ -156,6 +158,44 @@ class SumTracer:
         elif units >= half // 2 or units < -(half // 2):
             yield f"{level}: uses the top bit"
 
+    def _aligned_events(
+        self,
+        accumulator: AlignedAccumulator,
+        bits: int,
+        terms: Sequence[golden.Term],
+        after: Fraction | Special,
+    ) -> Iterator[str]:
+        """Names of what the step of an aligned accumulator met."""
+        before = golden.aligned_partial_sum(accumulator, bits)
+        level, included = "partial sum", [*terms, before]
+        if accumulator.is_late:
+            code = golden.aligned_code(self.config, accumulator, terms)
+            value = accumulator.format.decode(code)
+            yield from self._sum_events(self.widths.inner, before.value, [value], after, level)
+            level, included, after = "product sum", [*terms], value
+        if any(isinstance(term.value, Special) for term in included):
+            values = [term.value for term in included]
+            yield from self._sum_events(self.widths.inner, values[0], values[1:], after, level)
+            return
+        yield from alignment_events(accumulator, terms, None if accumulator.is_late else before)
+        aligned = golden.align(accumulator, included)
+        largest, total = max(map(abs, aligned.terms)), aligned.total
+        if total == 0:
+            if largest:
+                yield f"{level}: cancellation to zero"
+            return
+        yield f"{level}: {'negative' if total < 0 else 'positive'}"
+        if isinstance(after, Special):
+            yield f"{level}: {_special_event(after)}"
+        fmt, widest = accumulator.format, Alignment(self.config)
+        if abs(total) >= fmt.magnitude_value(fmt.max_magnitude_code + 1):
+            yield f"{level}: overflow"
+            return
+        for event in rounding_events(widest.kept, total):
+            yield f"{level}: {event}"
+        if abs(total) <= largest / 2 ** max(widest.near.fraction_bits, 1):
+            yield f"{level}: cancellation of leading bits"
+
     @staticmethod
     def partial_sum_value(widths: PartialSumWidths, bits: int) -> Fraction | Special:
         """What the bits of a simple partial sum stand for."""
@@ -194,15 +234,20 @@ class SumTracer:
         inner_before = partial_sum & ((1 << widths.inner.bits) - 1)
         inner = golden.accumulate(self.config, widths.inner, inner_before, terms)
         inner_value = self.partial_sum_value(widths.inner, inner)
-        events.update(
-            self._sum_events(
-                widths.inner,
-                self.partial_sum_value(widths.inner, inner_before),
-                [term.value for term in terms],
-                inner_value,
-                "partial sum",
+        if self.config.aligned is not None:
+            events.update(
+                self._aligned_events(self.config.aligned, inner_before, terms, inner_value)
             )
-        )
+        else:
+            events.update(
+                self._sum_events(
+                    widths.inner,
+                    self.partial_sum_value(widths.inner, inner_before),
+                    [term.value for term in terms],
+                    inner_value,
+                    "partial sum",
+                )
+            )
         if widths.outer is None:
             return inner, events
         outer_before = partial_sum >> widths.inner.bits
