@@ -289,6 +289,8 @@ class _Derivation:
         assert isinstance(accumulator, ChunkedAccumulator)
         outer = self.widths.outer
         assert outer is not None
+        if self.config.aligned is not None and not Alignment(self.config).is_kept_alone:
+            return None
         kept = self.kit.chunk_powers
         if not kept:
             return None

@@ -163,7 +163,15 @@ def _random_format(rng: random.Random, *, operand: bool) -> str:
 def _random_accumulator(rng: random.Random) -> str:
     def simple() -> str:
         return rng.choice(
-            ["exact", f"int{rng.randint(4, 60)}"]
+            [
+                "exact",
+                f"int{rng.randint(4, 60)}",
+                f"{_random_format(rng, operand=False)}_aligned{rng.randint(1, 20)}"
+                + rng.choice(["", "", f"_keep{rng.randint(1, 6)}"])
+                + rng.choice(["", "", f"_emin{rng.randint(0, 20)}"])
+                + rng.choice(["", "_late"])
+                + rng.choice(["", "", "_rne"]),
+            ]
             + [_random_format(rng, operand=False) for _ in range(4)]
         )
 

@@ -3,10 +3,12 @@
 import random
 from typing import Any
 
+import macsmith.hw.aligned_step
 import macsmith.hw.fixed_step
 import macsmith.hw.float_add
 import macsmith.hw.lanes
 import macsmith.hw.outer_step
+import macsmith.hw.round_aligned
 import macsmith.hw.window_step
 import pytest
 from amaranth.hdl import Const, Module
@@ -25,6 +27,11 @@ e4m3:e6m9:mule5m2  e5m2:e5m10:mule4m3:sat  int8xe4m3:e5m2  e1m3:e2m2  e5m2:e5m2:
 e4m3:e6m9:lanes4  e4m3:fp32:lanes2  int8:e6m9  int8:e5m2:lanes3:rdn  e5m2:e6m9:lanes2:rdn
 e2m1:e3m2:lanes3  e4m3:e4m3ns:lanes2:rup  e5m2:e4m3b4:lanes2:nan  int4xe2m1:e4m3:lanes2:rdn
 e4m3:e6m9/64  e4m3:exact/64/e6m9  e4m3:e6m9/8/fp32  e5m2:e5m10/16/exact  int8:int24/16/e6m9
+e4m3:fp32_aligned25:lanes8  e4m3:ada  e4m3:fp32_aligned25_late:lanes4:rtz  fp16:v100_fp16
+e5m2:fp32_aligned13_keep13_emin12:lanes4:rna  e4m3:e6m9_aligned6_rne:lanes3  e3m0:e5m0_aligned3
+e5m2:e4m3_aligned3_keep2_rne:lanes2:rdn  bf16:fp32_aligned24_emin132:lanes2:rup
+e5m2:e6m9_aligned7_late_rne:lanes3  e4m3:e4m3_aligned9_keep1:lanes3:nan  e2m1:e3m2_aligned2:sat
+e5m2ns:e4m3ns_aligned4:lanes2:rtz  e5m2fnuz:e5m10_aligned8:inf:rup  e4m3:e6m9_aligned9/8/exact
 e4m3:int24/4/int30:clip  e4m3:exact/8/exact:lanes4  e4m3:e6m9/8/e5m2:sat  e5m2:e6m5/4/int80:wrap
 """
 
@@ -76,6 +83,18 @@ def _plus_zero(value: Any, *shape: Any) -> Const:
     return Const(0, *shape)  # the sign of a cancelled sum is the only constant 1
 
 
+def _largest_of_all(m: Module, name: str, value: Any, *rest: Any) -> Any:
+    return RIGHT_DELAY(m, name, Const(1) if name.startswith("counts_") else value, *rest)
+
+
+def _zeros_from_below(*arguments: Any) -> Any:
+    return RIGHT_SHIFT(*arguments[:-1])
+
+
+RIGHT_DELAY = macsmith.hw.aligned_step.delay
+RIGHT_SHIFT = macsmith.hw.round_aligned.shift_out_leading_zeros
+
+
 def _never_all_negative(all_positive: Any, all_negative: Any, *rest: Any) -> Any:
     return RIGHT_FACTS(all_positive, Const(0), *rest)
 
@@ -107,8 +126,15 @@ RIGHT_FACTS = macsmith.hw.lanes.LaneFacts
             _swapped,
             "e4m3:e6m9/8/exact",
         ),
+        (macsmith.hw.aligned_step, "delay", _largest_of_all, "e4m3:fp32_aligned9:lanes4"),
+        (
+            macsmith.hw.round_aligned,
+            "shift_out_leading_zeros",
+            _zeros_from_below,
+            "e4m3:fp32_aligned25:lanes4:rtz",
+        ),
     ],
-    ids=["ones", "clip", "zero_sign", "sticky", "all_negative", "chunk"],
+    ids=["ones", "clip", "zero_sign", "sticky", "all_negative", "chunk", "zero", "lacking_one"],
 )
 def test_planted_bug_is_found(
     monkeypatch: pytest.MonkeyPatch, module: Any, name: str, bug: Any, text: str

@@ -35,10 +35,11 @@ MAY_IMPORT = {
 #: The definition leans on no compiled twin, no application and no numeric library.
 MODEL_CORE = {
     "accumulators": {"formats"},
-    "config": {"accumulators", "formats", "rounding", "switch", "widths"},
+    "config": {"accumulators", "formats", "rounding", "switch", "tensor_cores", "widths"},
     "formats": set(),
     "golden": {"accumulators", "config", "formats", "rounding", "widths"},
     "rounding": {"formats"},
+    "tensor_cores": {"formats", "rounding"},
     "switch": {"config", "widths"},
     "widths": {"accumulators", "config", "formats", "rounding"},
 }

@@ -51,6 +51,15 @@ TEXTS = [
     ("e4m3:e6m9:unit", "e4m3:e6m9:unit"),
     ("e4m3:fp16:mulbf16:rtz:sat:terms100:outfp32", "e4m3:e5m10:terms100:mule8m7:rtz:sat:oute8m23"),
     ("e4m3:exact:outraw", "e4m3:exact:outraw"),
+    ("e4m3:fp32_aligned25:lanes8", "e4m3:e8m23_aligned25:lanes8"),
+    ("e4m3:fp32_aligned25_keep23_emin0_late_rne", "e4m3:e8m23_aligned25_emin0_late_rne"),
+    ("e5m2:e6m9_aligned7_keep5/32", "e5m2:e6m9_aligned7_keep5/32/e6m9"),
+    ("e4m3:ada", "e4m3:e8m23_aligned13_keep13_emin132:lanes16:rtz"),
+    ("fp16:v100:unit", "e5m10:e8m23_aligned23:lanes4:rtz:unit"),
+    ("e4m3xe5m2:h100/128/fp32", "e4m3xe5m2:e8m23_aligned13_keep13_emin133/128/e8m23:lanes32:rtz"),
+    ("e5m2:b200", "e5m2:e8m23_aligned25_emin133_late:lanes32:rtz"),
+    ("tf32:a100", "e8m10:e8m23_aligned24_emin132:lanes4:rtz"),
+    ("fp16:h200_fp16", "e5m10:e5m10_aligned25_emin21:lanes16"),
     ("e4m3:exact:os", "e4m3:exact"),
     ("int8q6:exact:terms32", "int8q6:exact:terms32"),
 ]
@@ -174,8 +183,8 @@ ERRORS = [
      "INNER/LENGTH/OUTER"),
     ("e4m3:e6m9/6:lanes4", "e4m3xe4m3:e6m9/6: the chunk of 6 products must be a multiple of the 4 "
      "lanes summed per step"),
-    ("e4m3:quire", "accumulator 'quire': must be exact, intN, a float format, or "
-     "INNER/LENGTH[/OUTER]: unknown format 'quire'"),
+    ("e4m3:quire", "accumulator 'quire': must be exact, intN, a float format, FORMAT_alignedBITS, "
+     "or INNER/LENGTH[/OUTER]: unknown format 'quire'"),
     ("e4m3:uint8", "accumulator 'uint8': must be exact, intN or a float format"),
     ("e4m3:int1", "accumulator int1: width must be 2 to 1024 bits, not 1"),
     ("e4m3:int2000", "accumulator int2000: width must be 2 to 1024 bits, not 2000"),

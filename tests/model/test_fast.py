@@ -220,8 +220,20 @@ class Drawer:
         named = ["e4m3", "e5m2", "e2m1", "e3m2", "e2m3", "bf16", "fp16"]
         return pick.choice([self.float_name(5, 3), self.float_name(3, 4), *named])
 
+    def aligned(self) -> str:
+        pick = self.random
+        named = ["fp32", "fp16", "bf16", "e6m9", self.float_name(8, 23), self.float_name(4, 4)]
+        text = (
+            f"{pick.choice(named)}_aligned{pick.choice([2, 4, 6, 9, 13, 25, pick.randint(1, 64)])}"
+        )
+        text += f"_keep{pick.randint(1, 13)}" if pick.random() < 0.3 else ""
+        text += f"_emin{pick.randint(0, 40)}" if pick.random() < 0.3 else ""
+        return text + pick.choice(["", "", "_late"]) + pick.choice(["", "", "_rne"])
+
     def accumulator(self) -> str:
         pick = self.random
+        if pick.random() < 0.15:
+            return self.aligned()
         if pick.random() < 0.25:
             return "exact"
         if pick.random() < 0.2:
@@ -393,6 +405,8 @@ def test_engines() -> None:
         "fp32:fp32": Engine.TILES64,
         "int4:int32": Engine.BLAS32,
         "e4m3:exact": Engine.BLAS64,
+        "e4m3:fp32_aligned25": Engine.ALIGNED,
+        "fp32:fp32_aligned60": Engine.GENERAL,  # sums of more than 53 bits
         "e5m2:exact": Engine.TILES64,
         "e4m3:e5m0": Engine.GENERAL,  # no fraction: ties go to even exponents
         "bf16:fp32:lanes4": Engine.GENERAL,  # a step's sum has 500 bits
