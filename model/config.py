@@ -243,6 +243,10 @@ class Implementation(BaseModel, frozen=True):
     dataflow: Dataflow = Dataflow.OUTPUT_STATIONARY
     form: Literal["stream", "unit"] = "stream"
     goal: Literal["area", "speed"] = "area"
+    multiply: Literal["auto", "array", "dadda", "booth", "operator", "table"] = "auto"
+    align: Literal["auto", "shift", "split"] = "auto"
+    signs: Literal["auto", "word", "block"] = "auto"
+    reduce: Literal["auto", "columns", "dadda"] = "auto"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -268,7 +272,8 @@ class Implementation(BaseModel, frozen=True):
 
 
 ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
-    key: get_args(Implementation.model_fields[key].annotation) for key in ("goal",)
+    key: get_args(Implementation.model_fields[key].annotation)
+    for key in ("goal", "multiply", "align", "signs", "reduce")
 }
 """Values that ``KEY=VALUE`` in a design text can have, the default first."""
 
