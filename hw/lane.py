@@ -16,7 +16,7 @@ from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat
 from macsmith.model.widths import mac_widths
 
-__all__ = ["FixedTerm", "Lane", "delay_term", "fixed_term_bits"]
+__all__ = ["FixedTerm", "Lane", "delay_term", "fixed_term_bits", "term_placement"]
 
 
 def delay_term(m: Module, name: str, term: Term, cycles: int, enable: Value) -> Term:
@@ -147,6 +147,22 @@ class Lane(Block):
         )
 
 
+def term_placement(
+    shape: TermShape, lsb_exponent: int, bits: int, align: Alignment, signs: Signs
+) -> Placement:
+    """Where a term's significand goes in a fixed-point number; parameters as of `FixedTerm`."""
+    dropped = lsb_exponent - shape.lsb_exponent
+    if dropped < 0:
+        raise ValueError(f"fixed term: the unit must be at least 2**{shape.lsb_exponent}")
+    return Placement.choose(
+        shape.significand_bits,
+        range(shape.min_exponent, shape.max_exponent + 1),
+        range(dropped, dropped + bits),
+        align,
+        signs,
+    )
+
+
 class FixedTerm(Block):
     """A term as a fixed-point number; combinational.
 
@@ -202,16 +218,7 @@ class FixedTerm(Block):
         *,
         drops: bool = False,
     ) -> None:
-        dropped = lsb_exponent - shape.lsb_exponent
-        if dropped < 0:
-            raise ValueError(f"fixed term: the unit must be at least 2**{shape.lsb_exponent}")
-        self.placement = Placement.choose(
-            shape.significand_bits,
-            range(shape.min_exponent, shape.max_exponent + 1),
-            range(dropped, dropped + bits),
-            align,
-            signs,
-        )
+        self.placement = term_placement(shape, lsb_exponent, bits, align, signs)
         self.signs, self.drops = signs, drops
         self.spans = [range(bits)]
         if signs == "block":
@@ -227,11 +234,6 @@ class FixedTerm(Block):
                 "inverted": Out(len(self.spans)),
             },
         )
-
-    @property
-    def selects_blocks(self) -> bool:
-        """Whether there is a selection of blocks, in which dropping costs nearly nothing."""
-        return len(self.placement.blocks) > 1
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

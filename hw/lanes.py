@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import place
 from macsmith.hw.heap import BitHeap
-from macsmith.hw.lane import FixedTerm, Lane, fixed_term_bits
+from macsmith.hw.lane import FixedTerm, Lane, fixed_term_bits, term_placement
 from macsmith.hw.partial_products import add_product
 from macsmith.hw.pipeline import Cuts, delay
-from macsmith.hw.terms import rounded_product_shape
+from macsmith.hw.terms import is_integer_product, rounded_product_shape
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, FloatSpecials, IntFormat
 from macsmith.model.widths import mac_widths
@@ -22,22 +21,12 @@ __all__ = [
     "add_lanes",
     "add_ones_complement",
     "add_ones_complements",
-    "is_integer_product",
 ]
 
 # When bits reach the heap, in gates: signs come from the codes by one gate, numbers through a
 # multiplier and a shifter.
 SIGN_ARRIVAL = 2.0
 NUMBER_ARRIVAL = 10.0
-
-
-def is_integer_product(config: MacConfig) -> bool:
-    """Whether products are of two integers and not rounded: partial products can be summed."""
-    return (
-        isinstance(config.a, IntFormat)
-        and isinstance(config.b, IntFormat)
-        and config.product is None
-    )
 
 
 @dataclass(frozen=True)
@@ -144,16 +133,16 @@ def add_lanes(
     if is_integer_product(config):
         return _add_integers(m, config, cuts, a, b, enable, heap, weight, architecture)
     shape = rounded_product_shape(config)
-    fixed_term = partial(
-        FixedTerm,
+    fixed_arguments = (
         shape,
         mac_widths(config).term.lsb_exponent,
         fixed_term_bits(config),
         architecture.align,
         architecture.signs,
     )
-    # Where blocks of places are selected, a special term's block is not: that makes it 0.
-    drops = shape.has_specials and fixed_term().selects_blocks
+    placement = term_placement(*fixed_arguments)
+    # where one of several blocks of places is selected, dropping a term costs nearly nothing
+    drops = shape.has_specials and len(placement.blocks) > 1
     formats = (config.a, config.b) if config.product is None else (config.product,)
     masks_signs = drops or any(
         isinstance(fmt, FloatFormat) and fmt.specials is FloatSpecials.IEEE for fmt in formats
@@ -168,7 +157,7 @@ def add_lanes(
     for index in range(config.lanes):
         lane = Lane(config, cuts, zero_specials=not drops, multiplier=architecture.multiply)
         place(m, platform, f"lane_{index}", lane)
-        fixed = fixed_term(drops=drops)
+        fixed = FixedTerm(*fixed_arguments, drops=drops)
         place(m, platform, f"fixed_term_{index}", fixed)
         fixed_terms.append(fixed)
         term = lane.term

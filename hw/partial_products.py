@@ -10,7 +10,7 @@ __all__ = ["MAX_TABLE_BITS", "Multiplier", "add_product"]
 Multiplier = Literal["array", "dadda", "booth", "operator", "table"]
 
 MAX_TABLE_BITS = 10
-"""Bits of both operands together up to which a product may be looked up."""
+"""Bits of both operands together up to which ``table`` may be asked for."""
 
 
 def add_and_array(
@@ -80,30 +80,24 @@ def add_booth(
 def product_table(
     m: Module, name: str, a: Value, a_signed: bool, b: Value, b_signed: bool
 ) -> Signal:
-    """The product as a look-up table over the bits of both operands.
-
-    Raises
-    ------
-    ValueError
-        The operands have more than `MAX_TABLE_BITS` bits.
-    """
+    """The product as a look-up table over the bits of both operands."""
     bits = len(a) + len(b)
-    if bits > MAX_TABLE_BITS:
-        raise ValueError(
-            f"multiply=table: operands must have at most {MAX_TABLE_BITS} bits together, not "
-            f"{len(a)} and {len(b)}; choose multiply=array"
-        )
+    index = Signal(bits, name=f"{name}_index")
     product = Signal(bits, name=f"{name}_table")
-    with m.Switch(Cat(a, b)):
-        for index in range(1 << bits):
-            factors = []
-            for value, width, signed in (
-                (index & ((1 << len(a)) - 1), len(a), a_signed),
-                (index >> len(a), len(b), b_signed),
-            ):
-                factors.append(value - ((value >> (width - 1)) << width) if signed else value)
-            with m.Case(index):
-                m.d.comb += product.eq(factors[0] * factors[1] % (1 << bits))
+    m.d.comb += index.eq(Cat(a, b))
+    columns = [0] * bits  # the truth table of each bit of the product
+    for entry in range(1 << bits):
+        factors = []
+        for value, width, signed in (
+            (entry & ((1 << len(a)) - 1), len(a), a_signed),
+            (entry >> len(a), len(b), b_signed),
+        ):
+            factors.append(value - ((value >> (width - 1)) << width) if signed else value)
+        for place in range(bits):
+            columns[place] |= (factors[0] * factors[1] >> place & 1) << entry
+    m.d.comb += product.eq(
+        Cat(*(Const(column, 1 << bits).bit_select(index, 1) for column in columns))
+    )
     return product
 
 

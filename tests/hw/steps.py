@@ -121,9 +121,10 @@ def make_vectors(config: MacConfig, count: int, seed: object) -> Vectors:
 
 def wrong_steps(text: str, count: int, seed: object = 0) -> list[str]:
     """Vectors for which the emitted unit of a design is not what the model says."""
-    config = parse_design(text).mac
+    design = parse_design(text)
+    config = design.mac
     vectors = make_vectors(config, count, (text, seed))
-    logic = Logic(block_verilog(Unit(config)))
+    logic = Logic(block_verilog(Unit(config, design.implementation)))
     inputs = {
         "a": [
             sum(code << index * config.a.bits for index, code in enumerate(row))
