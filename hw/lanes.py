@@ -67,22 +67,28 @@ def add_corrections(
     signs: Sequence[Value],
     span: range,
     weight: int = 0,
+    *,
+    counts: bool = True,
 ) -> None:
     """Complete numbers whose bits in `span` were inverted where their sign is 1.
 
     An inverted n-bit magnitude is ``2**n - 1`` more than the negative number, so for each sign 1
-    is added at the span's first place and subtracted behind its last. In a heap that is reduced by
-    columns the signs are counted once for both; in Dadda's order they are there so early that
-    their counting costs no time.
+    is added at the span's first place and subtracted behind its last.
+
+    Parameters
+    ----------
+    counts
+        The signs are counted once for both: the least area. Otherwise they are put into both
+        columns, where they are so early that adding them takes no time.
     """
     low, high = span.start + weight, span.stop + weight
-    if heap.order == "dadda" or len(signs) < 3:
+    if not counts or len(signs) < 3:
         for sign in signs:
             heap.add_bit(low, sign, SIGN_ARRIVAL)
             heap.add_negative_bit(high, sign, SIGN_ARRIVAL)
         return
     name = f"{heap.name}_count_{next(heap.serial)}"
-    counter = BitHeap(m, platform, name, len(signs).bit_length(), heap.order)
+    counter = BitHeap(m, platform, name, len(signs).bit_length(), "columns")
     for sign in signs:
         counter.add_bit(0, sign, SIGN_ARRIVAL)
     count = counter.sum()
@@ -104,14 +110,19 @@ def add_ones_complements(
     numbers: Sequence[Value],
     signs: Sequence[Value],
     weight: int = 0,
+    *,
+    counts: bool = True,
 ) -> None:
-    """Put magnitudes of one width into a heap that are inverted where their sign is 1."""
+    """Put magnitudes of one width into a heap that are inverted where their sign is 1.
+
+    `counts` as of `add_corrections`.
+    """
     if len(numbers) == 1:
         add_ones_complement(heap, numbers[0], signs[0], weight)
         return
     for number in numbers:
         heap.add_unsigned(number, weight, NUMBER_ARRIVAL)
-    add_corrections(m, platform, heap, signs, range(len(numbers[0])), weight)
+    add_corrections(m, platform, heap, signs, range(len(numbers[0])), weight, counts=counts)
 
 
 def add_lanes(
@@ -187,15 +198,16 @@ def add_lanes(
                 ("negative", negative, term.is_infinity & term.sign),
             ):
                 found.append(delay(m, f"is_{name}_{index}", infinity, cuts.term, enable))
+    counts = architecture.goal == "area"
     if architecture.signs == "word":
-        add_ones_complements(m, platform, heap, numbers, signs, weight)
+        add_ones_complements(m, platform, heap, numbers, signs, weight, counts=counts)
     else:
         for number in numbers:
             heap.add_unsigned(number, weight, NUMBER_ARRIVAL)
         for block, span in enumerate(fixed_terms[0].spans):
             if span:
                 column = [bits[block] for bits in inverted]
-                add_corrections(m, platform, heap, column, span, weight)
+                add_corrections(m, platform, heap, column, span, weight, counts=counts)
     return LaneFacts(
         ~Cat(*signs).any(),
         Cat(*signs).all(),

@@ -55,7 +55,7 @@ e2m3:int12:clip:lanes4
 CHOICES = """
 multiply=booth:align=shift:reduce=columns  multiply=operator:signs=block:reduce=dadda
 multiply=dadda:align=shift:signs=block:reduce=columns  multiply=table:align=split:signs=block
-multiply=array:align=split:signs=word:reduce=columns
+multiply=array:align=split:signs=word:reduce=columns  goal=speed:signs=word  goal=speed:signs=block
 """
 
 
@@ -100,7 +100,13 @@ def test_many_random_designs() -> None:
 
 
 def _swapped(
-    m: Module, platform: Any, heap: BitHeap, numbers: Any, signs: Any, weight: int = 0
+    m: Module,
+    platform: Any,
+    heap: BitHeap,
+    numbers: Any,
+    signs: Any,
+    weight: int = 0,
+    **options: Any,
 ) -> None:
     for number in numbers:  # the negative numbers are one too small
         heap.add_sign_extended(number, weight)
@@ -136,7 +142,7 @@ RIGHT_FACTS = macsmith.hw.lanes.LaneFacts
         (
             macsmith.hw.lanes,
             "add_corrections",
-            lambda *args: None,
+            lambda *args, **options: None,
             "e4m3:exact:lanes2:signs=block",
         ),
         (
