@@ -237,13 +237,18 @@ class FixedTerm(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        terms = (self.term_significand, self.term_exponent, self.term_sign)
+        sign, significand, exponent = self.term_sign, self.term_significand, self.term_exponent
         is_dropped = self.is_dropped if self.drops else None
         if self.signs == "block":
-            number, inverted = place_blocks(m, "place", self.placement, *terms, is_dropped)
+            number, inverted = place_blocks(
+                m, "place", self.placement, significand, exponent, sign, is_dropped
+            )
         else:
-            number = place_word(m, "place", self.placement, *terms, is_dropped)
-            inverted = self.term_sign
+            # inverted while it is narrow; then the sign fills all places around it
+            word = Signal(len(significand), name="word")
+            m.d.comb += word.eq(significand ^ sign.replicate(len(significand)))
+            number = place_word(m, "place", self.placement, word, exponent, sign, is_dropped)
+            inverted = sign
         m.d.comb += [self.number.eq(number), self.inverted.eq(inverted)]
         return m
 

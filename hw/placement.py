@@ -14,7 +14,7 @@ from typing import Literal
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from macsmith.hw.shift import shift_left
 
-__all__ = ["Alignment", "Placement", "Signs", "place_blocks", "place_word"]
+__all__ = ["Alignment", "Placement", "Signs", "place_at", "place_blocks", "place_word"]
 
 Alignment = Literal["shift", "split"]
 Signs = Literal["word", "block"]
@@ -125,28 +125,46 @@ def _gather(
     return bit, reaching
 
 
+def place_at(
+    m: Module,
+    name: str,
+    value: Value,
+    amount: Value,
+    amounts: range,
+    places: range,
+    fill: Value,
+) -> Value:
+    """Bits `places` of ``value << amount``, with `fill` in all places left and right of the value.
+
+    Parameters
+    ----------
+    amount, amounts
+        By how much, and what that can be.
+    """
+    placement = Placement.choose(len(value), amounts, places, "split", "word")
+    return place_word(m, name, placement, value, amount, fill)
+
+
 def place_word(
     m: Module,
     name: str,
     placement: Placement,
     value: Value,
     amount: Value,
-    sign: Value,
+    fill: Value,
     is_dropped: Value | None = None,
 ) -> Value:
-    """``value << amount``, with all places inverted if `sign` is 1.
+    """``value << amount``, with `fill` in all places left and right of the value.
 
-    It is inverted while it is narrow; then the sign fills all places left and right of it.
+    With the sign as `fill`, the complement of a value becomes the complement of the number.
 
     Parameters
     ----------
     is_dropped
-        The value counts as 0; `sign` must be 0 then.
+        All places become 0; `fill` must be 0 then.
     """
-    inverted = Signal(placement.value_bits, name=f"{name}_inverted")
-    m.d.comb += inverted.eq(value ^ sign.replicate(placement.value_bits))
     word = shift_left(
-        m, f"{name}_fine", inverted, amount[: placement.fine_levels], placement.fine_reach, sign
+        m, f"{name}_fine", value, amount[: placement.fine_levels], placement.fine_reach, fill
     )
     selects = _selects(m, name, placement, amount, is_dropped)
     outside: dict[tuple[int, ...], Value] = {}
@@ -162,7 +180,7 @@ def place_word(
                     if len(others) <= len(reaching)
                     else ~Cat(*(selects[block] for block in reaching)).any()
                 )
-                m.d.comb += filled.eq(sign & is_other)
+                m.d.comb += filled.eq(fill & is_other)
                 outside[others] = filled
             bit = bit | outside[others]
         bits.append(bit)
