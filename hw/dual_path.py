@@ -260,19 +260,20 @@ class DualPathAdd(Block):
         term = self.term_significand
         normalised = Signal(len(term), name="term_normalised")
         keeps = Signal(name="keeps_partial_sum")  # the larger by exponent, or all there is
-        term_exponent = Signal(exponent_bits, name="term_exponent")
+        exponent_below = Signal(exponent_bits, name="exponent_below")
         wide = Cat(Const(0, precision - len(term)), normalised)
         m.d.comb += [
             normalised.eq(Mux(top, term, Cat(Const(0, 1), term[:-1]))),
             keeps.eq(difference[-1] | self.term_is_zero),
-            term_exponent.eq(
-                (self.term_exponent_a + self.term_exponent_b + self.offset + top)[:exponent_bits]
+            # the larger exponent, less 1
+            exponent_below.eq(
+                (exponent + (difference & (~keeps).replicate(len(difference))) - 1)[:exponent_bits]
             ),
             far.larger.eq(Mux(keeps, significand, wide)),
             far.smaller.eq(Mux(keeps, Cat(wide, Const(0, 1)), Cat(Const(0, 1), significand))),
             # of a negative difference the complement, one less: `smaller` is shifted by one above
             far.distance.eq(difference[:-1] ^ difference[-1].replicate(len(far.distance))),
-            far.exponent.eq(Mux(keeps, exponent, term_exponent)),
+            far.exponent.eq(exponent_below),
             far.is_subtraction.eq(is_subtraction),
         ]
         return far

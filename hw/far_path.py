@@ -41,7 +41,7 @@ class FarPath(Block):
     sign : In(1)
         Of the result, for the directed modes.
     exponent : In(exponent_bits)
-        Of `larger`.
+        Of `larger`, less 1.
     magnitude : Out(precision - 1 + exponent_bits + 1)
         Magnitude code, as if the exponent field had no end.
     """
@@ -105,7 +105,7 @@ class FarPath(Block):
         # without a bit at 1 the next one leads, unless exponent 1 is reached
         rises = ~one & ~carries
         if self.is_limited:
-            rises = rises & self.exponent[1:].any()
+            rises = rises & self.exponent.any()
         is_raised = Signal()
         m.d.comb += is_raised.eq(rises)
         fraction_bits = precision - 1
@@ -121,19 +121,12 @@ class FarPath(Block):
             ),
             rest.eq(sticky | (total[0] & ~is_raised) | (total[1] & carries)),
         ]
-        base = self.exponent
-        bits = len(base) + 1
-        low = Signal(bits, name="field")  # without and with the carry of rounding
-        high = Signal(bits, name="field_incremented")
-        below, above, twice = (
-            Signal(bits, name=f"exponent_{name}") for name in ("less_one", "more_one", "more_two")
-        )
+        # what is normalised counts in the field, and so does the carry of rounding, which is late
+        low = Signal(len(self.exponent) + 1, name="field")
+        high = Signal.like(low, name="field_incremented")
         m.d.comb += [
-            below.eq((base - 1)[:bits]),
-            above.eq(base + 1),
-            twice.eq(base + 2),
-            low.eq(Mux(carries, above, Mux(one, base, below))),
-            high.eq(Mux(carries, twice, Mux(one, above, base))),
+            low.eq(self.exponent + Cat(one & ~carries, carries)),
+            high.eq(low + 1),
         ]
         last_bit = fraction[1] if fraction_bits else low[0]
         up = Signal()
