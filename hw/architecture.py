@@ -5,6 +5,7 @@ from typing import Any
 
 from macsmith.hw.heap import HeapOrder
 from macsmith.hw.partial_products import MAX_TABLE_BITS, Multiplier
+from macsmith.hw.path_choice import resolve_path
 from macsmith.hw.placement import Alignment, Signs
 from macsmith.hw.terms import is_integer_product, operand_shape
 from macsmith.model.config import Implementation, MacConfig
@@ -17,6 +18,7 @@ class Architecture:
     """The choices of `macsmith.model.config.ARCHITECTURE_CHOICES`, none of them ``auto``."""
 
     goal: str = "area"
+    path: str = "single"
     multiply: Multiplier = "array"
     align: Alignment = "split"
     signs: Signs = "word"
@@ -34,7 +36,11 @@ def resolve_architecture(config: MacConfig, implementation: Implementation) -> A
     ValueError
         What was asked for cannot be built for this configuration.
     """
-    return Architecture(goal=implementation.goal, **_dot_choices(config, implementation))
+    return Architecture(
+        goal=implementation.goal,
+        path=resolve_path(config, implementation),
+        **_dot_choices(config, implementation),
+    )
 
 
 def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str, Any]:

@@ -17,29 +17,14 @@ from macsmith.hw.block import Block, full_adder, place
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.far_path import FarPath
+from macsmith.hw.loose_term import LooseTerm, dual_path_obstacle
 from macsmith.hw.near_path import NearPath
-from macsmith.hw.normalised_product import LooseTerm
 from macsmith.hw.prefix_adder import PrefixAdder
 from macsmith.hw.terms import Term
 from macsmith.model.formats import FloatFormat
 from macsmith.model.rounding import Overflow, Rounding
 
-__all__ = ["DualPathAdd", "dual_path_obstacle"]
-
-
-def dual_path_obstacle(shape: LooseTerm, fmt: FloatFormat) -> str:
-    """Why terms of a shape cannot be added on two paths; empty if they can.
-
-    The near path does not round: all that cancels must fit the format.
-    """
-    if not fmt.has_subnormals:
-        return f"{fmt.name} has no subnormal numbers"
-    if shape.significand_bits > fmt.precision:
-        return f"terms of {shape.significand_bits} bits are wider than {fmt.name}"
-    # the second place of the term, which may be the leading one
-    if shape.lsb_exponent + shape.min_exponent < fmt.least_exponent:
-        return f"terms have bits below the last one of {fmt.name}"
-    return ""
+__all__ = ["DualPathAdd"]
 
 
 class DualPathAdd(Block):
@@ -126,7 +111,9 @@ class DualPathAdd(Block):
                 significand.eq(Cat(self.partial_sum_i[: fmt.fraction_bits], Const(1))),
             ]
         top = self.term_significand[-1]
-        lowest_place = min(-2, self.min_exponent - 1)
+        close = -1 if self.shape.has_clear_top else -2
+        # below `close` only a subnormal partial sum can cancel a term
+        lowest_place = min(close, self.min_exponent - 1)
         difference = self._difference(m, platform, exponent)
         near_place = difference.sum(Const(0), "of_second_place")
         far_distance = difference.sum(top, "of_exponents")
@@ -140,6 +127,7 @@ class DualPathAdd(Block):
             precision,
             len(self.term_significand),
             max_place,
+            max(0, len(self.term_significand) - 1 - close - precision),
             fmt.exponent_bits,
             is_limited=self.is_limited,
         )
@@ -156,7 +144,11 @@ class DualPathAdd(Block):
             m.d.comb += [
                 shifted.eq(near_place - lowest_place),
                 index.eq(shifted),
-                is_close.eq(shifted <= max_place),
+                # farther down bits are kept only of what ends at the smallest binade's last place
+                is_close.eq(
+                    (shifted <= max_place)
+                    & ((shifted >= close - lowest_place) | ~exponent[1:].any())
+                ),
             ]
         m.d.comb += [
             near.partial_sum.eq(significand),
@@ -165,7 +157,8 @@ class DualPathAdd(Block):
             near.place.eq(index),
         ]
         is_near = Signal()
-        asked = is_subtraction & is_close & near.is_exact & ~(near_place[0] & ~near_place[1] & top)
+        # the top bit at the highest place lies two above the partial sum's leading bit: far
+        asked = is_subtraction & is_close & near.is_exact & ~((index == max_place) & top)
         if not self.is_limited:
             asked = asked & ~self.term_is_zero
         m.d.comb += is_near.eq(asked)
@@ -181,9 +174,7 @@ class DualPathAdd(Block):
         ]
         both_zero = Signal()
         m.d.comb += both_zero.eq(
-            self.term_is_zero
-            & is_subtraction
-            & ~self.partial_sum_i[: fmt.magnitude_bits].any()
+            self.term_is_zero & is_subtraction & ~self.partial_sum_i[: fmt.magnitude_bits].any()
         )
         far_sign_zero = Mux(both_zero, zero_sign, far_sign)
         near_sign = Mux(
@@ -202,7 +193,7 @@ class DualPathAdd(Block):
 
     def _difference(self, m: Module, platform: Any, exponent: Value) -> PrefixAdder:
         """Exponent of the place below the term's top, less that of the partial sum."""
-        low = self.min_exponent - (1 << self.format.exponent_bits)
+        low = min(self.min_exponent - (1 << self.format.exponent_bits), -1)
         high = self.max_exponent + 2
         bits = Shape.cast(range(low, high)).width
         rows = [
@@ -246,13 +237,14 @@ class DualPathAdd(Block):
         top: Value,
     ) -> FarPath:
         fmt, precision = self.format, self.format.precision
-        exponent_bits = max(
-            fmt.exponent_bits, (self.max_exponent + 1).bit_length() if self.max_exponent > 0 else 1
-        )
+        # the field that comes out is at most 2 above the exponent of a finite number
+        field_bits = fmt.exponent_bits
+        if self.can_overflow:
+            field_bits = (max((1 << field_bits) - 1, self.max_exponent + 1) + 2).bit_length()
         far = FarPath(
             precision,
             len(difference) - 1,
-            exponent_bits,
+            field_bits,
             self.rounding,
             is_limited=self.is_limited,
         )
@@ -260,14 +252,18 @@ class DualPathAdd(Block):
         term = self.term_significand
         normalised = Signal(len(term), name="term_normalised")
         keeps = Signal(name="keeps_partial_sum")  # the larger by exponent, or all there is
-        exponent_below = Signal(exponent_bits, name="exponent_below")
-        wide = Cat(Const(0, precision - len(term)), normalised)
+        exponent_below = Signal(field_bits, name="exponent_below")
+        wide = (
+            Cat(Const(0, precision - len(term)), normalised)
+            if precision >= len(term)
+            else normalised[len(term) - precision :]
+        )
         m.d.comb += [
             normalised.eq(Mux(top, term, Cat(Const(0, 1), term[:-1]))),
             keeps.eq(difference[-1] | self.term_is_zero),
             # the larger exponent, less 1
             exponent_below.eq(
-                (exponent + (difference & (~keeps).replicate(len(difference))) - 1)[:exponent_bits]
+                (exponent + (difference & (~keeps).replicate(len(difference))) - 1)[:field_bits]
             ),
             far.larger.eq(Mux(keeps, significand, wide)),
             far.smaller.eq(Mux(keeps, Cat(wide, Const(0, 1)), Cat(Const(0, 1), significand))),
@@ -307,7 +303,12 @@ class DualPathAdd(Block):
             else:
                 has_infinity = False
         encode = Encode(
-            fmt, self.rounding, self.overflow, len(magnitude), has_nan=has_nan, has_infinity=has_infinity
+            fmt,
+            self.rounding,
+            self.overflow,
+            len(magnitude),
+            has_nan=has_nan,
+            has_infinity=has_infinity,
         )
         place(m, platform, "encode", encode)
         if has_nan:

@@ -22,7 +22,7 @@ class FarPath(Block):
     distance_bits
         Width of the distance.
     exponent_bits
-        Width of the exponent of the larger number; the result's field has one bit more.
+        Width of the exponent of the larger number and of the result's field.
     rounding
         Mode.
     is_limited
@@ -42,8 +42,8 @@ class FarPath(Block):
         Of the result, for the directed modes.
     exponent : In(exponent_bits)
         Of `larger`, less 1.
-    magnitude : Out(precision - 1 + exponent_bits + 1)
-        Magnitude code, as if the exponent field had no end.
+    magnitude : Out(precision - 1 + exponent_bits)
+        Magnitude code, as if the exponent field had no end but that of `exponent_bits`.
     """
 
     larger: Signal
@@ -73,7 +73,7 @@ class FarPath(Block):
                 "is_subtraction": In(1),
                 "sign": In(1),
                 "exponent": In(exponent_bits),
-                "magnitude": Out(precision + exponent_bits),
+                "magnitude": Out(precision - 1 + exponent_bits),
             },
         )
 
@@ -122,7 +122,7 @@ class FarPath(Block):
             rest.eq(sticky | (total[0] & ~is_raised) | (total[1] & carries)),
         ]
         # what is normalised counts in the field, and so does the carry of rounding, which is late
-        low = Signal(len(self.exponent) + 1, name="field")
+        low = Signal(len(self.exponent), name="field")
         high = Signal.like(low, name="field_incremented")
         m.d.comb += [
             low.eq(self.exponent + Cat(one & ~carries, carries)),

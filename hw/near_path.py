@@ -32,7 +32,12 @@ def leading_zeros(m: Module, name: str, value: Value) -> Value:
         count += 1
         m.d.comb += [
             found.eq(low_any | high_any),
-            zeros.eq(Cat(*(Mux(high_any, h, l) for h, l in zip(high, low, strict=True)), ~high_any)),
+            zeros.eq(
+                Cat(
+                    *(Mux(high_any, upper, lower) for upper, lower in zip(high, low, strict=True)),
+                    ~high_any,
+                )
+            ),
         ]
         return found, [zeros[at] for at in range(len(zeros))]
 
@@ -51,6 +56,8 @@ class NearPath(Block):
         Bits of the term's significand, its leading bit in one of the top two places.
     max_place
         Largest value of `place`.
+    guard_bits
+        Places needed below the partial sum's last.
     exponent_bits
         Width of the partial sum's exponent.
     is_limited
@@ -83,8 +90,16 @@ class NearPath(Block):
     is_exact: Signal
 
     def __init__(
-        self, precision: int, term_bits: int, max_place: int, exponent_bits: int, *, is_limited: bool
+        self,
+        precision: int,
+        term_bits: int,
+        max_place: int,
+        guard_bits: int,
+        exponent_bits: int,
+        *,
+        is_limited: bool,
     ) -> None:
+        self.guard_bits = guard_bits
         self.precision, self.max_place, self.is_limited = precision, max_place, is_limited
         super().__init__(
             f"near_path_{term_bits}_{precision}",
@@ -103,8 +118,8 @@ class NearPath(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         precision, term = self.precision, self.term
-        # | 2 | 1 . fraction | guard |: a guard bit only for a term as wide as the partial sum
-        guard = int(len(term) >= precision)
+        # | 2 | 1 . fraction | guard |
+        guard = self.guard_bits
         width = precision + 1 + guard
         # The place below the term's top has weight 2 at place max_place. Bits that fall off
         # either end are 0 whenever the result is asked for.
@@ -112,7 +127,12 @@ class NearPath(Block):
         for place in range(self.max_place + 1):
             start = width - 1 - (len(term) - 2) - (self.max_place - place)
             options.append(
-                Cat(*(term[at - start] if 0 <= at - start < len(term) else Const(0) for at in range(width)))
+                Cat(
+                    *(
+                        term[at - start] if 0 <= at - start < len(term) else Const(0)
+                        for at in range(width)
+                    )
+                )
             )
         placed: Value = self._select(m, options)
         adder = PrefixAdder(

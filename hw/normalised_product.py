@@ -4,65 +4,17 @@ Subnormal operands are normalised before they are multiplied: a fraction has so 
 count of leading zeros gets its own gates, beside the detection of the exponent field 0.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.heap import BitHeap
+from macsmith.hw.loose_term import exponent_shape, product_form
+from macsmith.hw.pipeline import NO_CUTS, Cuts, delay
 from macsmith.model.formats import FloatFormat, FloatSpecials
 
-__all__ = ["LooseTerm", "NormaliseOperand", "NormalisedProduct"]
-
-
-@dataclass(frozen=True)
-class LooseTerm:
-    """Widths and ranges of a term whose leading bit is in one of the two top places.
-
-    Its value is ``significand * 2**(exponent_a + exponent_b + lsb_exponent)``; a number but 0 may
-    have both top bits 0 only where the place below the top lies at or below the smallest binade
-    of the format it is added to.
-
-    Parameters
-    ----------
-    significand_bits
-        At least 2.
-    exponent_shapes
-        Signed shapes of the two parts of the exponent.
-    lsb_exponent
-        Weight of the last bit where both are 0.
-    min_exponent, max_exponent
-        Range of the sum of the parts for numbers but 0.
-    has_nan, has_infinity
-        Which specials occur; a special term's numbers mean nothing.
-    """
-
-    significand_bits: int
-    exponent_shapes: tuple[Shape, Shape]
-    lsb_exponent: int
-    min_exponent: int
-    max_exponent: int
-    has_nan: bool
-    has_infinity: bool
-
-    def members(self, *, is_input: bool) -> dict[str, wiring.Member]:
-        """Signature members ``term_sign``, ``term_significand``, ``term_exponent_a`` and ``_b``,
-        ``term_is_zero`` and, where they occur, ``term_is_nan`` and ``term_is_infinity``."""
-        flow = In if is_input else Out
-        members = {
-            "term_sign": flow(1),
-            "term_significand": flow(self.significand_bits),
-            "term_exponent_a": flow(self.exponent_shapes[0]),
-            "term_exponent_b": flow(self.exponent_shapes[1]),
-            "term_is_zero": flow(1),
-        }
-        if self.has_nan:
-            members["term_is_nan"] = flow(1)
-        if self.has_infinity:
-            members["term_is_infinity"] = flow(1)
-        return members
+__all__ = ["NormaliseOperand", "NormalisedProduct"]
 
 
 class NormaliseOperand(Block):
@@ -99,7 +51,7 @@ class NormaliseOperand(Block):
             "code": In(fmt.bits),
             "sign": Out(1),
             "significand": Out(fmt.precision),
-            "exponent": Out(self.exponent_shape(fmt)),
+            "exponent": Out(exponent_shape(fmt)),
         }
         if fmt.has_nan:
             members["is_nan"] = Out(1)
@@ -107,22 +59,11 @@ class NormaliseOperand(Block):
             members["is_infinity"] = Out(1)
         super().__init__(f"normalise_{fmt.name}", members)
 
-    @staticmethod
-    def min_exponent(fmt: FloatFormat) -> int:
-        """Least exponent of a number but 0."""
-        return 1 - fmt.fraction_bits if fmt.has_subnormals else 0
-
-    @staticmethod
-    def max_exponent(fmt: FloatFormat) -> int:
-        """Largest exponent of a finite number."""
-        return fmt.max_magnitude_code >> fmt.fraction_bits
-
-    @classmethod
-    def exponent_shape(cls, fmt: FloatFormat) -> Shape:
-        """Signed shape of the exponent."""
-        return Shape.cast(
-            range(min(cls.min_exponent(fmt), -1), max(1 << fmt.exponent_bits, 2))
-        )
+    def parts(self) -> dict[str, Signal]:
+        """All that comes out, by name."""
+        names = ["sign", "significand", "exponent"]
+        names += ["is_nan"] * self.format.has_nan + ["is_infinity"] * self.format.has_infinity
+        return {name: getattr(self, name) for name in names}
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -185,23 +126,31 @@ class NormaliseOperand(Block):
 
 
 class NormalisedProduct(Block):
-    """Multiply two float codes; combinational.
+    """Multiply two float codes.
+
+    Combinational but for the registers of `cuts`: the term comes
+    ``cuts.codes + cuts.decode + cuts.multiply`` enabled cycles after its codes.
 
     Parameters
     ----------
     a, b
         Formats of the operands.
+    cuts
+        Pipeline registers.
 
     Members
     -------
     a, b : In
         Codes.
+    enable : In(1)
+        Only with registers: they hold while it is 0.
     term_* : Out
         The term of `LooseTerm`, the operands' exponents not yet added.
     """
 
     a: Signal
     b: Signal
+    enable: Signal
     term_sign: Signal
     term_significand: Signal
     term_exponent_a: Signal
@@ -210,65 +159,57 @@ class NormalisedProduct(Block):
     term_is_nan: Signal
     term_is_infinity: Signal
 
-    def __init__(self, a: FloatFormat, b: FloatFormat) -> None:
-        self.formats = (a, b)
-        self.shape = self.shape_of(a, b)
+    def __init__(self, a: FloatFormat, b: FloatFormat, cuts: Cuts = NO_CUTS) -> None:
+        self.formats, self.cuts = (a, b), cuts
+        self.shape = product_form(a, b)
+        members = {"a": In(a.bits), "b": In(b.bits), **self.shape.members(is_input=False)}
+        is_clocked = cuts.codes + cuts.decode + cuts.multiply > 0
+        if is_clocked:
+            members["enable"] = In(1)
         super().__init__(
-            f"normalised_product_{a.precision}x{b.precision}",
-            {"a": In(a.bits), "b": In(b.bits), **self.shape.members(is_input=False)},
-        )
-
-    @staticmethod
-    def shape_of(a: FloatFormat, b: FloatFormat) -> LooseTerm:
-        """Shape of the product."""
-        formats = (a, b)
-        shapes = tuple(NormaliseOperand.exponent_shape(fmt) for fmt in formats)
-        # a subnormal has the scale of field 1
-        lsb = sum(fmt.least_exponent - int(fmt.has_subnormals) for fmt in formats)
-        return LooseTerm(
-            significand_bits=a.precision + b.precision,
-            exponent_shapes=(shapes[0], shapes[1]),
-            lsb_exponent=lsb,
-            min_exponent=sum(NormaliseOperand.min_exponent(fmt) for fmt in formats),
-            max_exponent=sum(NormaliseOperand.max_exponent(fmt) for fmt in formats),
-            has_nan=any(fmt.has_specials for fmt in formats),
-            has_infinity=any(fmt.has_infinity for fmt in formats),
+            f"normalised_product_{a.precision}x{b.precision}", members, is_clocked=is_clocked
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        operands = []
+        cuts = self.cuts
+        enable = self.enable if self.is_clocked else Const(1)
+        operands: list[dict[str, Value]] = []
         for name, fmt, code in zip("ab", self.formats, (self.a, self.b), strict=True):
             operand = NormaliseOperand(fmt)
             place(m, platform, f"normalise_{name}", operand)
-            m.d.comb += operand.code.eq(code)
-            operands.append(operand)
+            m.d.comb += operand.code.eq(delay(m, f"{name}_code", code, cuts.codes, enable))
+            operands.append(
+                {
+                    part: delay(m, f"{name}_{part}", value, cuts.decode, enable)
+                    for part, value in operand.parts().items()
+                }
+            )
         a, b = operands
         heap = BitHeap(m, platform, "multiply", self.shape.significand_bits)
-        for a_weight in range(len(a.significand)):
-            for b_weight in range(len(b.significand)):
-                heap.add_bit(a_weight + b_weight, a.significand[a_weight] & b.significand[b_weight])
-        a_zero, b_zero = ~a.significand[-1], ~b.significand[-1]
-        m.d.comb += [
-            self.term_significand.eq(heap.sum()),
-            self.term_sign.eq(a.sign ^ b.sign),
-            self.term_exponent_a.eq(a.exponent),
-            self.term_exponent_b.eq(b.exponent),
-            self.term_is_zero.eq(a_zero | b_zero),
-        ]
-        nan: Value = Const(0)
-        for fmt, operand, other_zero in ((self.formats[0], a, b_zero), (self.formats[1], b, a_zero)):
-            if fmt.has_nan:
-                nan = nan | operand.is_nan
-            if fmt.has_infinity:
-                nan = nan | (operand.is_infinity & other_zero)
-        if self.shape.has_nan:
-            m.d.comb += self.term_is_nan.eq(nan)
-        if self.shape.has_infinity:
-            infinite = [
-                operand.is_infinity
-                for fmt, operand in zip(self.formats, operands, strict=True)
-                if fmt.has_infinity
-            ]
-            m.d.comb += self.term_is_infinity.eq(Cat(*infinite).any())
+        for a_weight in range(self.formats[0].precision):
+            for b_weight in range(self.formats[1].precision):
+                heap.add_bit(
+                    a_weight + b_weight, a["significand"][a_weight] & b["significand"][b_weight]
+                )
+        a_is_zero, b_is_zero = ~a["significand"][-1], ~b["significand"][-1]
+        parts = {
+            "significand": heap.sum(),
+            "sign": a["sign"] ^ b["sign"],
+            "exponent_a": a["exponent"],
+            "exponent_b": b["exponent"],
+            "is_zero": a_is_zero | b_is_zero,
+        }
+        nan = [operand["is_nan"] for operand in operands if "is_nan" in operand]
+        infinite = [operand["is_infinity"] for operand in operands if "is_infinity" in operand]
+        for operand, other_is_zero in ((a, b_is_zero), (b, a_is_zero)):
+            if "is_infinity" in operand:
+                nan.append(operand["is_infinity"] & other_is_zero)
+        if nan:
+            parts["is_nan"] = Cat(*nan).any()
+        if infinite:
+            parts["is_infinity"] = Cat(*infinite).any()
+        for part, value in parts.items():
+            register = delay(m, f"product_{part}", value, cuts.multiply, enable)
+            m.d.comb += getattr(self, f"term_{part}").eq(register)
         return m

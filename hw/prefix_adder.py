@@ -62,9 +62,7 @@ class PrefixAdder:
         self._passes: Value = passes
 
     @staticmethod
-    def _joined(
-        generate: Value, passes: Value, below: Value, distance: int
-    ) -> Sequence[Value]:
+    def _joined(generate: Value, passes: Value, below: Value, distance: int) -> Sequence[Value]:
         return [
             generate[at] | (passes[at] & below[at // distance * distance - 1])
             if at & distance

@@ -243,6 +243,7 @@ class Implementation(BaseModel, frozen=True):
     dataflow: Dataflow = Dataflow.OUTPUT_STATIONARY
     form: Literal["stream", "unit"] = "stream"
     goal: Literal["area", "speed"] = "area"
+    path: Literal["auto", "single", "dual"] = "auto"
     multiply: Literal["auto", "array", "dadda", "booth", "operator", "table"] = "auto"
     align: Literal["auto", "shift", "split"] = "auto"
     signs: Literal["auto", "word", "block"] = "auto"
@@ -273,7 +274,7 @@ class Implementation(BaseModel, frozen=True):
 
 ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
     key: get_args(Implementation.model_fields[key].annotation)
-    for key in ("goal", "multiply", "align", "signs", "reduce")
+    for key in ("goal", "path", "multiply", "align", "signs", "reduce")
 }
 """Values that ``KEY=VALUE`` in a design text can have, the default first."""
 
