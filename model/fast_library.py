@@ -34,7 +34,6 @@ __all__ = [
     "format_struct",
     "kernels",
     "mac_struct",
-    "processor_features",
     "round_struct",
     "words_needed",
 ]
@@ -358,7 +357,7 @@ def cache_folder() -> Path:
     return Path(stated) if stated else Path.home() / ".cache" / "macsmith"
 
 
-def processor_features() -> str:
+def _processor() -> str:
     """What -march=native depends on."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -394,7 +393,7 @@ def compile_kernels(compiler: str | None = None, folder: Path | None = None) -> 
     version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
     key = hashlib.sha256()
     here = Path(__file__).parent
-    for part in (*_FLAGS, version.stdout, platform.platform(), processor_features()):
+    for part in (*_FLAGS, version.stdout, platform.platform(), _processor()):
         key.update(part.encode())
     for name in _SOURCES:
         key.update((here / name).read_bytes())
