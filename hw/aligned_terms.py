@@ -6,7 +6,7 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block
-from macsmith.hw.shift import place_at
+from macsmith.hw.placement import place_at
 from macsmith.hw.terms import TermShape, operand_shape, rounded_product_shape
 from macsmith.model.accumulators import AlignedAccumulator
 from macsmith.model.config import MacConfig

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.array import SystolicArray
 from macsmith.hw.block import FULL_ADDER_MODULE, Block, Emission
 from macsmith.hw.mac import Mac
@@ -58,6 +59,8 @@ class GeneratedDesign:
 
 
 def _top_block(design: Design) -> Block:
+    # refused before there is a component, of which Amaranth would say that it was never used
+    resolve_architecture(design.mac, design.implementation)
     if design.is_switchable:
         return SwitchUnit(design) if design.implementation.form == "unit" else SwitchMac(design)
     if design.implementation.form == "unit":

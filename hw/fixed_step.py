@@ -86,18 +86,29 @@ class FixedStep(Block):
             platform,
             "add_lanes" if cuts.sum else "add",
             signed_bits(largest) if cuts.sum else width,
+            self.architecture.reduce,
         )
-        facts = add_lanes(m, platform, config, cuts, self.a, self.b, enable, heap)
+        facts = add_lanes(
+            m,
+            platform,
+            config,
+            cuts,
+            self.a,
+            self.b,
+            enable,
+            heap,
+            architecture=self.architecture,
+        )
         if cuts.sum:
             lane_sum = delay(m, "lane_sum", heap.sum(), cuts.sum, enable)
-            heap = BitHeap(m, platform, "add", width)
-            heap.add_sign_extended(lane_sum)
+            heap = BitHeap(m, platform, "add", width, self.architecture.reduce)
+            heap.add_sign_extended(lane_sum, parity=None)
             facts = facts.delayed(m, "lanes", cuts.sum, enable)
         partial_sum = self.partial_sum_i[: widths.integer_bits]
         if widths.clips:
-            heap.add_sign_extended(partial_sum)
+            heap.add_sign_extended(partial_sum, parity=None)
         else:
-            heap.add_unsigned(partial_sum)
+            heap.add_unsigned(partial_sum, parity=None)
         total = heap.sum()
         if widths.clips:
             total = clip(m, "clipped", total, widths.integer_bits)

@@ -2,15 +2,19 @@
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block, place
+from macsmith.hw.dual_path import DualPathAdd
 from macsmith.hw.float_add import FloatAdd
 from macsmith.hw.lane import Lane
+from macsmith.hw.loose_term import has_float_product, loose_term
+from macsmith.hw.normalised_product import NormalisedProduct
 from macsmith.hw.pipeline import Cuts, delay
 from macsmith.hw.round_term import NormaliseTerm
 from macsmith.model.config import MacConfig
+from macsmith.model.formats import FloatFormat
 from macsmith.model.widths import mac_widths
 
 __all__ = ["FloatStep"]
@@ -66,6 +70,13 @@ class FloatStep(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        if self.architecture.path == "dual":
+            self._on_two_paths(m, platform)
+        else:
+            self._on_one_path(m, platform)
+        return m
+
+    def _on_one_path(self, m: Module, platform: Any) -> None:
         config, cuts, fmt = self.config, self.cuts, self.format
         enable = self.enable if self.is_clocked else Const(1)
         lane = Lane(config, cuts, zero_specials=False)
@@ -98,4 +109,53 @@ class FloatStep(Block):
             )
         if lane.is_clocked:
             m.d.comb += lane.enable.eq(enable)
-        return m
+
+    def _on_two_paths(self, m: Module, platform: Any) -> None:
+        config, cuts, fmt = self.config, self.cuts, self.format
+        enable = self.enable if self.is_clocked else Const(1)
+        shape = loose_term(config, fmt)
+        add = DualPathAdd(shape, fmt, config.rounding, config.overflow_of(fmt))
+        place(m, platform, "dual_path_add", add)
+        a, b = config.a, config.b
+        parts: dict[str, Value]
+        if has_float_product(config):
+            assert isinstance(a, FloatFormat)
+            assert isinstance(b, FloatFormat)
+            product = NormalisedProduct(a, b, cuts)
+            place(m, platform, "product", product)
+            m.d.comb += [product.a.eq(self.a), product.b.eq(self.b)]
+            if product.is_clocked:
+                m.d.comb += product.enable.eq(enable)
+            parts = {name: getattr(product, name) for name in shape.members(is_input=False)}
+        else:
+            lane = Lane(config, cuts, zero_specials=False)
+            place(m, platform, "lane", lane)
+            normalise = NormaliseTerm(lane.shape, fmt)
+            place(m, platform, "normalise_term", normalise)
+            term = lane.term
+            m.d.comb += [
+                lane.a.eq(self.a),
+                lane.b.eq(self.b),
+                normalise.significand.eq(term.significand),
+                normalise.exponent.eq(term.exponent),
+            ]
+            if lane.is_clocked:
+                m.d.comb += lane.enable.eq(enable)
+            parts = {
+                "term_sign": term.sign,
+                "term_significand": Cat(
+                    Const(0, shape.significand_bits - lane.shape.significand_bits),
+                    normalise.normalised,
+                ),
+                "term_exponent_a": normalise.internal_exponent,
+                "term_exponent_b": Const(0, 1),
+                "term_is_zero": ~term.significand.any(),
+                "term_is_nan": term.is_nan,
+                "term_is_infinity": term.is_infinity,
+            }
+        for name in shape.members(is_input=True):
+            m.d.comb += getattr(add, name).eq(delay(m, name, parts[name], cuts.term, enable))
+        m.d.comb += [
+            add.partial_sum_i.eq(self.partial_sum_i),
+            self.partial_sum_o.eq(add.partial_sum_o),
+        ]

@@ -7,15 +7,16 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.decode import Decode
 from macsmith.hw.multiply import Multiply
+from macsmith.hw.partial_products import Multiplier
 from macsmith.hw.pipeline import Cuts, delay
+from macsmith.hw.placement import Alignment, Placement, Signs, place_blocks, place_word
 from macsmith.hw.round_term import RoundTerm
-from macsmith.hw.shift import place_at
 from macsmith.hw.terms import Term, TermShape, rounded_product_shape
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat
 from macsmith.model.widths import mac_widths
 
-__all__ = ["FixedTerm", "Lane", "delay_term", "fixed_term_bits"]
+__all__ = ["FixedTerm", "Lane", "delay_term", "fixed_term_bits", "term_placement"]
 
 
 def delay_term(m: Module, name: str, term: Term, cycles: int, enable: Value) -> Term:
@@ -48,6 +49,8 @@ class Lane(Block):
         Pipeline registers.
     zero_specials
         Whether a special term's significand must be 0.
+    multiplier
+        How significands are multiplied; see `macsmith.hw.multiply.Multiply`.
 
     Members
     -------
@@ -63,8 +66,16 @@ class Lane(Block):
     b: Signal
     enable: Signal
 
-    def __init__(self, config: MacConfig, cuts: Cuts, *, zero_specials: bool) -> None:
+    def __init__(
+        self,
+        config: MacConfig,
+        cuts: Cuts,
+        *,
+        zero_specials: bool,
+        multiplier: Multiplier = "array",
+    ) -> None:
         self.config, self.cuts, self.zero_specials = config, cuts, zero_specials
+        self.multiplier = multiplier
         self.shape = rounded_product_shape(config)
         members = {
             "a": In(config.a.bits),
@@ -99,6 +110,7 @@ class Lane(Block):
             b.shape,
             zero_specials=self.zero_specials and not rounds,
             positive_zeros=isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat),
+            multiplier=self.multiplier,
         )
         place(m, platform, "multiply", multiply)
         Term.of(multiply, "a", a.shape).drive(m, a)
@@ -135,6 +147,22 @@ class Lane(Block):
         )
 
 
+def term_placement(
+    shape: TermShape, lsb_exponent: int, bits: int, align: Alignment, signs: Signs
+) -> Placement:
+    """Where a term's significand goes in a fixed-point number; parameters as of `FixedTerm`."""
+    dropped = lsb_exponent - shape.lsb_exponent
+    if dropped < 0:
+        raise ValueError(f"fixed term: the unit must be at least 2**{shape.lsb_exponent}")
+    return Placement.choose(
+        shape.significand_bits,
+        range(shape.min_exponent, shape.max_exponent + 1),
+        range(dropped, dropped + bits),
+        align,
+        signs,
+    )
+
+
 class FixedTerm(Block):
     """A term as a fixed-point number; combinational.
 
@@ -146,54 +174,82 @@ class FixedTerm(Block):
         Unit of the number; all terms are multiples of it.
     bits
         Width of the largest magnitude in that unit.
+    align
+        ``shift`` moves the significand by multiplexers; ``split`` by some of them, and then
+        selects one of several blocks of places.
+    signs
+        Which bits of a negative number are inverted: the whole ``word``, or those of the ``block``
+        that holds the significand.
+    drops
+        Whether there is an input that makes the number 0.
 
     Members
     -------
     term_sign, term_significand, term_exponent : In
-        Of a number: an exponent out of the shape's range needs sign and significand 0.
+        Of a number: an exponent out of the shape's range needs sign and significand 0, or to be
+        dropped.
+    is_dropped : In(1)
+        Only if `drops`: the term counts as 0. With signs ``word`` its sign must be 0 then.
     number : Out(bits)
-        The magnitude, all its bits inverted if the sign is 1: one less than the negative number.
+        The magnitude; where it is inverted, one less than the negative number in those places.
+    inverted : Out(len(spans))
+        Which of `spans` is inverted.
+
+    Attributes
+    ----------
+    spans
+        Places of `number` that are inverted together, one range for every bit of `inverted`.
     """
 
     term_sign: Signal
     term_significand: Signal
     term_exponent: Signal
+    is_dropped: Signal
     number: Signal
+    inverted: Signal
 
-    def __init__(self, shape: TermShape, lsb_exponent: int, bits: int) -> None:
-        self.shape, self.lsb_exponent = shape, lsb_exponent
+    def __init__(
+        self,
+        shape: TermShape,
+        lsb_exponent: int,
+        bits: int,
+        align: Alignment = "split",
+        signs: Signs = "word",
+        *,
+        drops: bool = False,
+    ) -> None:
+        self.placement = term_placement(shape, lsb_exponent, bits, align, signs)
+        self.signs, self.drops = signs, drops
+        self.spans = [range(bits)]
+        if signs == "block":
+            self.spans = [self.placement.span(block) for block in self.placement.blocks]
         super().__init__(
             f"fixed_term_{bits}",
             {
                 "term_sign": In(1),
                 "term_significand": In(shape.significand_bits),
                 "term_exponent": In(shape.exponent_bits),
+                **({"is_dropped": In(1)} if drops else {}),
                 "number": Out(bits),
+                "inverted": Out(len(self.spans)),
             },
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        shape = self.shape
-        dropped = self.lsb_exponent - shape.lsb_exponent
-        if dropped < 0:
-            raise ValueError(f"fixed term: the unit must be at least 2**{shape.lsb_exponent}")
-        # inverted while it is narrow; then the sign fills all places around it
-        inverted = Signal(shape.significand_bits, name="inverted")
-        m.d.comb += inverted.eq(
-            self.term_significand ^ self.term_sign.replicate(shape.significand_bits)
-        )
-        m.d.comb += self.number.eq(
-            place_at(
-                m,
-                "place",
-                inverted,
-                self.term_exponent,
-                range(shape.min_exponent, shape.max_exponent + 1),
-                range(dropped, dropped + len(self.number)),
-                self.term_sign,
+        sign, significand, exponent = self.term_sign, self.term_significand, self.term_exponent
+        is_dropped = self.is_dropped if self.drops else None
+        if self.signs == "block":
+            number, inverted = place_blocks(
+                m, "place", self.placement, significand, exponent, sign, is_dropped
             )
-        )
+        else:
+            # inverted while it is narrow; then the sign fills all places around it
+            word = Signal(len(significand), name="word")
+            m.d.comb += word.eq(significand ^ sign.replicate(len(significand)))
+            number = place_word(m, "place", self.placement, word, exponent, sign, is_dropped)
+            inverted = sign
+        m.d.comb += [self.number.eq(number), self.inverted.eq(inverted)]
         return m
 
 

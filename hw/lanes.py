@@ -5,30 +5,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
+from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import place
 from macsmith.hw.heap import BitHeap
-from macsmith.hw.lane import FixedTerm, Lane, fixed_term_bits
+from macsmith.hw.lane import FixedTerm, Lane, fixed_term_bits, term_placement
+from macsmith.hw.partial_products import add_product
 from macsmith.hw.pipeline import Cuts, delay
+from macsmith.hw.terms import is_integer_product, rounded_product_shape
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, FloatSpecials, IntFormat
 from macsmith.model.widths import mac_widths
 
 __all__ = [
     "LaneFacts",
-    "add_integer_product",
     "add_lanes",
+    "add_ones_complement",
     "add_ones_complements",
-    "is_integer_product",
 ]
 
-
-def is_integer_product(config: MacConfig) -> bool:
-    """Whether products are of two integers and not rounded: partial products can be summed."""
-    return (
-        isinstance(config.a, IntFormat)
-        and isinstance(config.b, IntFormat)
-        and config.product is None
-    )
+# When bits reach the heap, in gates: signs come from the codes by one gate, numbers through a
+# multiplier and a shifter.
+SIGN_ARRIVAL = 2.0
+NUMBER_ARRIVAL = 10.0
 
 
 @dataclass(frozen=True)
@@ -62,24 +60,47 @@ class LaneFacts:
         )
 
 
-def add_integer_product(
-    heap: BitHeap, a: Value, a_signed: bool, b: Value, b_signed: bool, weight: int = 0
+def add_corrections(
+    m: Module,
+    platform: Any,
+    heap: BitHeap,
+    signs: Sequence[Value],
+    span: range,
+    weight: int = 0,
+    *,
+    counts: bool = True,
 ) -> None:
-    """Put the partial products of two integers into a heap, shifted left by `weight`.
+    """Complete numbers whose bits in `span` were inverted where their sign is 1.
 
-    Partial products with one sign bit count negatively: they are complemented, and their
-    constants add up (C. R. Baugh, B. A. Wooley, A Two's Complement Parallel Array Multiplication
-    Algorithm, IEEE Transactions on Computers C-22, 1973).
+    An inverted n-bit magnitude is ``2**n - 1`` more than the negative number, so for each sign 1
+    is added at the span's first place and subtracted behind its last.
+
+    Parameters
+    ----------
+    counts
+        The signs are counted once for both: the least area. Otherwise they are put into both
+        columns, where they are so early that adding them takes no time.
     """
-    for a_weight in range(len(a)):
-        for b_weight in range(len(b)):
-            bit = a[a_weight] & b[b_weight]
-            is_a_sign = a_signed and a_weight == len(a) - 1
-            is_b_sign = b_signed and b_weight == len(b) - 1
-            if is_a_sign != is_b_sign:
-                heap.add_negative_bit(weight + a_weight + b_weight, bit)
-            else:
-                heap.add_bit(weight + a_weight + b_weight, bit)
+    low, high = span.start + weight, span.stop + weight
+    if not counts or len(signs) < 3:
+        for sign in signs:
+            heap.add_bit(low, sign, SIGN_ARRIVAL)
+            heap.add_negative_bit(high, sign, SIGN_ARRIVAL)
+        return
+    name = f"{heap.name}_count_{next(heap.serial)}"
+    counter = BitHeap(m, platform, name, len(signs).bit_length(), "columns")
+    for sign in signs:
+        counter.add_bit(0, sign, SIGN_ARRIVAL)
+    count = counter.sum()
+    for index, arrival in enumerate(counter.arrivals):
+        heap.add_bit(low + index, count[index], arrival, None)
+        heap.add_negative_bit(high + index, count[index], arrival, None)
+
+
+def add_ones_complement(heap: BitHeap, number: Value, sign: Value, weight: int = 0) -> None:
+    """Put one magnitude into a heap that is inverted if its sign is 1; the sign is extended."""
+    heap.add_sign_extended(Cat(number, sign), weight, NUMBER_ARRIVAL)
+    heap.add_bit(weight, sign, SIGN_ARRIVAL)
 
 
 def add_ones_complements(
@@ -89,28 +110,19 @@ def add_ones_complements(
     numbers: Sequence[Value],
     signs: Sequence[Value],
     weight: int = 0,
+    *,
+    counts: bool = True,
 ) -> None:
-    """Put magnitudes into a heap that are inverted where their sign is 1.
+    """Put magnitudes of one width into a heap that are inverted where their sign is 1.
 
-    An inverted n-bit magnitude is ``2**n - 1`` more than the negative number, so the signs are
-    counted once and ``count - count * 2**n`` is added. A single number is sign-extended instead.
+    `counts` as of `add_corrections`.
     """
-    bits = len(numbers[0])
     if len(numbers) == 1:
-        heap.add_sign_extended(Cat(numbers[0], signs[0]), weight)
-        heap.add_bit(weight, signs[0])
+        add_ones_complement(heap, numbers[0], signs[0], weight)
         return
     for number in numbers:
-        heap.add_unsigned(number, weight)
-    counter = BitHeap(m, platform, "count_signs", len(signs).bit_length())
-    for sign in signs:
-        counter.add_bit(0, sign)
-    count = counter.sum()
-    heap.add_unsigned(count, weight)
-    if heap.width > weight + bits:
-        negative = Signal(len(count) + 1, name="minus_count")
-        m.d.comb += negative.eq(-count)
-        heap.add_sign_extended(negative, weight + bits)
+        heap.add_unsigned(number, weight, NUMBER_ARRIVAL)
+    add_corrections(m, platform, heap, signs, range(len(numbers[0])), weight, counts=counts)
 
 
 def add_lanes(
@@ -123,28 +135,42 @@ def add_lanes(
     enable: Value,
     heap: BitHeap,
     weight: int = 0,
+    architecture: Architecture = DEFAULT_ARCHITECTURE,
 ) -> LaneFacts:
     """Put the terms of all lanes into `heap`, shifted left by `weight`.
 
     The heap gets them ``cuts.total - cuts.sum`` enabled cycles after the codes; so do the facts.
     """
     if is_integer_product(config):
-        return _add_integers(m, config, cuts, a, b, enable, heap, weight)
+        return _add_integers(m, config, cuts, a, b, enable, heap, weight, architecture)
+    shape = rounded_product_shape(config)
+    fixed_arguments = (
+        shape,
+        mac_widths(config).term.lsb_exponent,
+        fixed_term_bits(config),
+        architecture.align,
+        architecture.signs,
+    )
+    placement = term_placement(*fixed_arguments)
+    # where one of several blocks of places is selected, dropping a term costs nearly nothing
+    drops = shape.has_specials and len(placement.blocks) > 1
     formats = (config.a, config.b) if config.product is None else (config.product,)
-    masks_signs = any(
+    masks_signs = drops or any(
         isinstance(fmt, FloatFormat) and fmt.specials is FloatSpecials.IEEE for fmt in formats
     )
+    fixed_terms: list[FixedTerm] = []
     numbers: list[Value] = []
+    inverted: list[Value] = []
     signs: list[Value] = []
     nans: list[Value] = []
     positive: list[Value] = []
     negative: list[Value] = []
     for index in range(config.lanes):
-        lane = Lane(config, cuts, zero_specials=True)
+        lane = Lane(config, cuts, zero_specials=not drops, multiplier=architecture.multiply)
         place(m, platform, f"lane_{index}", lane)
-        unit = mac_widths(config).term.lsb_exponent
-        fixed = FixedTerm(lane.shape, unit, fixed_term_bits(config))
+        fixed = FixedTerm(*fixed_arguments, drops=drops)
         place(m, platform, f"fixed_term_{index}", fixed)
+        fixed_terms.append(fixed)
         term = lane.term
         # a special term counts as +0; its exponent may be beyond those of numbers
         sign = Signal(name=f"sign_of_number_{index}")
@@ -156,10 +182,14 @@ def add_lanes(
             fixed.term_significand.eq(term.significand),
             fixed.term_exponent.eq(term.exponent),
         ]
+        if drops:
+            m.d.comb += fixed.is_dropped.eq(term.is_special)
         if lane.is_clocked:
             m.d.comb += lane.enable.eq(enable)
         numbers.append(delay(m, f"number_{index}", fixed.number, cuts.term, enable))
         signs.append(delay(m, f"sign_{index}", sign, cuts.term, enable))
+        if architecture.signs == "block":
+            inverted.append(delay(m, f"inverted_{index}", fixed.inverted, cuts.term, enable))
         if lane.shape.has_nan:
             nans.append(delay(m, f"is_nan_{index}", term.is_nan, cuts.term, enable))
         if lane.shape.has_infinity:
@@ -168,7 +198,16 @@ def add_lanes(
                 ("negative", negative, term.is_infinity & term.sign),
             ):
                 found.append(delay(m, f"is_{name}_{index}", infinity, cuts.term, enable))
-    add_ones_complements(m, platform, heap, numbers, signs, weight)
+    counts = architecture.goal == "area"
+    if architecture.signs == "word":
+        add_ones_complements(m, platform, heap, numbers, signs, weight, counts=counts)
+    else:
+        for number in numbers:
+            heap.add_unsigned(number, weight, NUMBER_ARRIVAL)
+        for block, span in enumerate(fixed_terms[0].spans):
+            if span:
+                column = [bits[block] for bits in inverted]
+                add_corrections(m, platform, heap, column, span, weight, counts=counts)
     return LaneFacts(
         ~Cat(*signs).any(),
         Cat(*signs).all(),
@@ -187,6 +226,7 @@ def _add_integers(
     enable: Value,
     heap: BitHeap,
     weight: int,
+    architecture: Architecture,
 ) -> LaneFacts:
     assert isinstance(config.a, IntFormat)
     assert isinstance(config.b, IntFormat)
@@ -196,7 +236,16 @@ def _add_integers(
     for lane in range(config.lanes):
         a_code = a_codes.word_select(lane, config.a.bits)
         b_code = b_codes.word_select(lane, config.b.bits)
-        add_integer_product(heap, a_code, config.a.is_signed, b_code, config.b.is_signed, weight)
+        add_product(
+            m,
+            heap,
+            architecture.multiply,
+            a_code,
+            config.a.is_signed,
+            b_code,
+            config.b.is_signed,
+            weight,
+        )
         zeros.append(~a_code.any() | ~b_code.any())
     # An integer zero is positive. Products that are not zero make no difference: where the facts
     # are asked for, the sum is zero.

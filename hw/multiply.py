@@ -4,7 +4,8 @@ from typing import Any
 
 from amaranth.hdl import Module, Value
 from macsmith.hw.block import Block
-from macsmith.hw.heap import BitHeap
+from macsmith.hw.heap import BitHeap, HeapOrder
+from macsmith.hw.partial_products import Multiplier, add_product
 from macsmith.hw.terms import Term, TermShape, product_shape
 
 __all__ = ["Multiply"]
@@ -23,6 +24,10 @@ class Multiply(Block):
     positive_zeros
         True: a product of value 0 has sign 0 (where an operand is an integer, which has no
         negative zero). False: its sign is that of the operands, as IEEE 754 has it.
+    multiplier
+        How significands are multiplied: ``array`` of partial products with rippling carries,
+        ``dadda`` tree of them, ``booth`` in digits of base 4, ``operator`` leaves it to synthesis,
+        ``table`` of all products.
 
     Members
     -------
@@ -39,11 +44,13 @@ class Multiply(Block):
         *,
         zero_specials: bool = False,
         positive_zeros: bool = False,
+        multiplier: Multiplier = "array",
     ) -> None:
         self.a_shape, self.b_shape = a_shape, b_shape
         self.shape = product_shape(a_shape, b_shape)
         self.zero_specials = zero_specials and self.shape.has_specials
         self.positive_zeros = positive_zeros
+        self.multiplier = multiplier
         super().__init__(
             f"multiply_{a_shape.significand_bits}x{b_shape.significand_bits}",
             {
@@ -72,10 +79,9 @@ class Multiply(Block):
                 a_significand = a_significand & keep.replicate(len(a_significand))
             else:
                 b_significand = b_significand & keep.replicate(len(b_significand))
-        heap = BitHeap(m, platform, "add", self.shape.significand_bits)
-        for a_weight in range(len(a_significand)):
-            for b_weight in range(len(b_significand)):
-                heap.add_bit(a_weight + b_weight, a_significand[a_weight] & b_significand[b_weight])
+        order: HeapOrder = "columns" if self.multiplier == "array" else "dadda"
+        heap = BitHeap(m, platform, "add", self.shape.significand_bits, order)
+        add_product(m, heap, self.multiplier, a_significand, False, b_significand, False)
         m.d.comb += product.significand.eq(heap.sum())
 
         if self.shape.has_infinity:

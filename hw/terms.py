@@ -10,9 +10,16 @@ from amaranth.hdl import Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format
+from macsmith.model.formats import FloatFormat, Format, IntFormat
 
-__all__ = ["Term", "TermShape", "operand_shape", "product_shape", "rounded_product_shape"]
+__all__ = [
+    "Term",
+    "TermShape",
+    "is_integer_product",
+    "operand_shape",
+    "product_shape",
+    "rounded_product_shape",
+]
 
 
 @dataclass(frozen=True)
@@ -201,3 +208,12 @@ def rounded_product_shape(config: MacConfig) -> TermShape:
     if config.product is not None:
         return operand_shape(config.product)
     return product_shape(operand_shape(config.a), operand_shape(config.b))
+
+
+def is_integer_product(config: MacConfig) -> bool:
+    """Whether products are of two integers and not rounded: partial products can be summed."""
+    return (
+        isinstance(config.a, IntFormat)
+        and isinstance(config.b, IntFormat)
+        and config.product is None
+    )

@@ -151,12 +151,15 @@ class WindowStep(Block):
             platform,
             "add_lanes" if cuts.sum else "add",
             window.sum_bits if cuts.sum else window.width,
+            self.architecture.reduce,
         )
-        facts = add_lanes(m, platform, config, cuts, self.a, self.b, enable, heap, weight)
+        facts = add_lanes(
+            m, platform, config, cuts, self.a, self.b, enable, heap, weight, self.architecture
+        )
         if cuts.sum:
             lane_sum = delay(m, "lane_sum", heap.sum(), cuts.sum, enable)
             facts = facts.delayed(m, "lanes", cuts.sum, enable)
-            heap = BitHeap(m, platform, "add", window.width)
+            heap = BitHeap(m, platform, "add", window.width, self.architecture.reduce)
             heap.add_sign_extended(lane_sum, window.low_bits)
 
         number, raised, is_low = self._placed(m, window, partial_sum, binade)

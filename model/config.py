@@ -243,8 +243,11 @@ class Implementation(BaseModel, frozen=True):
     dataflow: Dataflow = Dataflow.OUTPUT_STATIONARY
     form: Literal["stream", "unit"] = "stream"
     goal: Literal["area", "speed"] = "area"
-    fpga: Literal["none", "ice40", "ecp5", "xilinx7"] = "none"
-    dsp: Literal["off", "on"] = "off"
+    path: Literal["auto", "single", "dual"] = "auto"
+    multiply: Literal["auto", "array", "dadda", "booth", "operator", "table"] = "auto"
+    align: Literal["auto", "shift", "split"] = "auto"
+    signs: Literal["auto", "word", "block"] = "auto"
+    reduce: Literal["auto", "columns", "dadda"] = "auto"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -259,10 +262,6 @@ class Implementation(BaseModel, frozen=True):
                 "dataflow ws (weight-stationary) is not built yet: leave it out for "
                 "output-stationary"
             )
-        if self.dsp == "on" and self.fpga == "none":
-            raise ValueError(
-                "dsp=on needs the family whose blocks are meant: fpga=ice40, ecp5 or xilinx7"
-            )
         if self.form == "unit" and (self.stages or self.is_array):
             raise ValueError("a unit is one combinational step: it takes no stages and no array")
         return self
@@ -274,7 +273,8 @@ class Implementation(BaseModel, frozen=True):
 
 
 ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
-    key: get_args(Implementation.model_fields[key].annotation) for key in ("goal", "fpga", "dsp")
+    key: get_args(Implementation.model_fields[key].annotation)
+    for key in ("goal", "path", "multiply", "align", "signs", "reduce")
 }
 """Values that ``KEY=VALUE`` in a design text can have, the default first."""
 
@@ -299,12 +299,6 @@ class Design(BaseModel, frozen=True):
             if self.implementation.is_array:
                 raise ValueError(
                     "modes are switched in a single MAC or a unit, not in an array: leave RxC out"
-                )
-        for mode in self.modes if self.implementation.fpga != "none" else ():
-            if mac_widths(mode).inner.format is not None:
-                raise ValueError(
-                    f"fpga={self.implementation.fpga}: only sums in fixed point (exact, intN) have "
-                    f"a form for FPGAs, not {format_accumulator(mode.accumulator)}; leave it out"
                 )
         return self
 

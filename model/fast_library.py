@@ -34,6 +34,7 @@ __all__ = [
     "format_struct",
     "kernels",
     "mac_struct",
+    "processor_features",
     "round_struct",
     "words_needed",
 ]
@@ -357,7 +358,7 @@ def cache_folder() -> Path:
     return Path(stated) if stated else Path.home() / ".cache" / "macsmith"
 
 
-def _processor() -> str:
+def processor_features() -> str:
     """What -march=native depends on."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -393,7 +394,7 @@ def compile_kernels(compiler: str | None = None, folder: Path | None = None) -> 
     version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
     key = hashlib.sha256()
     here = Path(__file__).parent
-    for part in (*_FLAGS, version.stdout, platform.platform(), _processor()):
+    for part in (*_FLAGS, version.stdout, platform.platform(), processor_features()):
         key.update(part.encode())
     for name in _SOURCES:
         key.update((here / name).read_bytes())

@@ -128,6 +128,14 @@ COST_METRICS: tuple[Metric, ...] = (
         "Core area / MAC",
     ),
     Metric("energy_pj_per_mac", "Energy per MAC", "pJ", "Energy / MAC", decimals=4),
+    Metric(
+        "settled_energy_pj_per_mac",
+        "Energy per MAC without glitches",
+        "pJ",
+        "Energy / MAC, settled",
+        decimals=4,
+        in_table=False,
+    ),
     Metric("area_um2_per_mac", "Cell area per MAC, everything emitted", "µm²", "Area / MAC"),
     Metric(
         "smallest_area_um2_per_mac",

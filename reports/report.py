@@ -45,9 +45,9 @@ _NOTES: tuple[tuple[str, str], ...] = (
     (
         "Energy",
         "is that of the whole MAC, from toggles of the mapped netlist under operands captured from "
-        "a real network. "
-        "Gate delays are not simulated, so glitches are missing (they add 30 to 150 percent, most "
-        "in deep unregistered logic); so are wires and the clock tree.",
+        "a real network, simulated with gate delays, so that glitches count. Energy without "
+        "glitches (each net's change from one cycle's end to the next) is a column of its own. "
+        "Wires and the clock tree are missing.",
     ),
     (
         "Accuracy:",
@@ -181,7 +181,7 @@ def write_report(
         technology = sweep.technologies[0]
         footnote = (
             f"{technologies[technology][0]}. Area: arithmetic and partial sum, no wires. Energy: "
-            "the whole MAC, toggles under real operands, no glitches, no wires. Line: Pareto "
+            "the whole MAC, toggles under real operands with glitches, no wires. Line: Pareto "
             "front; bars: one standard error."
         )
         draw_pareto(rows, files[-1], technology=technology, title=title, footnote=footnote)

@@ -7,9 +7,6 @@ its final value at once, so glitches are neither seen nor counted.
 """
 
 import ctypes
-import hashlib
-import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +19,21 @@ from macsmith.sim.netlist_graph import (
     Instance,
     Netlist,
     NetlistError,
-    Port,
     combinational_order,
     model_of,
 )
-from macsmith.sim.tools import cache_directory, find_compiler, run_tool
+from macsmith.sim.netlist_library import (
+    address,
+    addresses,
+    load_library,
+    pack_waveforms,
+    port_tables,
+    port_words,
+)
+from macsmith.sim.tools import cache_directory
 from numpy.typing import NDArray
 
-__all__ = ["CompiledNetlist", "SimulationResult", "compile_netlist"]
+__all__ = ["CompiledNetlist", "SimulationResult", "clock_port", "compile_netlist"]
 
 RUNTIME = Path(__file__).with_name("netlist_runtime.cpp")
 STATEMENTS_PER_FUNCTION = 100
@@ -79,9 +83,9 @@ class CompiledNetlist:
         self.clock = clock
         # The runtime is compiled once for all netlists, for speed. A netlist itself is loads,
         # stores and logic: unoptimised it compiles three times as fast, runs two thirds as fast.
-        self._runtime = _load(RUNTIME.read_text(encoding="utf-8"), "-O2", cache_dir)
+        self._runtime = load_library(RUNTIME.read_text(encoding="utf-8"), "-O2", cache_dir)
         self._runtime.macsmith_simulate.restype = None
-        self._library = _load(source, "-O0", cache_dir)
+        self._library = load_library(source, "-O0", cache_dir)
         ports = netlist.ports.values()
         self._inputs = [p for p in ports if not p.is_output and p.name != clock]
         self._outputs = [p for p in ports if p.is_output]
@@ -117,20 +121,20 @@ class CompiledNetlist:
         TypeError
             A waveform is no integer array.
         """
-        arrays, cycles, streams = self._pack(waveforms)
+        arrays, cycles, streams = pack_waveforms(self.netlist.name, self._inputs, waveforms)
         if count_toggles and not 1 <= first_counted_cycle < cycles:
             raise ValueError(
                 f"{self.netlist.name}: first_counted_cycle {first_counted_cycle} with {cycles} "
                 "cycles; must be at least 1 and less than the number of cycles"
             )
         results = {
-            port.name: np.zeros((cycles, streams, _words(port)), dtype=np.uint64)
+            port.name: np.zeros((cycles, streams, port_words(port)), dtype=np.uint64)
             for port in self._outputs
         }
         toggles = np.zeros(self.netlist.net_count, dtype=np.int64) if count_toggles else None
         states = np.zeros(-(-streams // 64) * self._registers + 1, dtype=np.uint64)
-        widths_in, nets_in = _port_tables(self._inputs)
-        widths_out, nets_out = _port_tables(self._outputs)
+        widths_in, nets_in = port_tables(self._inputs)
+        widths_out, nets_out = port_tables(self._outputs)
         self._runtime.macsmith_simulate(
             self._library.macsmith_evaluate,
             self._library.macsmith_clock_edge,
@@ -139,94 +143,22 @@ class CompiledNetlist:
             ctypes.c_uint64(cycles),
             ctypes.c_uint64(streams),
             ctypes.c_uint32(len(self._inputs)),
-            _address(widths_in),
-            _address(nets_in),
-            _addresses([arrays[port.name] for port in self._inputs]),
+            address(widths_in),
+            address(nets_in),
+            addresses([arrays[port.name] for port in self._inputs]),
             ctypes.c_uint32(len(self._outputs)),
-            _address(widths_out),
-            _address(nets_out),
-            _addresses([results[port.name] for port in self._outputs]),
+            address(widths_out),
+            address(nets_out),
+            addresses([results[port.name] for port in self._outputs]),
             ctypes.c_uint64(first_counted_cycle),
-            _address(toggles) if toggles is not None else None,
-            _address(states),
+            address(toggles) if toggles is not None else None,
+            address(states),
         )
         return SimulationResult(
             outputs={n: a[:, :, 0] if a.shape[2] == 1 else a for n, a in results.items()},
             toggles=toggles,
             counted_cycles=(cycles - first_counted_cycle) * streams if count_toggles else 0,
         )
-
-    def _pack(
-        self, waveforms: Mapping[str, NDArray[np.generic]]
-    ) -> tuple[dict[str, NDArray[np.uint64]], int, int]:
-        """Waveforms as contiguous uint64 ``[cycles, streams, words]``, checked."""
-        name = self.netlist.name
-        if set(waveforms) != set(self.inputs):
-            raise ValueError(
-                f"{name}: waveforms for {sorted(waveforms)}; must be for {sorted(self.inputs)}"
-            )
-        shape: tuple[int, ...] | None = None
-        arrays: dict[str, NDArray[np.uint64]] = {}
-        for port in self._inputs:
-            array = np.asarray(waveforms[port.name])
-            if not np.issubdtype(array.dtype, np.integer) and array.dtype != np.bool_:
-                raise TypeError(
-                    f"{name}: waveform of {port.name} is {array.dtype}; must be an integer array"
-                )
-            words = _words(port)
-            expected = "[cycles, streams]" if words == 1 else f"[cycles, streams, {words}] uint64"
-            fits = array.ndim == 2 if words == 1 else array.ndim == 3 and array.shape[2] == words
-            if not fits or (shape is not None and array.shape[:2] != shape):
-                raise ValueError(
-                    f"{name}: waveform of {port.name} ({len(port.nets)} bits) has shape "
-                    f"{array.shape}; must be {expected}"
-                    + (f" with {shape[0]} cycles and {shape[1]} streams" if shape else "")
-                )
-            shape = array.shape[:2]
-            if 0 in shape:
-                raise ValueError(
-                    f"{name}: {shape[0]} cycles of {shape[1]} streams; must be at least 1"
-                )
-            arrays[port.name] = _to_words(name, port, array)
-        if shape is None:
-            raise ValueError(f"{name}: no input port; there is nothing to simulate")
-        return arrays, shape[0], shape[1]
-
-
-def _words(port: Port) -> int:
-    return max(1, -(-len(port.nets) // 64))
-
-
-def _to_words(name: str, port: Port, array: NDArray[np.generic]) -> NDArray[np.uint64]:
-    width = len(port.nets)
-    if _words(port) > 1:
-        words = np.ascontiguousarray(array, dtype=np.uint64)
-        spare = 64 * _words(port) - width
-        if spare and int(words[:, :, -1].max()) >> (64 - spare):
-            raise ValueError(f"{name}: a value on {port.name} needs more than its {width} bits")
-        return words
-    lowest, highest = int(array.min()), int(array.max())
-    if highest >= 1 << width or lowest < -(1 << (width - 1)):
-        raise ValueError(
-            f"{name}: values {lowest} to {highest} on {port.name}; must fit its {width} bits"
-        )
-    mask = np.uint64((1 << width) - 1)
-    unsigned = array.astype(np.int64).view(np.uint64) if lowest < 0 else array.astype(np.uint64)
-    return np.ascontiguousarray(unsigned & mask)[:, :, np.newaxis]
-
-
-def _port_tables(ports: Sequence[Port]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    widths = np.array([len(port.nets) for port in ports], dtype=np.uint32)
-    nets = np.array([net for port in ports for net in port.nets], dtype=np.uint32)
-    return widths, nets
-
-
-def _address(array: NDArray[np.generic]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
-
-
-def _addresses(arrays: Sequence[NDArray[np.uint64]]) -> ctypes.Array[ctypes.c_void_p]:
-    return (ctypes.c_void_p * max(len(arrays), 1))(*(array.ctypes.data for array in arrays))
 
 
 def compile_netlist(
@@ -260,7 +192,7 @@ def compile_netlist(
 def _generate(netlist: Netlist, models: Mapping[str, CellModel]) -> tuple[str, str | None, int]:
     """C++ text of a netlist, the name of its clock port, and how many registers it has."""
     order, registers = combinational_order(netlist, models)
-    clock = _clock_port(netlist, registers, models)
+    clock = clock_port(netlist, registers, models)
     state_of = {instance.name: index for index, instance in enumerate(registers)}
     held: list[str] = []  # outputs of registers, known at once
     edges: list[str] = []
@@ -345,7 +277,7 @@ def _functions(name: str, statements: list[str]) -> list[str]:
     return [*text, "  (void)v; (void)s;", "}"]
 
 
-def _clock_port(
+def clock_port(
     netlist: Netlist, registers: Sequence[Instance], models: Mapping[str, CellModel]
 ) -> str | None:
     """The input port every register is clocked by, on one edge."""
@@ -376,26 +308,6 @@ def _clock_port(
         f"{netlist.name}: the clock {netlist.net_names[net]} is no 1-bit input port; gated or "
         "divided clocks are not simulated"
     )
-
-
-def _load(source: str, level: str, cache_dir: Path) -> ctypes.CDLL:
-    flags = ["-std=c++17", level, "-fPIC", "-shared"]
-    if platform.machine() in ("x86_64", "AMD64"):
-        flags.append("-mpopcnt")
-    compiler = find_compiler()
-    key = "\n".join([compiler, platform.machine(), *flags, source])
-    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-    target = cache_dir / f"{digest}.so"
-    if not target.exists():
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache_dir) as name:
-            folder = Path(name)
-            (folder / "netlist.cpp").write_text(source, encoding="utf-8")
-            command = [compiler, *flags, "-o", "netlist.so", "netlist.cpp"]
-            run_tool("compiling a netlist", command, cwd=folder)
-            # whole or not at all: several processes share the folder
-            (folder / "netlist.so").replace(target)
-    return ctypes.CDLL(str(target))
 
 
 # Net numbers below this are constants, set once by the runtime.

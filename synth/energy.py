@@ -2,20 +2,28 @@
 
 Per toggle: half the charge of the driven pins times the supply (``0.5 C V^2``) and the internal
 energy of the driving cell; per clock cycle: clock pins and the internal energy of every
-flip-flop; over time: leakage. Wires and the clock tree are not in it, nor glitches: toggles are
-counted without gate delays.
+flip-flop; over time: leakage. Wires and the clock tree are not in it. Toggles are those of a
+simulation in time, glitches included, unless it was one without gate delays.
 """
 
 from dataclasses import dataclass
 
 from macsmith.sim.netlist import SimulationResult
 from macsmith.sim.netlist_graph import Netlist
+from macsmith.sim.timed import TimedResult
 from macsmith.synth.cells import Technology
 from macsmith.synth.timing import net_loads_ff
 
-__all__ = ["ENERGY_METHOD", "EnergyResult", "measure_energy"]
+__all__ = ["EnergyResult", "energy_method", "measure_energy"]
 
-ENERGY_METHOD = "zero-delay toggle counts, no glitches, no wires, no clock tree"
+
+def energy_method(result: SimulationResult) -> str:
+    """What an energy from this simulation counts and what it does not, in a few words."""
+    if isinstance(result, TimedResult):
+        return "toggle counts of a timed simulation, glitches included; no wires, no clock tree"
+    return "zero-delay toggle counts, no glitches, no wires, no clock tree"
+
+
 _LEAKAGE_FJ = 1e-6  # one nW over one ps
 
 
@@ -34,7 +42,9 @@ class EnergyResult:
     leakage_pj
         Leakage over the clock period.
     toggles_per_cycle
-        Mean number of nets that change in a cycle.
+        Mean number of edges on all nets in a cycle.
+    method
+        `energy_method` of the simulation.
     """
 
     energy_pj_per_mac: float
@@ -45,7 +55,7 @@ class EnergyResult:
     toggles_per_cycle: float
     counted_cycles: int
     period_ps: float
-    method: str = ENERGY_METHOD
+    method: str
 
 
 def measure_energy(
@@ -115,4 +125,5 @@ def measure_energy(
         toggles_per_cycle=sum(toggles) / cycles,
         counted_cycles=cycles,
         period_ps=period_ps,
+        method=energy_method(result),
     )

@@ -10,6 +10,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from macsmith.synth.carry import (
+    PREFIXES,
+    carry_boxes,
+    techmap_boxes,
+    techmap_constant_boxes,
+    techmap_prefix,
+)
 from macsmith.synth.cells import Technology
 from macsmith.synth.full_adder import (
     FULL_ADDER,
@@ -38,6 +45,12 @@ FLOW = (
     "static timing over linear delays, no wires, ideal clock"
 )
 
+LOGIC_BIAS = 0.6
+"""What flipping a full adder may save or cost for an input that comes from a gate, in inverters.
+
+On ASAP7 either sign wins by up to 5 % of the area, depending on the design.
+"""
+
 REPEATS_KEPT = 4
 """A module with registers that occurs at least this often is mapped once (an array's element)."""
 
@@ -57,11 +70,14 @@ module _80_lcu_ripple (P, G, CI, CO);
   endgenerate
 endmodule
 """
+_AFTER_TECHMAP = ("opt_expr", "simplemap", "opt")
+_KEPT: dict[str, str] = {f"kept-{prefix}": f"kept-{prefix}.v" for prefix in PREFIXES}
 _CARRY_MAPS = {
     "brent-kung": "",
     "kogge-stone": "+/choices/kogge-stone.v",
     "ripple": "ripple.v",
     "chain": "chain.v",
+    **_KEPT,
 }
 
 
@@ -130,15 +146,21 @@ def run_front_ends(
     (folder / "full_adder_box.v").write_text(primitive_as_box(), encoding="utf-8")
     (folder / "full_adder_constant.v").write_text(techmap_constants(), encoding="utf-8")
     (folder / "ripple.v").write_text(_RIPPLE, encoding="utf-8")
+    for prefix in PREFIXES:
+        rules = techmap_prefix(prefix)
+        (folder / f"kept-{prefix}.v").write_text(rules, encoding="utf-8")
+    (folder / "carry_boxes.v").write_text(carry_boxes(), encoding="utf-8")
+    (folder / "carry_constant.v").write_text(techmap_constant_boxes(), encoding="utf-8")
     (folder / "chain.v").write_text(techmap_chains(), encoding="utf-8")
     commands: list[str] = []
     for full_adders, carry, multiply in fronts:
-        boxed = full_adders == "cells"
+        boxed = full_adders == "cells" or carry in _KEPT
         name = front_name((full_adders, carry, multiply))
         commands += ["design -reset"]
         commands += [f"read_verilog {quote(file)}" for file in sources]
         commands += [
-            f"read_verilog -overwrite full_adder_{'box' if boxed else 'gates'}.v",
+            f"read_verilog -overwrite full_adder_{'box' if full_adders == 'cells' else 'gates'}.v",
+            "read_verilog -overwrite carry_boxes.v",
             f"hierarchy -check -top {top}",
             *(f"setattr -mod -set keep_hierarchy 1 {module}" for module in kept),
         ]
@@ -159,7 +181,7 @@ def run_front_ends(
 def _front_end_with_boxes(multiplier: str, carry_map: str) -> list[str]:
     """What ``synth -flatten`` does, with adders that have constant inputs taken apart between."""
     # Constants spread from adder to adder, so the rule is applied until little is left.
-    sweep = ["techmap -map full_adder_constant.v", "opt -full"] * 3
+    sweep = ["techmap -map full_adder_constant.v -map carry_constant.v", "opt -full"] * 3
     extra_map = f" -map {carry_map}" if carry_map else ""
     return [
         *("proc", "flatten", "opt -full", *sweep),
@@ -199,31 +221,66 @@ def run_recipes(
     library = " ".join(f"-liberty {quote(file)}" for file in liberty)
     choice = " ".join([library, *(f"-dont_use {pattern}" for pattern in dont_use)])
     commands: list[str] = []
+    variants = {recipe: _variants(recipe, technology) for recipe in recipes}
     for recipe in recipes:
-        commands += ["design -reset", f"read_rtlil {front_name(recipe.front)}.il"]
-        if recipe.full_adders == "cells":
-            commands += _full_adder_commands(recipe, technology, folder)
-        if recipe.fold_inverters:
-            commands += _folding_commands(technology, folder)
-        script = f" -script {recipe.script}.abc" if ABC_SCRIPTS[recipe.script] else ""
-        commands += [
-            f"dfflibmap {choice}",
-            "opt",
-            f"abc {choice} -constr constraints.txt{script}",
-            "opt_clean -purge",
-            *_renaming("u"),
-            f"write_verilog -noattr -noexpr {recipe.name}.v",
-        ]
-        if flat and kept:
+        for name, logic_bias in variants[recipe].items():
+            commands += ["design -reset", f"read_rtlil {front_name(recipe.front)}.il"]
+            if recipe.keeps_carries:
+                (folder / "carry_cells.v").write_text(techmap_boxes(technology), encoding="utf-8")
+                commands += ["techmap -map carry_cells.v", *_AFTER_TECHMAP]
+            if recipe.full_adders == "cells":
+                commands += _full_adder_commands(recipe, technology, folder, logic_bias)
+            if recipe.fold_inverters:
+                commands += _folding_commands(technology, folder)
+            script = f" -script {recipe.script}.abc" if ABC_SCRIPTS[recipe.script] else ""
             commands += [
-                *(f"setattr -mod -unset keep_hierarchy {module}" for module in kept),
-                "flatten",
-                "delete t:$scopeinfo",
+                f"dfflibmap {choice}",
+                "opt",
+                f"abc {choice} -constr constraints.txt{script}",
                 "opt_clean -purge",
-                *_renaming("v"),  # a second letter: Yosys 0.70 aborts where a name comes again
+                *_renaming("u"),
+                f"write_verilog -noattr -noexpr {name}.v",
             ]
-        commands += [f"stat {library}", f"write_json {recipe.name}.json"]
+            if flat and kept:
+                commands += [
+                    *(f"setattr -mod -unset keep_hierarchy {module}" for module in kept),
+                    "flatten",
+                    "delete t:$scopeinfo",
+                    "opt_clean -purge",
+                    *_renaming("v"),  # a second letter: Yosys 0.70 aborts where a name comes again
+                ]
+            commands += [f"stat {library}", f"write_json {name}.json"]
     run_yosys(commands, folder, "map")
+    for recipe, names in variants.items():
+        _keep_smallest(list(names), recipe.name, technology, folder)
+
+
+def _variants(recipe: Recipe, technology: Technology) -> dict[str, float]:
+    """File stems of what is mapped for a recipe, with the bias of its full adders' polarity."""
+    adder = technology.full_adder
+    inverts = adder is not None and adder.sum_inverted and adder.carry_inverted
+    if recipe.full_adders == "cells" and recipe.script == "smallest" and inverts:
+        return {f"{recipe.name}+direct": -LOGIC_BIAS, f"{recipe.name}+flipped": LOGIC_BIAS}
+    return {recipe.name: -LOGIC_BIAS}
+
+
+def _keep_smallest(
+    variants: Sequence[str], name: str, technology: Technology, folder: Path
+) -> None:
+    """Give the variant of least area the recipe's name; the other files go."""
+    if len(variants) == 1:
+        return
+
+    def area_um2(variant: str) -> float:
+        data = json.loads((folder / f"{variant}.json").read_text(encoding="utf-8"))
+        cells = (cell["type"] for m in data["modules"].values() for cell in m["cells"].values())
+        return sum(technology.cells[kind].area_um2 for kind in cells if kind in technology.cells)
+
+    best = min(variants, key=area_um2)
+    for suffix in ("json", "v"):
+        (folder / f"{best}.{suffix}").replace(folder / f"{name}.{suffix}")
+        for variant in variants:
+            (folder / f"{variant}.{suffix}").unlink(missing_ok=True)
 
 
 def _renaming(letter: str) -> list[str]:
@@ -231,7 +288,9 @@ def _renaming(letter: str) -> list[str]:
     return ["rename -hide c:*", f"rename -enumerate -pattern {letter}%_"]
 
 
-def _full_adder_commands(recipe: Recipe, technology: Technology, folder: Path) -> list[str]:
+def _full_adder_commands(
+    recipe: Recipe, technology: Technology, folder: Path, logic_bias: float
+) -> list[str]:
     adder = technology.full_adder
     assert adder is not None  # such recipes are left out otherwise
     data: dict[str, Any] = json.loads(
@@ -239,9 +298,9 @@ def _full_adder_commands(recipe: Recipe, technology: Technology, folder: Path) -
     )
     commands: list[str] = []
     for name, module in data["modules"].items():
-        commands += plan_full_adders(module, adder).commands(name)
+        commands += plan_full_adders(module, adder, logic_bias).commands(name)
     (folder / "full_adder_cell.v").write_text(techmap_onto_cell(adder), encoding="utf-8")
-    return [*commands, "techmap -map full_adder_cell.v", "opt_expr", "simplemap", "opt"]
+    return [*commands, "techmap -map full_adder_cell.v", *_AFTER_TECHMAP]
 
 
 def _folding_commands(technology: Technology, folder: Path) -> list[str]:

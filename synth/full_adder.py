@@ -5,8 +5,9 @@ either dissolves them into gates or keeps them as cells of the library. ABC sees
 black box, so decisions about it are taken here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from macsmith.synth.cells import FullAdderCell
@@ -25,6 +26,11 @@ __all__ = [
 FULL_ADDER = "macsmith_full_adder"
 FLIPPED = f"{FULL_ADDER}_flipped"
 DISSOLVED = f"{FULL_ADDER}_gates"
+
+_STARTS = 6
+_PORT_WEIGHT = 0.9
+"""Inverters at a port, in inverters between adders: a little less, ABC may share them."""
+_LEAST_GAIN = 1e-9
 
 _PORTS = "(input a, input b, input c, output sum, output carry);"
 _GATES = (
@@ -138,14 +144,22 @@ class FullAdderPlan:
         ]
 
 
-def plan_full_adders(module: Mapping[str, Any], adder: FullAdderCell) -> FullAdderPlan:
+def plan_full_adders(
+    module: Mapping[str, Any], adder: FullAdderCell, logic_bias: float = 0.0
+) -> FullAdderPlan:
     """Decide for every full adder of a flat module (Yosys JSON) what becomes of it.
 
     An adder with a constant input, two equal inputs or an unused output is dissolved. Of the
-    rest, for a cell with inverted outputs, those are flipped for which fewer inverters are needed
-    between adders: a wire from one adder to another costs nothing exactly if the two differ.
-    The count is minimised by single moves until none helps; what drives or reads an adder from
-    outside can absorb an inverter and is not counted.
+    rest, for a cell with inverted outputs, those are flipped for which fewer inverters are needed:
+    a wire from one adder to another costs nothing exactly if the two differ, a port costs
+    nothing as input of a direct or output of a flipped adder. The count is minimised by single
+    moves from several starts.
+
+    Parameters
+    ----------
+    logic_bias
+        What flipping saves, in inverters, for each input driven by a gate. Gates take an inverter
+        in more or less cheaply and which way is cheaper hangs on all of the logic: try both signs.
     """
     cells = {n: c for n, c in module["cells"].items() if c["type"] == FULL_ADDER}
     readers = _reader_counts(module)
@@ -154,7 +168,22 @@ def plan_full_adders(module: Mapping[str, Any], adder: FullAdderCell) -> FullAdd
     if not (adder.sum_inverted and adder.carry_inverted):
         return FullAdderPlan(len(cells), (), tuple(dissolved))
     neighbours = _neighbours(kept)
-    flipped = _alternate(list(kept), neighbours)
+    preference = _preferences(module, kept, logic_bias)
+    best: tuple[float, dict[str, bool]] = (float("inf"), {})
+    random = Random(1)
+    for start in range(_STARTS):
+        names = sorted(kept, key=lambda name: -abs(preference[name]))
+        if start:
+            random.shuffle(names)
+        side = _two_coloured(names, neighbours, preference)
+        cost = sum(
+            sum(side[other] == side[name] for other in neighbours[name]) / 2
+            - (preference[name] if side[name] else 0.0)
+            for name in names
+        )
+        if cost < best[0]:
+            best = cost, side
+    flipped = [name for name in kept if best[1][name]]
     return FullAdderPlan(len(cells), tuple(flipped), tuple(dissolved))
 
 
@@ -202,12 +231,39 @@ def _neighbours(cells: Mapping[str, Any]) -> dict[str, list[str]]:
     return neighbours
 
 
-def _alternate(names: list[str], neighbours: Mapping[str, list[str]]) -> list[str]:
-    """Two-colour the adders so that few wires join equals: breadth first, then single moves."""
+def _preferences(
+    module: Mapping[str, Any], kept: Mapping[str, Any], logic_bias: float
+) -> dict[str, float]:
+    """What flipping each adder saves at ports and gates, in inverters."""
+    inside = {bit for cell in kept.values() for pin in ("sum", "carry") for bit in _bits(cell, pin)}
+    ports: dict[str, set[Any]] = {"input": set(), "output": set()}
+    for port in module["ports"].values():
+        ports.setdefault(port["direction"], set()).update(port["bits"])
+    preference: dict[str, float] = {}
+    for name, cell in kept.items():
+        sources = [bit for pin in "abc" for bit in _bits(cell, pin) if bit not in inside]
+        from_ports = sum(bit in ports["input"] for bit in sources)
+        outputs = [bit for pin in ("sum", "carry") for bit in _bits(cell, pin)]
+        to_ports = sum(bit in ports["output"] for bit in outputs)
+        preference[name] = (
+            _PORT_WEIGHT * (to_ports - from_ports) + (len(sources) - from_ports) * logic_bias
+        )
+    return preference
+
+
+def _bits(cell: Mapping[str, Any], pin: str) -> list[Any]:
+    bits: list[Any] = cell["connections"][pin]
+    return bits
+
+
+def _two_coloured(
+    names: Sequence[str], neighbours: Mapping[str, list[str]], preference: Mapping[str, float]
+) -> dict[str, bool]:
+    """Which adders to flip: breadth first from the first names, then single moves that save."""
     side: dict[str, bool] = {}
     for start in names:
         queue = [] if start in side else [start]
-        side.setdefault(start, False)
+        side.setdefault(start, preference[start] > 0)
         for name in queue:
             for other in neighbours[name]:
                 if other not in side:
@@ -217,8 +273,9 @@ def _alternate(names: list[str], neighbours: Mapping[str, list[str]]) -> list[st
     while improved:
         improved = False
         for name in names:
-            equal = sum(side[other] == side[name] for other in neighbours[name])
-            if 2 * equal > len(neighbours[name]):
+            equal = sum(1 if side[other] == side[name] else -1 for other in neighbours[name])
+            gain = equal + (-preference[name] if side[name] else preference[name])
+            if gain > _LEAST_GAIN:
                 side[name] = not side[name]
                 improved = True
-    return [name for name in names if side[name]]
+    return side

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from macsmith.sim.netlist import CompiledNetlist, compile_netlist
-from macsmith.sim.netlist_graph import read_netlist
+from macsmith.sim.netlist import compile_netlist
+from macsmith.sim.netlist_graph import Netlist, read_netlist
+from macsmith.sim.timed import time_netlist
 from macsmith.synth.cells import Technology
+from macsmith.synth.delays import output_delays
 from macsmith.synth.energy import EnergyResult, measure_energy
 from macsmith.synth.fpga import FAMILIES, family_of, map_to_fpga
 from macsmith.synth.liberty import read_liberty
@@ -26,6 +28,9 @@ __all__ = ["MismatchError", "price", "resolve_technology"]
 
 LARGE_NETLIST = 4000
 """Netlists of more cells are simulated only for the record's own figures: each costs seconds."""
+
+STEPS_PER_PATH = 512
+"""Steps of the timed simulation over the longest path; see ``benchmarks/timed_toggles.py``."""
 
 Waveforms = Mapping[str, NDArray[np.generic]]
 
@@ -105,9 +110,11 @@ def price(
     Returns
     -------
     dict
-        Flat but for ``front`` (a list of flat records, one per recipe on the front of area and
-        delay) and ``tool_versions``. The figures outside ``front`` are those of the netlist of
-        least area times delay. JSON-ready; a metric that was not measured is missing.
+        ``energy_pj_per_mac`` counts glitches, ``settled_energy_pj_per_mac`` only the change of each
+        net from one cycle's end to the next. Flat but for ``front`` (a list of flat records, one
+        per recipe on the front of area and delay) and ``tool_versions``. The figures outside
+        ``front`` are those of the netlist of least area times delay. JSON-ready; a metric that was
+        not measured is missing.
 
     Raises
     ------
@@ -128,6 +135,7 @@ def price(
         tech = resolve_technology(tech)
     result = synthesize(verilog_files, top, tech, build_dir=build_dir, recipes=recipes)
     energies: dict[str, EnergyResult] = {}
+    settled: dict[str, EnergyResult] = {}
     compared = 0
     if waveforms is not None:
         measured = [
@@ -137,12 +145,16 @@ def price(
         ]
         reference = _simulate_reference(verilog_files, top, Path(build_dir), waveforms)
         for design in measured:
-            compiled = compile_netlist(design.netlist(), tech.models())
-            simulated = compiled.simulate(
-                waveforms, count_toggles=True, first_counted_cycle=first_counted_cycle
+            netlist = design.netlist()
+            timed = time_netlist(
+                netlist,
+                tech.models(),
+                output_delays(netlist, tech),
+                step_ps=design.delay_ps / STEPS_PER_PATH,
             )
+            simulated = timed.simulate(waveforms, first_counted_cycle=first_counted_cycle)
             compared = _compare(
-                compiled,
+                netlist,
                 design,
                 waveforms,
                 simulated.outputs,
@@ -150,14 +162,19 @@ def price(
                 first_counted_cycle,
                 valid_ports or {},
             )
-            energies[design.recipe] = measure_energy(
-                compiled.netlist,
-                tech,
-                simulated,
-                period_ps=period_ps or design.delay_ps,
-                macs_per_cycle=macs_per_cycle,
-            )
-    return _record(result, tech, energies, compared)
+            for kept, counts in ((energies, simulated), (settled, simulated.settled())):
+                kept[design.recipe] = measure_energy(
+                    netlist,
+                    tech,
+                    counts,
+                    period_ps=period_ps or design.delay_ps,
+                    macs_per_cycle=macs_per_cycle,
+                )
+    record = _record(result, tech, energies, compared)
+    chosen = _chosen(result).recipe
+    if chosen in settled:
+        record["settled_energy_pj_per_mac"] = _figure(settled[chosen].energy_pj_per_mac)
+    return record
 
 
 def _price_fpga(
@@ -199,7 +216,7 @@ def _simulate_reference(
 
 
 def _compare(
-    compiled: CompiledNetlist,
+    netlist: Netlist,
     design: MappedDesign,
     waveforms: Waveforms,
     outputs: Mapping[str, NDArray[np.uint64]],
@@ -224,7 +241,7 @@ def _compare(
                 for name, wave in waveforms.items()
             )
             raise MismatchError(
-                f"{compiled.netlist.name}, recipe {design.recipe}: output {port} in cycle "
+                f"{netlist.name}, recipe {design.recipe}: output {port} in cycle "
                 f"{first + cycle} of stream {stream} is {_hex(got[cycle, stream])}, must be "
                 f"{_hex(wanted[first + cycle, stream])} (inputs in that cycle: {inputs}); "
                 f"netlist {design.netlist_path}"

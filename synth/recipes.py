@@ -11,7 +11,17 @@ from typing import Literal
 __all__ = ["ABC_SCRIPTS", "RECIPES", "Recipe", "recipe", "recipes_for"]
 
 FullAdders = Literal["gates", "cells"]
-Carry = Literal["", "brent-kung", "kogge-stone", "ripple", "chain"]
+Carry = Literal[
+    "",
+    "brent-kung",
+    "kogge-stone",
+    "ripple",
+    "chain",
+    "kept-brent-kung",
+    "kept-han-carlson",
+    "kept-kogge-stone",
+    "kept-sklansky",
+]
 
 _HEAD = ("strash", "&get -n", "&fraig -x", "&put", "scorr", "dc2", "dch -f")
 
@@ -97,6 +107,11 @@ class Recipe:
         return (self.full_adders, carry, self.multiply)
 
     @property
+    def keeps_carries(self) -> bool:
+        """Whether the cells of prefix networks are kept while ABC works."""
+        return self.carry.startswith("kept-")
+
+    @property
     def makes_chains(self) -> bool:
         """Whether additions become full adders, to be kept as cells."""
         if self.full_adders == "gates":
@@ -134,6 +149,10 @@ def recipe(name: str) -> Recipe:
         "chain": ("carry", "chain"),
         "koggestone": ("carry", "kogge-stone"),
         "ripple": ("carry", "ripple"),
+        "keptbrentkung": ("carry", "kept-brent-kung"),
+        "kepthancarlson": ("carry", "kept-han-carlson"),
+        "keptkoggestone": ("carry", "kept-kogge-stone"),
+        "keptsklansky": ("carry", "kept-sklansky"),
         "arithtree": ("multiply", "arith_tree"),
         "booth": ("multiply", "booth"),
         "folded": ("fold_inverters", True),

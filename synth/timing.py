@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from macsmith.sim.netlist_graph import Instance, Netlist, combinational_order
 from macsmith.synth.cells import Cell, LinearTiming, Technology
 
-__all__ = ["PathStep", "TimingReport", "analyse_timing", "net_loads_ff"]
+__all__ = [
+    "NetTiming",
+    "PathStep",
+    "TimingReport",
+    "analyse_timing",
+    "net_loads_ff",
+    "net_timing",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,25 @@ class TimingReport:
     delay_ps: float
     endpoint: str
     path: tuple[PathStep, ...]
+
+
+@dataclass(frozen=True)
+class NetTiming:
+    """Loads and slews of a netlist.
+
+    Attributes
+    ----------
+    loads_ff
+        By net: the pins it drives, and `Technology.output_load_ff` on an output port.
+    slews_ps
+        By net: worst slew of the rising and of the falling edge; none for constants.
+    clock_slew_ps
+        Slew on the clock pins of flip-flops.
+    """
+
+    loads_ff: list[float]
+    slews_ps: dict[int, tuple[float, float]]
+    clock_slew_ps: float
 
 
 @dataclass(frozen=True)
@@ -78,6 +104,14 @@ def analyse_timing(netlist: Netlist, technology: Technology) -> TimingReport:
     return _Analysis(netlist, technology).report()
 
 
+def net_timing(netlist: Netlist, technology: Technology) -> NetTiming:
+    """Loads and slews as `analyse_timing` finds them, and with its errors."""
+    analysis = _Analysis(netlist, technology)
+    analysis.propagate()
+    slews = {net: (rise.slew_ps, fall.slew_ps) for net, (rise, fall) in analysis.arrivals.items()}
+    return NetTiming(analysis.loads, slews, analysis.clock_slew_ps)
+
+
 class _Analysis:
     def __init__(self, netlist: Netlist, technology: Technology) -> None:
         self.netlist = netlist
@@ -89,12 +123,16 @@ class _Analysis:
         self.clock_slew_ps = technology.driver_arc.rise.slew_ps(0.0, technology.output_load_ff)
 
     def report(self) -> TimingReport:
+        self.propagate()
+        return self._finish()
+
+    def propagate(self) -> None:
+        """Arrivals of all nets."""
         self._start()
         for instance in self.order:
             cell = self.technology.cells[instance.cell]
             if cell.flip_flop is None:
                 self._propagate(instance, cell)
-        return self._finish()
 
     def _start(self) -> None:
         arc = self.technology.driver_arc

@@ -12,6 +12,7 @@ import macsmith.hw.encode
 import macsmith.hw.lane
 import macsmith.hw.multiply
 import macsmith.hw.normalise
+import macsmith.hw.placement
 import macsmith.hw.round
 import macsmith.hw.round_term
 import pytest
@@ -238,14 +239,17 @@ def _lost_sticky(m: Module, name: str, value: Value, amount: Value, width: int) 
     return RIGHT["shift_right_sticky"](m, name, value, amount, width)[1:] << 1
 
 
-def _zero_fill(m: Module, name: str, value: Value, *args: Any) -> Value:
-    return RIGHT["place_at"](m, name, value, *args[:-1], Const(0))
+def _zero_fill(
+    m: Module, name: str, value: Value, amount: Value, reach: int, fill: Any = None
+) -> Value:
+    return RIGHT["shift_left"](m, name, value, amount, reach)
 
 
 RIGHT: dict[str, Any] = {
     "shift_out_leading_zeros": macsmith.hw.normalise.shift_out_leading_zeros,
     "shift_right_sticky": macsmith.hw.align.shift_right_sticky,
-    "place_at": macsmith.hw.lane.place_at,
+    "add_bit": BitHeap.add_bit,
+    "shift_left": macsmith.hw.placement.shift_left,
 }
 RNE, RUP = Rounding.NEAREST_EVEN, Rounding.UP
 
@@ -262,7 +266,7 @@ RNE, RUP = Rounding.NEAREST_EVEN, Rounding.UP
         (
             macsmith.hw.multiply.BitHeap,
             "add_bit",
-            lambda heap, weight, bit: heap._columns[max(weight - (weight == 3), 0)].append(bit),
+            lambda heap, weight, bit, *when: RIGHT["add_bit"](heap, weight - (weight == 3), bit),
             lambda: components.check_multiply("e4m3", "e4m3"),
         ),
         (
@@ -301,7 +305,12 @@ RNE, RUP = Rounding.NEAREST_EVEN, Rounding.UP
             _lost_sticky,
             lambda: components.check_round_term("e5m4", "e4m3", RUP),
         ),
-        (macsmith.hw.lane, "place_at", _zero_fill, lambda: components.check_fixed_term("e4m3")),
+        (
+            macsmith.hw.placement,
+            "shift_left",
+            _zero_fill,
+            lambda: components.check_fixed_term("e4m3"),
+        ),
         (
             macsmith.hw.convert,
             "is_rounded_up",

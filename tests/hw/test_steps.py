@@ -12,6 +12,7 @@ import macsmith.hw.round_aligned
 import macsmith.hw.window_step
 import pytest
 from amaranth.hdl import Const, Module
+from macsmith.hw.emit import design_verilog
 from macsmith.hw.heap import BitHeap
 from macsmith.model.config import parse_design
 from steps import random_design, wrong_steps
@@ -44,6 +45,32 @@ def test_designs_of_all_kinds() -> None:
         assert wrong == [], wrong[:2]
 
 
+# Every choice with formats of all kinds: no fraction, no subnormals, NaN of all sorts, infinities,
+# two formats, integers, rounded products.
+CHOSEN = """
+e4m3:exact:lanes3  e5m2xe4m3ieee:exact:lanes2  e5m2fnuz:exact  e3m2ns:exact:lanes2
+e3m0xint4:exact:lanes3  uint4xint5:int12:wrap:lanes2  e4m3:exact:mule4m3:lanes2  e5m2:e6m9:lanes3
+e2m3:int12:clip:lanes4
+"""
+CHOICES = """
+multiply=booth:align=shift:reduce=columns  multiply=operator:signs=block:reduce=dadda
+multiply=dadda:align=shift:signs=block:reduce=columns  multiply=table:align=split:signs=block
+multiply=array:align=split:signs=word:reduce=columns  goal=speed:signs=word  goal=speed:signs=block
+"""
+
+
+@pytest.mark.parametrize("choices", CHOICES.split())
+def test_every_architecture(choices: str) -> None:
+    for text in CHOSEN.split():
+        wrong = wrong_steps(f"{text}:{choices}", 400)
+        assert wrong == [], wrong[:2]
+
+
+def test_a_table_that_would_be_too_large_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 10 bits together, not 8 and 8; choose multiply"):
+        design_verilog(parse_design("e8m7:exact/64/fp32:lanes4:multiply=table"))
+
+
 @pytest.mark.parametrize("text", ["e2m1:e3m2", "e2m1:e2m1ns:rup", "e3m2:exact", "int4:int9:clip"])
 def test_all_operand_pairs_and_many_sums(text: str) -> None:
     assert wrong_steps(text, 40000) == []
@@ -73,7 +100,13 @@ def test_many_random_designs() -> None:
 
 
 def _swapped(
-    m: Module, platform: Any, heap: BitHeap, numbers: Any, signs: Any, weight: int = 0
+    m: Module,
+    platform: Any,
+    heap: BitHeap,
+    numbers: Any,
+    signs: Any,
+    weight: int = 0,
+    **options: Any,
 ) -> None:
     for number in numbers:  # the negative numbers are one too small
         heap.add_sign_extended(number, weight)
@@ -107,6 +140,12 @@ RIGHT_FACTS = macsmith.hw.lanes.LaneFacts
     [
         (macsmith.hw.lanes, "add_ones_complements", _swapped, "e4m3:exact:lanes2"),
         (
+            macsmith.hw.lanes,
+            "add_corrections",
+            lambda *args, **options: None,
+            "e4m3:exact:lanes2:signs=block",
+        ),
+        (
             macsmith.hw.fixed_step,
             "clip",
             lambda m, name, value, bits: value[:bits],
@@ -134,7 +173,17 @@ RIGHT_FACTS = macsmith.hw.lanes.LaneFacts
             "e4m3:fp32_aligned25:lanes4:rtz",
         ),
     ],
-    ids=["ones", "clip", "zero_sign", "sticky", "all_negative", "chunk", "zero", "lacking_one"],
+    ids=[
+        "ones",
+        "blocks",
+        "clip",
+        "zero_sign",
+        "sticky",
+        "all_negative",
+        "chunk",
+        "zero",
+        "lacking_one",
+    ],
 )
 def test_planted_bug_is_found(
     monkeypatch: pytest.MonkeyPatch, module: Any, name: str, bug: Any, text: str

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from macsmith.sim.netlist import compile_netlist
 from macsmith.sim.netlist_graph import Netlist, netlist_from_json
+from macsmith.sim.timed import time_netlist
 from macsmith.synth.cells import Technology
-from macsmith.synth.energy import ENERGY_METHOD, measure_energy
+from macsmith.synth.delays import output_delays
+from macsmith.synth.energy import measure_energy
 
 
 @pytest.fixture
@@ -50,8 +52,14 @@ def test_parts(tiny: Technology, toggler: Netlist) -> None:
     parts = energy.combinational_pj + energy.register_pj + energy.clock_pj + energy.leakage_pj
     assert energy.energy_pj_per_mac == pytest.approx(parts)
     assert energy.toggles_per_cycle == pytest.approx(6 / 5)
-    assert energy.method == ENERGY_METHOD
-    assert "no glitches" in ENERGY_METHOD
+    assert energy.method.startswith("zero-delay toggle counts, no glitches")
+    # the same simulated in time: nothing here can glitch, and the figure says how it was counted
+    timed = time_netlist(toggler, tiny.models(), output_delays(toggler, tiny), step_ps=1.0)
+    in_time = measure_energy(
+        toggler, tiny, timed.simulate({"d": d}), period_ps=500.0, macs_per_cycle=0.5
+    )
+    assert in_time.energy_pj_per_mac == pytest.approx(energy.energy_pj_per_mac)
+    assert "glitches included" in in_time.method
 
 
 def test_refusals(tiny: Technology, toggler: Netlist) -> None:

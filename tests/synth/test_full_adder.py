@@ -85,3 +85,22 @@ def test_wires_between_equals_never_outnumber_the_others(tiny: Technology, lengt
     flipped = set(plan_full_adders(design, adder).flipped)
     equal = sum((f"f{k}" in flipped) == (f"f{k + 1}" in flipped) for k in range(length - 1))
     assert equal == 0
+
+
+def test_ports_and_gates_have_their_say(tiny: Technology) -> None:
+    """A lone adder is used direct behind ports, and behind gates as the bias says."""
+    adder = tiny.full_adder
+    assert adder is not None
+    ports = module({"f": ([2, 3, 4], [10, 11])}, [2, 3, 4], [])
+    gates = module({"f": ([2, 3, 4], [10, 11])}, [], [])
+    for design in (ports, gates):  # someone reads the outputs
+        design["cells"]["reader"] = {
+            "type": "$_AND_",
+            "port_directions": {"A": "input", "B": "input", "Y": "output"},
+            "connections": {"A": [10], "B": [11], "Y": [12]},
+        }
+    assert plan_full_adders(ports, adder, 0.6).flipped == ()
+    assert plan_full_adders(gates, adder, 0.6).flipped == ("f",)
+    assert plan_full_adders(gates, adder, -0.6).flipped == ()
+    shown = module({"f": ([2, 3, 4], [10, 11])}, [], [10, 11])
+    assert plan_full_adders(shown, adder).flipped == ("f",)

@@ -26,7 +26,8 @@ def mapped(
 def test_areas_are_those_yosys_states(mapped: SynthesisResult) -> None:
     log = (mapped.designs[0].netlist_path.parent / "map.log").read_text()
     stated = [float(number) for number in re.findall(r"Chip area for module.*: ([0-9.]+)", log)]
-    assert [design.area_um2 for design in mapped.designs] == pytest.approx(stated)
+    for design in mapped.designs:  # of some recipes two variants are mapped, one is kept
+        assert any(design.area_um2 == pytest.approx(area) for area in stated), design.recipe
     for design in mapped.designs:
         assert design.flip_flops == 8
         assert design.sequential_area_um2 > 0

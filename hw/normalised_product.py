@@ -1,0 +1,215 @@
+"""Product of two float codes whose leading bit is in one of the two top places.
+
+Subnormal operands are normalised before they are multiplied: a fraction has so few bits that each
+count of leading zeros gets its own gates, beside the detection of the exponent field 0.
+"""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.lib.wiring import In, Out
+from macsmith.hw.block import Block, place
+from macsmith.hw.heap import BitHeap
+from macsmith.hw.loose_term import exponent_shape, product_form
+from macsmith.hw.pipeline import NO_CUTS, Cuts, delay
+from macsmith.model.formats import FloatFormat, FloatSpecials
+
+__all__ = ["NormaliseOperand", "NormalisedProduct"]
+
+
+class NormaliseOperand(Block):
+    """Decode a code, subnormals normalised; combinational.
+
+    Parameters
+    ----------
+    fmt
+        Format of the code.
+
+    Members
+    -------
+    code : In(fmt.bits)
+    sign : Out(1)
+    significand : Out(fmt.precision)
+        The top bit is 0 only for zero, and then all bits are.
+    exponent : Out(signed)
+        The exponent field, 0 and below for subnormals (1 less than their leading zeros ask for
+        where the format has none); means nothing for zero and for specials.
+    is_nan, is_infinity : Out(1)
+        Only where there are such codes.
+    """
+
+    code: Signal
+    sign: Signal
+    significand: Signal
+    exponent: Signal
+    is_nan: Signal
+    is_infinity: Signal
+
+    def __init__(self, fmt: FloatFormat) -> None:
+        self.format = fmt
+        members = {
+            "code": In(fmt.bits),
+            "sign": Out(1),
+            "significand": Out(fmt.precision),
+            "exponent": Out(exponent_shape(fmt)),
+        }
+        if fmt.has_nan:
+            members["is_nan"] = Out(1)
+        if fmt.has_infinity:
+            members["is_infinity"] = Out(1)
+        super().__init__(f"normalise_{fmt.name}", members)
+
+    def parts(self) -> dict[str, Signal]:
+        """All that comes out, by name."""
+        names = ["sign", "significand", "exponent"]
+        names += ["is_nan"] * self.format.has_nan + ["is_infinity"] * self.format.has_infinity
+        return {name: getattr(self, name) for name in names}
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        fmt = self.format
+        fraction = self.code[: fmt.fraction_bits]
+        field = self.code[fmt.fraction_bits : fmt.magnitude_bits]
+        m.d.comb += self.sign.eq(self.code[-1])
+        if fmt.has_subnormals:
+            self._normalise(m, fraction, field)
+        else:
+            is_nonzero = self.code[: fmt.magnitude_bits].any()
+            m.d.comb += [
+                self.significand.eq(Cat(fraction, is_nonzero)),
+                self.exponent.eq(Cat(field, Const(0, 1)).as_signed()),
+            ]
+        magnitude = self.code[: fmt.magnitude_bits]
+        if fmt.has_nan:
+            if fmt.specials is FloatSpecials.FNUZ:
+                is_nan = self.code[-1] & ~magnitude.any()
+            elif fmt.specials is FloatSpecials.FN:
+                is_nan = magnitude.all()
+            else:
+                is_nan = field.all() & (fraction.any() if fmt.has_infinity else Const(1))
+            m.d.comb += self.is_nan.eq(is_nan)
+        if fmt.has_infinity:
+            m.d.comb += self.is_infinity.eq(field.all() & ~fraction.any())
+        return m
+
+    def _normalise(self, m: Module, fraction: Value, field: Value) -> None:
+        """Leading zero `k` of the fraction of a subnormal: shift by ``k + 1``, exponent ``-k``."""
+        bits = len(fraction)
+        is_normal = Signal()
+        m.d.comb += is_normal.eq(field.any())
+        leads = Signal(max(bits, 1), name="leads")  # bit k: k leading zeros, subnormal
+        none: Value = ~is_normal
+        taken: list[Value] = []
+        for zeros in range(bits):
+            bit = fraction[bits - 1 - zeros]
+            taken.append(none & bit)
+            none = none & ~bit
+        if taken:
+            m.d.comb += leads.eq(Cat(*taken))
+        shifted: list[Value] = []
+        for index in range(bits):
+            bit = fraction[index] & is_normal
+            for zeros in range(min(bits, index)):
+                bit = bit | (leads[zeros] & fraction[index - zeros - 1])
+            shifted.append(bit)
+        exponent: list[Value] = []
+        for index in range(len(self.exponent)):
+            bit = field[index] if index < len(field) else Const(0)
+            for zeros in range(bits):
+                if -zeros >> index & 1:
+                    bit = bit | leads[zeros]
+            exponent.append(bit)
+        m.d.comb += [
+            self.significand.eq(Cat(*shifted, is_normal | fraction.any())),
+            self.exponent.eq(Cat(*exponent).as_signed()),
+        ]
+
+
+class NormalisedProduct(Block):
+    """Multiply two float codes.
+
+    Combinational but for the registers of `cuts`: the term comes
+    ``cuts.codes + cuts.decode + cuts.multiply`` enabled cycles after its codes.
+
+    Parameters
+    ----------
+    a, b
+        Formats of the operands.
+    cuts
+        Pipeline registers.
+
+    Members
+    -------
+    a, b : In
+        Codes.
+    enable : In(1)
+        Only with registers: they hold while it is 0.
+    term_* : Out
+        The term of `LooseTerm`, the operands' exponents not yet added.
+    """
+
+    a: Signal
+    b: Signal
+    enable: Signal
+    term_sign: Signal
+    term_significand: Signal
+    term_exponent_a: Signal
+    term_exponent_b: Signal
+    term_is_zero: Signal
+    term_is_nan: Signal
+    term_is_infinity: Signal
+
+    def __init__(self, a: FloatFormat, b: FloatFormat, cuts: Cuts = NO_CUTS) -> None:
+        self.formats, self.cuts = (a, b), cuts
+        self.shape = product_form(a, b)
+        members = {"a": In(a.bits), "b": In(b.bits), **self.shape.members(is_input=False)}
+        is_clocked = cuts.codes + cuts.decode + cuts.multiply > 0
+        if is_clocked:
+            members["enable"] = In(1)
+        super().__init__(
+            f"normalised_product_{a.precision}x{b.precision}", members, is_clocked=is_clocked
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        cuts = self.cuts
+        enable = self.enable if self.is_clocked else Const(1)
+        operands: list[dict[str, Value]] = []
+        for name, fmt, code in zip("ab", self.formats, (self.a, self.b), strict=True):
+            operand = NormaliseOperand(fmt)
+            place(m, platform, f"normalise_{name}", operand)
+            m.d.comb += operand.code.eq(delay(m, f"{name}_code", code, cuts.codes, enable))
+            operands.append(
+                {
+                    part: delay(m, f"{name}_{part}", value, cuts.decode, enable)
+                    for part, value in operand.parts().items()
+                }
+            )
+        a, b = operands
+        heap = BitHeap(m, platform, "multiply", self.shape.significand_bits)
+        for a_weight in range(self.formats[0].precision):
+            for b_weight in range(self.formats[1].precision):
+                heap.add_bit(
+                    a_weight + b_weight, a["significand"][a_weight] & b["significand"][b_weight]
+                )
+        a_is_zero, b_is_zero = ~a["significand"][-1], ~b["significand"][-1]
+        parts = {
+            "significand": heap.sum(),
+            "sign": a["sign"] ^ b["sign"],
+            "exponent_a": a["exponent"],
+            "exponent_b": b["exponent"],
+            "is_zero": a_is_zero | b_is_zero,
+        }
+        nan = [operand["is_nan"] for operand in operands if "is_nan" in operand]
+        infinite = [operand["is_infinity"] for operand in operands if "is_infinity" in operand]
+        for operand, other_is_zero in ((a, b_is_zero), (b, a_is_zero)):
+            if "is_infinity" in operand:
+                nan.append(operand["is_infinity"] & other_is_zero)
+        if nan:
+            parts["is_nan"] = Cat(*nan).any()
+        if infinite:
+            parts["is_infinity"] = Cat(*infinite).any()
+        for part, value in parts.items():
+            register = delay(m, f"product_{part}", value, cuts.multiply, enable)
+            m.d.comb += getattr(self, f"term_{part}").eq(register)
+        return m
