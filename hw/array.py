@@ -17,18 +17,26 @@ are in cycles::
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
-from macsmith.hw.core import ChunkCounter, beats_per_chunk
-from macsmith.hw.latency import drain_start_cycles
-from macsmith.hw.pipeline import delay
+from macsmith.hw.core import ChunkCounter, beats_per_chunk, finished_bits
+from macsmith.hw.drain import Drain
+from macsmith.hw.latency import (
+    convert_cycles,
+    drain_start_cycles,
+    edge_cycles,
+    outer_cycles,
+    shares_outer,
+)
+from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.processing_element import control_bits, rows_block
+from macsmith.hw.shared_outer import SharedOuter
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 
-__all__ = ["DelayLine", "Drain", "Skew", "SystolicArray"]
+__all__ = ["DelayLine", "Skew", "SystolicArray"]
 
 
 class DelayLine(Block):
@@ -115,87 +123,13 @@ class Skew(Block):
         return m
 
 
-class Drain(Block):
-    """When rows shift their results out, and when results are at the port.
-
-    Parameters
-    ----------
-    rows, columns
-        Of the array.
-    cycles_to_start
-        Enabled cycles from the beat that finishes a tile to the first result at the edge of
-        column 0.
-
-    Members
-    -------
-    enable : In(1)
-    last : In(1)
-        A beat that finishes a tile passes; these are at least `rows` enabled cycles apart.
-    shift : Out(rows)
-        For the first element of each row, the row nearest the edge in the top bit: element r (from
-        the far end) shifts r times.
-    valid : Out(1)
-        A row of results is at the port, behind the delay of `columns` cycles of the last column.
-    is_busy : Out(1)
-        A last beat must not pass in this cycle.
-    """
-
-    enable: Signal
-    last: Signal
-    shift: Signal
-    valid: Signal
-    is_busy: Signal
-
-    def __init__(self, rows: int, columns: int, cycles_to_start: int) -> None:
-        self.rows, self.columns, self.cycles_to_start = rows, columns, cycles_to_start
-        super().__init__(
-            "drain",
-            {
-                "enable": In(1),
-                "last": In(1),
-                "shift": Out(rows),
-                "valid": Out(1),
-                "is_busy": Out(1),
-            },
-            is_clocked=True,
-        )
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        # registered here and once more in the elements
-        start = delay(m, "start", self.last, self.cycles_to_start - 2, self.enable, reset=True)
-        shift = Signal(self.rows)
-        with m.If(self.enable):
-            # all but the farthest row begin at once, and stop one after the other
-            m.d.sync += shift.eq(
-                Mux(start, Const((1 << self.rows) - 2, self.rows), Cat(Const(0, 1), shift))
-            )
-        m.d.comb += self.shift.eq(shift)
-
-        # a tile's results take `rows` cycles at the edge; so many must lie between last beats
-        pause = Signal(max((self.rows - 1).bit_length(), 1))
-        left = Signal.like(pause)
-        with m.If(self.enable):
-            if self.rows > 1:
-                m.d.sync += [
-                    pause.eq(Mux(self.last, self.rows - 1, Mux(pause == 0, 0, pause - 1))),
-                    left.eq(Mux(start, self.rows - 1, Mux(left == 0, 0, left - 1))),
-                ]
-        m.d.comb += self.is_busy.eq(pause != 0)
-        at_edge = start | (left != 0)
-        # two cycles as for `shift`, one for each column but the first, one behind the conversion
-        m.d.comb += self.valid.eq(
-            delay(m, "valid_delayed", at_edge, self.columns + 2, self.enable, reset=True)
-        )
-        return m
-
-
 class SystolicArray(Block):
     """Matrix product of tiles: R rows of A by C columns of B, K beats a tile, K given by `i_last`.
 
     One beat per cycle; the last beats of two tiles are at least R cycles apart, which a tile of R
-    beats or more never notices. Results come out while the next tile is computed. The whole
-    array waits while a row of results is not taken.
+    beats or more never notices. Where one outer adder serves a column, so are the last beats of
+    two chunks, which only a short last chunk notices. Results come out while the next tile is
+    computed. The whole array waits while a row of results is not taken.
 
     Parameters
     ----------
@@ -253,24 +187,37 @@ class SystolicArray(Block):
         rows, columns = self.rows, self.columns
         enable = Signal()
         passes = Signal()
-        drain = Drain(rows, columns, drain_start_cycles(self.design))
+        ends = Signal()  # what the elements sum ends with this beat: a tile, or a chunk of one
+        is_shared = shares_outer(self.design)
+        drain = Drain(
+            rows,
+            columns,
+            drain_start_cycles(self.design),
+            edge_cycles(self.design),
+            adds_chunks=is_shared,
+        )
         place(m, platform, "drain", drain)
         m.d.comb += [
             enable.eq(~self.o_valid | self.o_ready),
-            self.i_ready.eq(enable & ~(self.i_last & drain.is_busy)),
+            self.i_ready.eq(enable & ~(ends & drain.is_busy)),
             passes.eq(self.i_valid & self.i_ready),
             drain.enable.eq(enable),
-            drain.last.eq(passes & self.i_last),
+            drain.last.eq(passes & ends),
             self.o_valid.eq(drain.valid),
         ]
 
-        control = [passes, self.i_last]
+        control = [passes, ends]
         beats = beats_per_chunk(mac)
         if beats is not None:
             counter = ChunkCounter(beats)
             place(m, platform, "chunk_counter", counter)
             m.d.comb += [counter.step.eq(passes), counter.last.eq(self.i_last)]
-            control.append(counter.chunk_end)
+            if not is_shared:
+                control.append(counter.chunk_end)
+        if is_shared:
+            m.d.comb += [ends.eq(counter.chunk_end), drain.last_of_tile.eq(self.i_last)]
+        else:
+            m.d.comb += ends.eq(self.i_last)
         a_bits = mac.lanes * mac.a.bits
         # rows count from the far end here, where B enters: the last row is the first
         far_first = range(rows - 1, -1, -1)
@@ -296,9 +243,22 @@ class SystolicArray(Block):
 
         codes: list[Value] = []
         for column in range(columns):
-            convert = Convert(mac, self.widths.last, mac.output_format)
-            place(m, platform, f"convert_{column}", convert)
-            m.d.comb += convert.partial_sum.eq(results.word_select(column, self.widths.last.bits))
+            convert = pipelined(
+                Convert(mac, self.widths.last, mac.output_format), convert_cycles(self.design)
+            )
+            place_enabled(m, platform, f"convert_{column}", convert, enable)
+            finished: Value = results.word_select(column, finished_bits(self.design))
+            if is_shared:
+                outer = SharedOuter(mac, rows, outer_cycles(self.design))
+                place(m, platform, f"outer_{column}", outer)
+                m.d.comb += [
+                    outer.enable.eq(enable),
+                    outer.valid.eq(drain.edge_valid[column]),
+                    outer.last.eq(drain.edge_last[column]),
+                    outer.chunk.eq(finished),
+                ]
+                finished = outer.finished
+            m.d.comb += convert.partial_sum.eq(finished)
             codes.append(convert.code)
         delays = range(columns, 0, -1)
         m.d.comb += self.o_data.eq(

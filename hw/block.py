@@ -54,6 +54,10 @@ class Block(wiring.Component):  # type: ignore[type-arg]
         """Logic of the block."""
         raise NotImplementedError
 
+    def emit(self, name: str, emission: "Emission") -> str:
+        """RTLIL of the block as module `name`; the modules it places go to `emission`."""
+        return str(rtlil.convert(self, name=name, platform=emission, emit_src=False))
+
 
 class Emission:
     """The modules of one design, each elaborated once; passed to blocks as their platform.
@@ -74,10 +78,22 @@ class Emission:
         self.modules: dict[str, str] = {}
         self._names: dict[Hashable, str] = {}
 
-    def emit_top(self, block: Block) -> str:
-        """Elaborate the top block and all it places; returns the RTLIL of all modules."""
-        top = rtlil.convert(block, name=self.prefix, platform=self, emit_src=False)
+    def emit_top(self, block: Block, name: str | None = None) -> str:
+        """Elaborate the top block and all it places; returns the RTLIL of all modules.
+
+        The top module is named as the prefix unless `name` is given.
+        """
+        top = block.emit(name or self.prefix, self)
         return "\n".join([*self.modules.values(), top])
+
+    def reserve(self, base: str) -> str:
+        """A module name that is not taken: `base`, with a number behind it if need be."""
+        name, alike = base, 1
+        while name in self.modules:
+            alike += 1
+            name = f"{base}_{alike}"
+        self.modules[name] = ""  # keeps the place: parents before their parts
+        return name
 
     def instance(self, label: str, block: Block) -> Instance:
         """An instance of `block`, whose module is elaborated unless it was before.
@@ -86,14 +102,9 @@ class Emission:
         """
         name = self._names.get(block.key)
         if name is None:
-            name = base = f"{self.prefix}_{block.module_name}"
-            alike = 1
-            while name in self.modules:
-                alike += 1
-                name = f"{base}_{alike}"
+            name = self.reserve(f"{self.prefix}_{block.module_name}")
             self._names[block.key] = name
-            self.modules[name] = ""  # keeps the place: parents before their parts
-            self.modules[name] = rtlil.convert(block, name=name, platform=self, emit_src=False)
+            self.modules[name] = block.emit(name, self)
         # Amaranth warns of a component that is never elaborated; this one was, as its double
         block._MustUse__used = True  # type: ignore[attr-defined]
         ports: dict[str, Any] = {}

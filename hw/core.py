@@ -5,15 +5,17 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import resolve_architecture
-from macsmith.hw.block import Block, place
+from macsmith.hw.block import Block
+from macsmith.hw.latency import outer_cycles, shares_outer, step_cycles
 from macsmith.hw.outer_step import OuterStep
-from macsmith.hw.pipeline import delay, plan_cuts
+from macsmith.hw.pipeline import NO_CUTS, delay
+from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.step import inner_step
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import Design, MacConfig
 from macsmith.model.widths import mac_widths
 
-__all__ = ["ChunkCounter", "Core", "beats_per_chunk"]
+__all__ = ["ChunkCounter", "Core", "beats_per_chunk", "finished_bits"]
 
 
 def beats_per_chunk(config: MacConfig) -> int | None:
@@ -21,6 +23,12 @@ def beats_per_chunk(config: MacConfig) -> int | None:
     if isinstance(config.accumulator, ChunkedAccumulator):
         return config.accumulator.length // config.lanes
     return None
+
+
+def finished_bits(design: Design) -> int:
+    """Width of what a core gives: a sum, or a chunk for an outer adder that it does not have."""
+    widths = mac_widths(design.mac)
+    return (widths.inner if shares_outer(design) else widths.last).bits
 
 
 class ChunkCounter(Block):
@@ -69,8 +77,8 @@ class Core(Block):
     """Accumulate beats; say when a sum is finished.
 
     The feed-forward part of the step is cut into the design's stages; the loop through the
-    partial sum takes one cycle. A finished chunk waits for one cycle in a register and is added
-    to the outer sum while the next one begins.
+    partial sum takes one cycle. A finished chunk waits in a register and is added to the outer sum
+    while the next one begins, in as many stages.
 
     Parameters
     ----------
@@ -86,11 +94,12 @@ class Core(Block):
     a, b : In
         Codes of all lanes.
     last : In(1)
-        The beat is the last of its sum.
+        The beat is the last of its sum; where the outer adder is shared, of its chunk.
     chunk_end : In(1)
-        Only with a chunked accumulator: it is the last of its chunk.
-    finished : Out(last.bits)
-        Partial sum with all beats up to a last one.
+        Only with an outer adder: it is the last of its chunk.
+    finished : Out(finished_bits)
+        Partial sum with all beats up to a last one; where the outer adder is shared, of the
+        chunk that ends with it.
     is_finished : Out(1)
         `finished` is that in this cycle only, `macsmith.hw.latency.core_latency_cycles` enabled
         cycles after the last beat.
@@ -109,29 +118,29 @@ class Core(Block):
         self.config = config = design.mac
         self.widths = mac_widths(config)
         self.architecture = resolve_architecture(config, design.implementation)
-        self.cuts = plan_cuts(config, design.implementation.stages)
+        self.design = design
         members = {
             "enable": In(1),
             "valid": In(1),
             "a": In(config.lanes * config.a.bits),
             "b": In(config.lanes * config.b.bits),
             "last": In(1),
-            "finished": Out(self.widths.last.bits),
+            "finished": Out(finished_bits(design)),
             "is_finished": Out(1),
         }
-        self.is_chunked = self.widths.outer is not None
+        self.is_chunked = self.widths.outer is not None and not shares_outer(design)
         if self.is_chunked:
             members["chunk_end"] = In(1)
         super().__init__("core", members, is_clocked=True)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        step = inner_step(self.config, self.cuts, self.architecture)
-        place(m, platform, "step", step)
+        cycles = step_cycles(self.design)
+        step = pipelined(
+            inner_step(self.config, NO_CUTS, self.architecture), cycles, ("partial_sum_i",)
+        )
+        place_enabled(m, platform, "step", step, self.enable)
         m.d.comb += [step.a.eq(self.a), step.b.eq(self.b)]
-        if step.is_clocked:
-            m.d.comb += step.enable.eq(self.enable)
-        cycles = self.cuts.total
         valid = delay(m, "valid_delayed", self.valid, cycles, self.enable, reset=True)
         last = delay(m, "last_delayed", self.last, cycles, self.enable)
         sum_ends = last
@@ -155,18 +164,21 @@ class Core(Block):
         chunk = Signal(self.widths.inner.bits, reset_less=True)
         chunk_valid = Signal()
         chunk_last = Signal(reset_less=True)
-        outer = OuterStep(self.config)
-        place(m, platform, "outer_step", outer)
+        cycles = outer_cycles(self.design)
+        outer = pipelined(OuterStep(self.config), cycles, ("partial_sum_i",))
+        place_enabled(m, platform, "outer_step", outer, self.enable)
         outer_sum = Signal(len(outer.partial_sum_i))
         with m.If(self.enable):
             m.d.sync += chunk_valid.eq(ends)
         with m.If(self.enable & ends):
             m.d.sync += [chunk.eq(inner), chunk_last.eq(last)]
-        with m.If(self.enable & chunk_valid):
-            m.d.sync += outer_sum.eq(Mux(chunk_last, 0, outer.partial_sum_o))
+        adds = delay(m, "adds", chunk_valid, cycles, self.enable, reset=True)
+        is_last = delay(m, "is_last", chunk_last, cycles, self.enable)
+        with m.If(self.enable & adds):
+            m.d.sync += outer_sum.eq(Mux(is_last, 0, outer.partial_sum_o))
         m.d.comb += [
             outer.chunk.eq(chunk),
             outer.partial_sum_i.eq(outer_sum),
             self.finished.eq(outer.partial_sum_o),
-            self.is_finished.eq(chunk_valid & chunk_last),
+            self.is_finished.eq(adds & is_last),
         ]

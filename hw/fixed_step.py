@@ -8,7 +8,8 @@ from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lanes import add_lanes
-from macsmith.hw.pipeline import Cuts, delay
+from macsmith.hw.pipeline import Cuts
+from macsmith.hw.terms import is_integer_product
 from macsmith.model.config import MacConfig
 from macsmith.model.widths import mac_widths, signed_bits
 
@@ -80,12 +81,15 @@ class FixedStep(Block):
         width = widths.integer_bits
         if widths.clips:
             width = max(signed_bits(largest), width) + 1
-        # with a register behind the sum of the lanes, that sum is formed on its own
+        # a single product is one number, to which the partial sum is added in any case
+        apart = self.architecture.loop == "apart" and (
+            config.lanes > 1 or is_integer_product(config)
+        )
         heap = BitHeap(
             m,
             platform,
-            "add_lanes" if cuts.sum else "add",
-            signed_bits(largest) if cuts.sum else width,
+            "add_lanes" if apart else "add",
+            signed_bits(largest) if apart else width,
             self.architecture.reduce,
         )
         facts = add_lanes(
@@ -99,11 +103,10 @@ class FixedStep(Block):
             heap,
             architecture=self.architecture,
         )
-        if cuts.sum:
-            lane_sum = delay(m, "lane_sum", heap.sum(), cuts.sum, enable)
+        if apart:
+            lane_sum = heap.sum()
             heap = BitHeap(m, platform, "add", width, self.architecture.reduce)
             heap.add_sign_extended(lane_sum, parity=None)
-            facts = facts.delayed(m, "lanes", cuts.sum, enable)
         partial_sum = self.partial_sum_i[: widths.integer_bits]
         if widths.clips:
             heap.add_sign_extended(partial_sum, parity=None)

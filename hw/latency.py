@@ -1,34 +1,62 @@
 """Latency and interval of a design, in cycles."""
 
+from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.convert import needs_conversion
-from macsmith.hw.pipeline import plan_cuts
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 
 __all__ = [
+    "chunk_interval_cycles",
+    "convert_cycles",
     "core_latency_cycles",
     "drain_start_cycles",
+    "edge_cycles",
     "interval_cycles",
     "latency_cycles",
-    "registers_output",
+    "outer_cycles",
+    "shares_outer",
+    "step_cycles",
 ]
+
+
+def shares_outer(design: Design) -> bool:
+    """Whether one outer adder serves a whole column of an array, instead of one in each element."""
+    return resolve_architecture(design.mac, design.implementation).outer == "shared"
+
+
+def step_cycles(design: Design) -> int:
+    """Pipeline stages between the operand codes and the partial sum."""
+    return design.implementation.stages
+
+
+def outer_cycles(design: Design) -> int:
+    """Pipeline stages between a finished chunk and the outer sum, where the chunk is converted."""
+    converts = any(
+        widths.outer is not None and widths.inner.format != widths.outer.format
+        for widths in map(mac_widths, design.modes)
+    )
+    return design.implementation.stages if converts else 0
+
+
+def convert_cycles(design: Design) -> int:
+    """Pipeline stages between a finished sum and the result code, where the sum is converted."""
+    converts = any(
+        needs_conversion(mac_widths(mode).last, mode.output_format) for mode in design.modes
+    )
+    return design.implementation.stages if converts else 0
 
 
 def core_latency_cycles(design: Design) -> int:
     """Cycles from a sum's last beat to `macsmith.hw.core.Core.is_finished`, 0 if the same."""
-    is_chunked = mac_widths(design.mac).outer is not None
-    return plan_cuts(design.mac, design.implementation.stages).total + is_chunked
+    cycles = step_cycles(design)
+    if mac_widths(design.mac).outer is not None and not shares_outer(design):
+        cycles += 1 + outer_cycles(design)
+    return cycles
 
 
-def registers_output(design: Design) -> bool:
-    """Whether a single MAC has a register behind the conversion of its result.
-
-    A pipelined one that converts has, so that no path from the accumulator to the output port is
-    longer than the rest. An array always has.
-    """
-    return design.implementation.stages > 0 and any(
-        needs_conversion(mac_widths(mode).last, mode.output_format) for mode in design.modes
-    )
+def edge_cycles(design: Design) -> int:
+    """Cycles that a result spends at the edge of an array, before those of its column."""
+    return convert_cycles(design) + (1 + outer_cycles(design) if shares_outer(design) else 0)
 
 
 def drain_start_cycles(design: Design) -> int:
@@ -43,10 +71,18 @@ def latency_cycles(design: Design) -> int:
     if design.implementation.form == "unit":
         return 0
     if design.implementation.is_array:
-        return drain_start_cycles(design) + design.implementation.columns
-    return core_latency_cycles(design) + 1 + registers_output(design)
+        return drain_start_cycles(design) + design.implementation.columns + edge_cycles(design)
+    return core_latency_cycles(design) + 1 + convert_cycles(design)
 
 
 def interval_cycles(design: Design) -> int:
     """Least cycles between the last beats of two sums (tiles); beats follow in every cycle."""
     return design.implementation.rows
+
+
+def chunk_interval_cycles(design: Design) -> int:
+    """Least cycles between the last beats of two chunks: the rows whose chunks share an adder.
+
+    Whole chunks are never shorter; only a last, shorter chunk of a tile waits.
+    """
+    return design.implementation.rows if shares_outer(design) else 1

@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
 from macsmith.hw.core import ChunkCounter, Core, beats_per_chunk
-from macsmith.hw.latency import registers_output
+from macsmith.hw.latency import convert_cycles
 from macsmith.hw.pipeline import delay
+from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 
@@ -19,8 +20,7 @@ class Mac(Block):
     """Sum products over beats until one is the last, then give one result.
 
     One beat per cycle, also from one sum to the next. The whole pipeline waits while a result is
-    not taken. A pipelined design that converts its result has a register behind the conversion
-    too, so that no path from the accumulator to the output port is longer than the rest.
+    not taken. A pipelined design that converts its result has as many stages there too.
 
     Parameters
     ----------
@@ -102,12 +102,14 @@ class Mac(Block):
         with m.If(enable & core.is_finished):
             m.d.sync += result.eq(core.finished)
 
-        convert = Convert(self.config, self.widths.last, self.config.output_format)
-        place(m, platform, "convert", convert)
-        cycles = int(registers_output(self.design))
+        cycles = convert_cycles(self.design)
+        convert = pipelined(
+            Convert(self.config, self.widths.last, self.config.output_format), cycles
+        )
+        place_enabled(m, platform, "convert", convert, enable)
         m.d.comb += [
             convert.partial_sum.eq(result),
-            self.o_data.eq(delay(m, "data", convert.code, cycles, enable)),
+            self.o_data.eq(convert.code),
             self.o_valid.eq(delay(m, "data_valid", is_result, cycles, enable, reset=True)),
         ]
         return m

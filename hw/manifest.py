@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from macsmith.hw.latency import interval_cycles, latency_cycles
+from macsmith.hw.latency import chunk_interval_cycles, interval_cycles, latency_cycles
 from macsmith.hw.ports import design_ports
 from macsmith.hw.yosys import yosys_version
 from macsmith.model.config import Design
@@ -40,7 +40,8 @@ def verilog_header(design: Design) -> str:
             f"latency  {latency} cycle{'s' * (latency > 1)} from a sum's last beat to {first}",
             "interval 1 cycle between beats"
             if interval == 1
-            else f"interval 1 cycle between beats, at least {interval} between last beats",
+            else f"interval 1 cycle between beats, at least {interval} between last beats"
+            + (" of chunks" if chunk_interval_cycles(design) > 1 else ""),
         ]
     lines += ["", "ports"]
     for port in ports:
@@ -113,6 +114,7 @@ def manifest_dict(
         ],
         "latency_cycles": latency_cycles(design),
         "interval_cycles": interval_cycles(design),
+        "chunk_interval_cycles": chunk_interval_cycles(design),
         "modules": list(modules),
         "files": [{"name": name, "sha256": digest} for name, digest in sha256.items()],
         "versions": tool_versions(),

@@ -1,14 +1,10 @@
 """Where the feed-forward part of a step is cut into pipeline stages."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator, FloatAccumulator
-from macsmith.model.config import MacConfig
-from macsmith.model.formats import IntFormat
 
-__all__ = ["NO_CUTS", "Cuts", "delay", "plan_cuts"]
+__all__ = ["NO_CUTS", "Cuts", "delay"]
 
 
 @dataclass(frozen=True)
@@ -37,41 +33,6 @@ class Cuts:
 
 
 NO_CUTS = Cuts()
-
-
-def _places(config: MacConfig) -> Sequence[str]:
-    """Places to cut, the most useful first."""
-    accumulator = config.accumulator
-    inner = accumulator.inner if isinstance(accumulator, ChunkedAccumulator) else accumulator
-    is_integer = isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat)
-    if isinstance(inner, AlignedAccumulator):
-        # a late partial sum meets the rounded sum of the products; else it decides the alignment
-        places = ["sum"] * inner.is_late + ["term", "multiply", "decode", "codes"]
-    elif isinstance(inner, FloatAccumulator) and config.lanes == 1 and not is_integer:
-        # the addition is the longest part; everything else fits in one stage
-        places = ["term", "multiply", "decode", "codes"]
-    elif is_integer and config.product is None:
-        # partial products go straight into the tree of adders
-        places = ["sum", "codes"]
-    elif config.lanes == 1:
-        places = ["term", "multiply", "decode", "codes"]
-    else:
-        places = ["sum", "term", "multiply", "decode", "codes"]
-    return places
-
-
-def plan_cuts(config: MacConfig, stages: int) -> Cuts:
-    """Distribute `stages` registers over the feed-forward part of a step.
-
-    The accumulator's own loop is not cut: it stays one cycle. More stages than places become
-    further registers behind the operand codes, where retiming tools find them.
-    """
-    places = _places(config)
-    count = dict.fromkeys(places, 0)
-    for place in places[:stages]:
-        count[place] = 1
-    count["codes"] = count.get("codes", 0) + max(stages - len(places), 0)
-    return Cuts(**count)
 
 
 def delay(

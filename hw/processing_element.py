@@ -5,7 +5,8 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
-from macsmith.hw.core import Core
+from macsmith.hw.core import Core, finished_bits
+from macsmith.hw.latency import shares_outer
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 
@@ -14,8 +15,8 @@ __all__ = ["ProcessingElement", "Row", "Rows", "control_bits", "rows_block"]
 
 def control_bits(design: Design) -> int:
     """Width of what accompanies A along a row: ``| shift | valid | last [| chunk_end] |``, least
-    significant first."""
-    return 3 + (mac_widths(design.mac).outer is not None)
+    significant first. Where the outer adder is shared, `last` is a chunk's."""
+    return 3 + (mac_widths(design.mac).outer is not None and not shares_outer(design))
 
 
 class ProcessingElement(Block):
@@ -36,7 +37,7 @@ class ProcessingElement(Block):
         Passed down, one cycle later.
     control_i, control_o : In, Out(control_bits(design))
         Accompanies A. `shift`: the result register takes over `result_i`.
-    result_i, result_o : In, Out(last.bits)
+    result_i, result_o : In, Out(finished_bits(design))
         Partial sums moving down. The register is loaded with this element's own when it is
         finished, and shifts when it is told.
     """
@@ -54,7 +55,7 @@ class ProcessingElement(Block):
     def __init__(self, design: Design) -> None:
         self.design = design
         mac = design.mac
-        bits = mac_widths(mac).last.bits
+        bits = finished_bits(design)
         super().__init__(
             "processing_element",
             {
@@ -117,7 +118,7 @@ class Row(Block):
     control : In(control_bits(design))
     b_i, b_o : In, Out(columns * lanes * config.b.bits)
         Column 0 in the lowest bits.
-    result_i, result_o : In, Out(columns * last.bits)
+    result_i, result_o : In, Out(columns * finished_bits(design))
         The same.
     """
 
@@ -133,7 +134,7 @@ class Row(Block):
         self.design = design
         mac, columns = design.mac, design.implementation.columns
         self.b_bits = mac.lanes * mac.b.bits
-        self.result_bits = mac_widths(mac).last.bits
+        self.result_bits = finished_bits(design)
         super().__init__(
             "row",
             {
@@ -208,7 +209,7 @@ class Rows(Block):
         self.design, self.rows = design, rows
         mac, columns = design.mac, design.implementation.columns
         b_bits = columns * mac.lanes * mac.b.bits
-        result_bits = columns * mac_widths(mac).last.bits
+        result_bits = columns * finished_bits(design)
         super().__init__(
             f"rows_{rows}",
             {

@@ -8,8 +8,9 @@ from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
 from macsmith.hw.core import beats_per_chunk
-from macsmith.hw.latency import registers_output
+from macsmith.hw.latency import convert_cycles, outer_cycles, step_cycles
 from macsmith.hw.pipeline import delay
+from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.switch_step import SeparateSteps, SwitchOuterStep, own_sum, select
 from macsmith.model.config import Design
 from macsmith.model.switch import switch_widths
@@ -24,7 +25,7 @@ def switch_step(design: Design) -> SwitchStep:
     """The step of a switchable design."""
     implementation = design.implementation
     architectures = tuple(resolve_architecture(mode, implementation) for mode in design.modes)
-    return SeparateSteps(design.modes, implementation.stages, architectures)
+    return SeparateSteps(design.modes, architectures)
 
 
 class SwitchUnit(Block):
@@ -202,12 +203,10 @@ class SwitchCore(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        step = switch_step(self.design)
-        place(m, platform, "step", step)
+        cycles = step_cycles(self.design)
+        step = pipelined(switch_step(self.design), cycles, ("partial_sum_i",))
+        place_enabled(m, platform, "step", step, self.enable)
         m.d.comb += [step.mode.eq(self.mode), step.a.eq(self.a), step.b.eq(self.b)]
-        if step.is_clocked:
-            m.d.comb += step.enable.eq(self.enable)
-        cycles = self.design.implementation.stages
         mode = delay(m, "mode_delayed", self.mode, cycles, self.enable)
         valid = delay(m, "valid_delayed", self.valid, cycles, self.enable, reset=True)
         last = delay(m, "last_delayed", self.last, cycles, self.enable)
@@ -236,22 +235,25 @@ class SwitchCore(Block):
         chunk_mode = Signal(self.widths.mode_bits, reset_less=True)
         chunk_valid = Signal()
         chunk_last = Signal(reset_less=True)
-        outer = SwitchOuterStep(self.design.modes)
-        place(m, platform, "outer_step", outer)
+        cycles = outer_cycles(self.design)
+        outer = pipelined(SwitchOuterStep(self.design.modes), cycles, ("partial_sum_i",))
+        place_enabled(m, platform, "outer_step", outer, self.enable)
         outer_sum = Signal(len(outer.partial_sum_i))
         with m.If(self.enable):
             m.d.sync += chunk_valid.eq(ends)
         with m.If(self.enable & ends):
             m.d.sync += [chunk.eq(inner), chunk_mode.eq(mode), chunk_last.eq(last)]
-        with m.If(self.enable & chunk_valid):
-            m.d.sync += outer_sum.eq(Mux(chunk_last, 0, outer.partial_sum_o))
+        adds = delay(m, "adds", chunk_valid, cycles, self.enable, reset=True)
+        is_last = delay(m, "is_last", chunk_last, cycles, self.enable)
+        with m.If(self.enable & adds):
+            m.d.sync += outer_sum.eq(Mux(is_last, 0, outer.partial_sum_o))
         m.d.comb += [
             outer.mode.eq(chunk_mode),
             outer.chunk.eq(chunk),
             outer.partial_sum_i.eq(outer_sum),
             self.finished.eq(outer.partial_sum_o),
-            self.finished_mode.eq(chunk_mode),
-            self.is_finished.eq(chunk_valid & chunk_last),
+            self.finished_mode.eq(delay(m, "added_mode", chunk_mode, cycles, self.enable)),
+            self.is_finished.eq(adds & is_last),
         ]
 
 
@@ -326,13 +328,13 @@ class SwitchMac(Block):
         with m.If(enable & core.is_finished):
             m.d.sync += [result.eq(core.finished), result_mode.eq(core.finished_mode)]
 
-        convert = SwitchConvert(self.design)
-        place(m, platform, "convert", convert)
-        cycles = int(registers_output(self.design))
+        cycles = convert_cycles(self.design)
+        convert = pipelined(SwitchConvert(self.design), cycles)
+        place_enabled(m, platform, "convert", convert, enable)
         m.d.comb += [
             convert.mode.eq(result_mode),
             convert.partial_sum.eq(result),
-            self.o_data.eq(delay(m, "data", convert.code, cycles, enable)),
+            self.o_data.eq(convert.code),
             self.o_valid.eq(delay(m, "data_valid", is_result, cycles, enable, reset=True)),
         ]
         return m

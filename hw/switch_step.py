@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import Architecture
 from macsmith.hw.block import Block, place
 from macsmith.hw.outer_step import OuterStep
-from macsmith.hw.pipeline import delay, plan_cuts
+from macsmith.hw.pipeline import NO_CUTS
 from macsmith.hw.step import inner_step
 from macsmith.model.config import MacConfig
 from macsmith.model.switch import CommonSum, switch_widths
@@ -67,20 +67,17 @@ def common_sum(common: CommonSum, mode: int, value: Value) -> Value:
     return Cat(word, Const(0, common.bits - len(word)))
 
 
-def step_members(modes: tuple[MacConfig, ...], *, is_clocked: bool) -> dict[str, wiring.Member]:
-    """Signature of the step of a switchable design: ``mode``, ``a``, ``b``, ``partial_sum_i``,
-    ``partial_sum_o``, and ``enable`` where there are registers."""
+def step_members(modes: tuple[MacConfig, ...]) -> dict[str, wiring.Member]:
+    """Signature of the step of a switchable design: ``mode``, ``a``, ``b``, ``partial_sum_i`` and
+    ``partial_sum_o``."""
     widths = switch_widths(modes)
-    members = {
+    return {
         "mode": In(widths.mode_bits),
         "a": In(widths.lanes * widths.a_slot_bits),
         "b": In(widths.lanes * widths.b_slot_bits),
         "partial_sum_i": In(widths.inner.bits),
         "partial_sum_o": Out(widths.inner.bits),
     }
-    if is_clocked:
-        members["enable"] = In(1)
-    return members
 
 
 class SeparateSteps(Block):
@@ -92,8 +89,6 @@ class SeparateSteps(Block):
     ----------
     modes
         What is computed in each mode.
-    stages
-        Pipeline stages between the codes and the partial sum.
     architectures
         How the step of each mode is built.
 
@@ -103,38 +98,28 @@ class SeparateSteps(Block):
         Of the operands.
     a, b : In
         Slots of all lanes, as `macsmith.model.switch` lays them out.
-    enable : In(1)
-        Only with registers: they hold while it is 0.
     partial_sum_i, partial_sum_o : In, Out
-        In the common layout. `partial_sum_i` meets the operands that came `stages` enabled cycles
-        before; `partial_sum_o` is combinational in it.
+        In the common layout.
     """
 
     mode: Signal
     a: Signal
     b: Signal
-    enable: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
     def __init__(
-        self, modes: tuple[MacConfig, ...], stages: int, architectures: tuple[Architecture, ...]
+        self, modes: tuple[MacConfig, ...], architectures: tuple[Architecture, ...]
     ) -> None:
-        self.modes, self.stages, self.architectures = modes, stages, architectures
-        super().__init__(
-            "separate_steps",
-            step_members(modes, is_clocked=stages > 0),
-            is_clocked=stages > 0,
-        )
+        self.modes, self.architectures = modes, architectures
+        super().__init__("separate_steps", step_members(modes))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         widths = switch_widths(self.modes)
-        enable = self.enable if self.is_clocked else Const(1)
-        mode = delay(m, "mode_delayed", self.mode, self.stages, enable)
         sums: list[Value] = []
         for index, config in enumerate(self.modes):
-            step = inner_step(config, plan_cuts(config, self.stages), self.architectures[index])
+            step = inner_step(config, NO_CUTS, self.architectures[index])
             place(m, platform, f"step_{index}", step)
             rate = widths.rates[index]
             m.d.comb += [
@@ -146,10 +131,8 @@ class SeparateSteps(Block):
                 ),
                 step.partial_sum_i.eq(own_sum(widths.inner, index, self.partial_sum_i)),
             ]
-            if step.is_clocked:
-                m.d.comb += step.enable.eq(self.enable)
             sums.append(common_sum(widths.inner, index, step.partial_sum_o))
-        m.d.comb += self.partial_sum_o.eq(select(mode, sums))
+        m.d.comb += self.partial_sum_o.eq(select(self.mode, sums))
         return m
 
 

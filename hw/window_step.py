@@ -23,7 +23,7 @@ from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lanes import LaneFacts, add_lanes, add_ones_complements
-from macsmith.hw.pipeline import Cuts, delay
+from macsmith.hw.pipeline import Cuts
 from macsmith.hw.shift import shift_left, shift_right_sticky
 from macsmith.hw.terms import Term
 from macsmith.model.config import MacConfig
@@ -145,20 +145,20 @@ class WindowStep(Block):
         binade = Signal(max((max_exponent - 1).bit_length(), 1))
         m.d.comb += binade.eq(partial_sum.exponent - base)
 
-        weight = 0 if cuts.sum else window.low_bits
+        apart = self.architecture.loop == "apart"
+        weight = 0 if apart else window.low_bits
         heap = BitHeap(
             m,
             platform,
-            "add_lanes" if cuts.sum else "add",
-            window.sum_bits if cuts.sum else window.width,
+            "add_lanes" if apart else "add",
+            window.sum_bits if apart else window.width,
             self.architecture.reduce,
         )
         facts = add_lanes(
             m, platform, config, cuts, self.a, self.b, enable, heap, weight, self.architecture
         )
-        if cuts.sum:
-            lane_sum = delay(m, "lane_sum", heap.sum(), cuts.sum, enable)
-            facts = facts.delayed(m, "lanes", cuts.sum, enable)
+        if apart:
+            lane_sum = heap.sum()
             heap = BitHeap(m, platform, "add", window.width, self.architecture.reduce)
             heap.add_sign_extended(lane_sum, window.low_bits)
 

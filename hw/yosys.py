@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["YosysError", "rtlil_to_verilog", "yosys_version"]
+__all__ = ["YosysError", "json_to_rtlil", "rtlil_to_json", "rtlil_to_verilog", "yosys_version"]
 
 _TAIL_LINES = 20
 _SCRIPT = (
@@ -62,6 +62,36 @@ def rtlil_to_verilog(rtlil: str, folder: Path, commands: Sequence[str] = _COMMAN
         Yosys failed.
     """
     (folder / "design.il").write_text(rtlil, encoding="utf-8")
+    return _run(commands, folder, folder / "design.v")
+
+
+def rtlil_to_json(rtlil: str, folder: Path) -> str:
+    """Modules of an RTLIL text as Yosys' JSON: cells of words, no processes.
+
+    Raises
+    ------
+    YosysError
+        Yosys failed.
+    """
+    (folder / "design.il").write_text(rtlil, encoding="utf-8")
+    commands = (*_COMMANDS[:-2], "write_json design.json")
+    return _run(commands, folder, folder / "design.json")
+
+
+def json_to_rtlil(modules: str, folder: Path) -> str:
+    """RTLIL text of modules in Yosys' JSON; modules that are not among them stay instances.
+
+    Raises
+    ------
+    YosysError
+        Yosys failed.
+    """
+    (folder / "design.json").write_text(modules, encoding="utf-8")
+    return _run(("read_json design.json", "write_rtlil design.il"), folder, folder / "design.il")
+
+
+def _run(commands: Sequence[str], folder: Path, output: Path) -> str:
+    """Run Yosys commands in a folder; returns the text of the file they leave."""
     process = subprocess.run(
         [sys.executable, "-c", _SCRIPT, *commands],
         cwd=folder,
@@ -71,7 +101,6 @@ def rtlil_to_verilog(rtlil: str, folder: Path, commands: Sequence[str] = _COMMAN
         errors="replace",
         check=False,
     )
-    output = folder / "design.v"
     if process.returncode != 0 or not output.exists():
         reason = f"ended with code {process.returncode}"
         raise YosysError("; ".join(commands), process.stdout, reason)

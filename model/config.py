@@ -248,6 +248,8 @@ class Implementation(BaseModel, frozen=True):
     align: Literal["auto", "shift", "split"] = "auto"
     signs: Literal["auto", "word", "block"] = "auto"
     reduce: Literal["auto", "columns", "dadda"] = "auto"
+    outer: Literal["auto", "own", "shared"] = "auto"
+    loop: Literal["auto", "merged", "apart"] = "auto"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -274,7 +276,7 @@ class Implementation(BaseModel, frozen=True):
 
 ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
     key: get_args(Implementation.model_fields[key].annotation)
-    for key in ("goal", "path", "multiply", "align", "signs", "reduce")
+    for key in ("goal", "path", "outer", "loop", "multiply", "align", "signs", "reduce")
 }
 """Values that ``KEY=VALUE`` in a design text can have, the default first."""
 
@@ -300,6 +302,8 @@ class Design(BaseModel, frozen=True):
                 raise ValueError(
                     "modes are switched in a single MAC or a unit, not in an array: leave RxC out"
                 )
+        if self.implementation.outer == "shared":
+            self._check_shared_outer()
         return self
 
     @property
@@ -316,6 +320,26 @@ class Design(BaseModel, frozen=True):
     def mode_designs(self) -> tuple[Design, ...]:
         """The design of each mode alone."""
         return tuple(Design(mac=mode, implementation=self.implementation) for mode in self.modes)
+
+    def _check_shared_outer(self) -> None:
+        accumulator, rows = self.mac.accumulator, self.implementation.rows
+        if not isinstance(accumulator, ChunkedAccumulator):
+            raise ValueError(
+                "outer=shared shares the adder of chunks: the accumulator must be chunked, such "
+                f"as e6m9/64, not {format_accumulator(accumulator)}"
+            )
+        if rows < 2:
+            raise ValueError(
+                "outer=shared serves the rows of an array: it must have 2 rows or more, not "
+                f"{rows}; leave it out"
+            )
+        beats = accumulator.length // self.mac.lanes
+        if beats < rows:
+            raise ValueError(
+                f"outer=shared adds one row's chunk per cycle: a chunk must have at least as many "
+                f"beats as the array has rows, {rows}, not {beats}; take outer=own, longer chunks "
+                "or fewer rows"
+            )
 
     @property
     def text(self) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "Codes",
     "Stimulus",
     "TileGroup",
+    "chunk_steps",
     "make_stimulus",
     "sum_lengths",
 ]

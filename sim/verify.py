@@ -18,7 +18,7 @@ from macsmith.sim.expected import Words, expected_results, spot_check, words_to_
 from macsmith.sim.failures import command_line, describe_partial_sum, describe_result, hex_codes
 from macsmith.sim.harness import beat_layout
 from macsmith.sim.products import product_kit
-from macsmith.sim.stimulus import Stimulus, make_stimulus
+from macsmith.sim.stimulus import Stimulus, chunk_steps, make_stimulus
 from macsmith.sim.unit_stimulus import (
     UnitStimulus,
     make_unit_stimulus,
@@ -186,10 +186,12 @@ def common_checks(
     ]
 
 
-def _full_rate_allowance(stimulus: Stimulus, interval_cycles: int) -> int:
+def _full_rate_allowance(
+    stimulus: Stimulus, interval_cycles: int, chunk_interval_cycles: int
+) -> int:
     """Input stalls that the interval between last beats explains, in the batches that run without
-    pauses: what each sum is shorter than the interval, and once in a batch what the one before
-    left behind."""
+    pauses: what each sum is shorter than the interval, or its last chunk than that of chunks, and
+    once in a batch what the one before left behind."""
     batch_beats = beat_layout(stimulus.design).batch_beats
     steps = stimulus.steps
     # the probe, which is the first tile, is played by itself
@@ -197,6 +199,9 @@ def _full_rate_allowance(stimulus: Stimulus, interval_cycles: int) -> int:
     is_full = np.array([rates == (FULL_RATE, FULL_RATE) for rates in RATES])
     counted = is_full[batches % len(RATES)]
     counted[0] = False
+    chunk = chunk_steps(stimulus.design.mac)
+    if chunk is not None and chunk_interval_cycles > 1:
+        interval_cycles, steps = chunk_interval_cycles, (steps - 1) % chunk + 1
     shorter = int(np.maximum(interval_cycles - steps, 0)[counted].sum())
     return shorter + interval_cycles * len(np.unique(batches[counted]))
 
@@ -239,7 +244,8 @@ def stream_checks(
     if stimulus.design.implementation.is_array and "interval_cycles" not in manifest:
         return checks
     stalls = outcome.full_rate_stall_cycles
-    allowed = _full_rate_allowance(stimulus, interval) if interval > 1 else 0
+    chunk_interval = int(manifest.get("chunk_interval_cycles", 1))
+    allowed = _full_rate_allowance(stimulus, interval, chunk_interval) if interval > 1 else 0
     checks.append(
         Check(
             "beats at full rate",

@@ -160,7 +160,7 @@ def test_header_tells_ports_and_latency() -> None:
     text = design_verilog(parse_design("e4m3:exact/8/e6m9:lanes2:stages1:2x2"))
     header = text.split("module", 1)[0]
     assert "// design   e4m3:exact/8/e6m9:lanes2:2x2:stages1" in header
-    assert "// latency  7 cycles from a sum's last beat to the first beat of results" in header
+    assert "// latency  8 cycles from a sum's last beat to the first beat of results" in header
     assert "// interval 1 cycle between beats, at least 2 between last beats" in header
     assert re.search(r"//   i_a +in  32  one column of A, row r at bits \[r\*16 \+: 16\]", header)
     assert re.search(r"// made by  macsmith \S+, amaranth \S+, yosys \S+", header)

@@ -1,5 +1,6 @@
 """MAC and systolic array as streams: nothing lost, latency as stated, no needless pause."""
 
+from itertools import pairwise
 from typing import Any
 
 import macsmith.hw.array
@@ -7,6 +8,7 @@ import macsmith.hw.core
 import macsmith.hw.mac
 import pytest
 from amaranth.hdl import Module, Signal, Value
+from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.latency import latency_cycles
 from macsmith.model.config import parse_design
 from streams import run_stream
@@ -21,7 +23,14 @@ MACS = [
     "int4:int12/1/int20",
     "e5m2:e6m9:lanes2:stages4",
 ]
-ARRAYS = ["int4:int12:3x2", "e4m3:e6m9:1x3", "e4m3:exact:2x1:stages2", "e2m1:e4m3/2:2x2"]
+ARRAYS = ["int4:int12:3x2", "e4m3:e6m9:1x3", "e4m3:exact:2x1:stages2", "e2m1:e4m3/2:2x2:outer=own"]
+SHARED_ARRAYS = [
+    "e2m1:e4m3/2:2x2",
+    "e4m3:e6m9/4:4x1",
+    "e3m2:exact/6/e5m2:lanes2:3x2:stages2",
+    "int4:int12/8/int20:2x3",
+]
+ARRAYS += SHARED_ARRAYS
 LENGTHS = [1, 2, 3, 1, 1, 5, 8, 2, 1, 4]
 
 
@@ -55,6 +64,31 @@ def test_short_tiles_wait_for_the_rows_to_leave() -> None:
     assert run.results == run.expected
 
 
+def test_only_short_last_chunks_wait_for_the_shared_adder() -> None:
+    # chunks of 4 beats and 4 rows; a last chunk of one beat waits for 3 cycles
+    whole = run_stream("e2m1:e4m3/4:4x1", [8, 4, 12, 8], pauses=False)
+    short = run_stream("e2m1:e4m3/4:4x1", [5, 5, 5], pauses=False)
+    assert [b - a for a, b in pairwise(whole.accepted_at)] == [4, 12, 8]
+    assert [b - a for a, b in pairwise(short.accepted_at)] == [8, 8]
+    assert short.results == short.expected
+
+
+def test_a_chunk_as_long_as_the_rows_shares_its_adder() -> None:
+    resolved = [
+        resolve_architecture((design := parse_design(text)).mac, design.implementation).outer
+        for text in (
+            "e4m3:e6m9/8:8x8",
+            "e4m3:e6m9/8:9x8",
+            "e4m3:e6m9/8:lanes2:8x8",
+            "e4m3:e6m9/8:1x8",
+            "e4m3:e6m9/8",
+            "e4m3:e6m9:8x8",
+            "e4m3:e6m9/8:8x8:outer=own",
+        )
+    ]
+    assert resolved == ["shared", *["own"] * 6]
+
+
 def _late_last(m: Module, name: str, value: Value, cycles: int, *args: Any, **kwargs: Any) -> Any:
     if name == "last_delayed":  # a register too many
         cycles += 1
@@ -70,8 +104,13 @@ class _FlatSkew(macsmith.hw.array.Skew):
 
 
 class _LateDrain(macsmith.hw.array.Drain):
-    def __init__(self, rows: int, columns: int, cycles_to_start: int) -> None:
-        super().__init__(rows, columns, cycles_to_start + 1)
+    def __init__(self, rows: int, columns: int, start: int, edge: int, **kwargs: Any) -> None:
+        super().__init__(rows, columns, start + 1, edge, **kwargs)
+
+
+class _SwappedSums(macsmith.hw.array.SharedOuter):
+    def __init__(self, config: Any, rows: int, cycles: int) -> None:
+        super().__init__(config, rows + 1, cycles)  # sums of one row too many in the ring
 
 
 class _StuckCounter(macsmith.hw.core.ChunkCounter):
@@ -89,9 +128,10 @@ class _StuckCounter(macsmith.hw.core.ChunkCounter):
         (macsmith.hw.core, "delay", _late_last, "int8:int32:stages1"),
         (macsmith.hw.array, "Skew", _FlatSkew, "int4:int12:3x2"),
         (macsmith.hw.array, "Drain", _LateDrain, "int4:int12:3x2"),
+        (macsmith.hw.array, "SharedOuter", _SwappedSums, "e4m3:e4m3/2:2x2"),
         (macsmith.hw.mac, "ChunkCounter", _StuckCounter, "e4m3:e4m3/2"),
     ],
-    ids=["pipeline", "skew", "drain", "chunk"],
+    ids=["pipeline", "skew", "drain", "shared outer", "chunk"],
 )
 def test_planted_bug_is_found(
     monkeypatch: pytest.MonkeyPatch, module: Any, name: str, bug: Any, text: str

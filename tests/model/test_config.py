@@ -168,6 +168,12 @@ ERRORS = [
      "termsN, mulFORMAT, rne/rna/rtz/rup/rdn, sat/inf/nan, wrap/clip, outFORMAT, RxC, stagesN, "
      "KEY=VALUE, unit"),
     ("e4m3:exact:goal=small", "unknown choice 'goal=small'; choices are goal=area/speed"),
+    ("e4m3:e6m9:8x8:outer=shared", "outer=shared shares the adder of chunks: the accumulator must "
+     "be chunked, such as e6m9/64, not e6m9"),
+    ("e4m3:e6m9/64:1x8:outer=shared", "outer=shared serves the rows of an array: it must have 2 "
+     "rows or more, not 1; leave it out"),
+    ("e4m3:e6m9/64:lanes16:8x8:outer=shared", "a chunk must have at least as many beats as the "
+     "array has rows, 8, not 4; take outer=own, longer chunks or fewer rows"),
     ("e4m3:exact:lanes2:lanes4", "option 'lanes4' states lanes a second time"),
     ("e4m3:exact:sat:inf", "option 'inf' states overflow a second time"),
     ("e4m3:exact:lanes0", "e4m3xe4m3:exact: lanes must be 1 to 64, not 0"),
