@@ -26,6 +26,8 @@ class Architecture:
     reduce: HeapOrder = "dadda"
     outer: str = "own"
     loop: str = "merged"
+    fpga: str = "none"
+    dsp: str = "off"
 
 
 DEFAULT_ARCHITECTURE = Architecture()
@@ -46,6 +48,8 @@ def resolve_architecture(config: MacConfig, implementation: Implementation) -> A
         if implementation.outer != "auto"
         else _best_outer(config, implementation),
         loop=implementation.loop if implementation.loop != "auto" else _best_loop(implementation),
+        fpga=implementation.fpga,
+        dsp=implementation.dsp,
         **_dot_choices(config, implementation),
     )
 

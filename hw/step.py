@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.aligned_step import AlignedStep
 from macsmith.hw.architecture import Architecture, resolve_architecture
 from macsmith.hw.block import Block, place
+from macsmith.hw.chain_step import ChainStep
 from macsmith.hw.fixed_step import FixedStep
 from macsmith.hw.float_step import FloatStep
 from macsmith.hw.outer_step import OuterStep
@@ -18,7 +19,7 @@ from macsmith.model.widths import mac_widths
 
 __all__ = ["InnerStep", "Unit", "inner_step"]
 
-InnerStep = AlignedStep | FixedStep | FloatStep | WindowStep
+InnerStep = AlignedStep | ChainStep | FixedStep | FloatStep | WindowStep
 
 
 def inner_step(config: MacConfig, cuts: Cuts, architecture: Architecture) -> InnerStep:
@@ -30,6 +31,8 @@ def inner_step(config: MacConfig, cuts: Cuts, architecture: Architecture) -> Inn
     if config.aligned is not None:
         return AlignedStep(config, cuts, architecture)
     if mac_widths(config).inner.format is None:
+        if architecture.fpga != "none":
+            return ChainStep(config, cuts, architecture)
         return FixedStep(config, cuts, architecture)
     is_integer = isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat)
     if config.lanes == 1 and not (is_integer and config.product is None):

@@ -250,6 +250,8 @@ class Implementation(BaseModel, frozen=True):
     reduce: Literal["auto", "columns", "dadda"] = "auto"
     outer: Literal["auto", "own", "shared"] = "auto"
     loop: Literal["auto", "merged", "apart"] = "auto"
+    fpga: Literal["none", "ice40", "ecp5", "xilinx7"] = "none"
+    dsp: Literal["off", "on"] = "off"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -264,6 +266,10 @@ class Implementation(BaseModel, frozen=True):
                 "dataflow ws (weight-stationary) is not built yet: leave it out for "
                 "output-stationary"
             )
+        if self.dsp == "on" and self.fpga == "none":
+            raise ValueError(
+                "dsp=on needs the family whose blocks are meant: fpga=ice40, ecp5 or xilinx7"
+            )
         if self.form == "unit" and (self.stages or self.is_array):
             raise ValueError("a unit is one combinational step: it takes no stages and no array")
         return self
@@ -276,7 +282,18 @@ class Implementation(BaseModel, frozen=True):
 
 ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
     key: get_args(Implementation.model_fields[key].annotation)
-    for key in ("goal", "path", "outer", "loop", "multiply", "align", "signs", "reduce")
+    for key in (
+        "goal",
+        "path",
+        "outer",
+        "loop",
+        "multiply",
+        "align",
+        "signs",
+        "reduce",
+        "fpga",
+        "dsp",
+    )
 }
 """Values that ``KEY=VALUE`` in a design text can have, the default first."""
 
@@ -304,6 +321,12 @@ class Design(BaseModel, frozen=True):
                 )
         if self.implementation.outer == "shared":
             self._check_shared_outer()
+        for mode in self.modes if self.implementation.fpga != "none" else ():
+            if mac_widths(mode).inner.format is not None:
+                raise ValueError(
+                    f"fpga={self.implementation.fpga}: only sums in fixed point (exact, intN) have "
+                    f"a form for FPGAs, not {format_accumulator(mode.accumulator)}; leave it out"
+                )
         return self
 
     @property

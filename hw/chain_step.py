@@ -1,0 +1,160 @@
+"""The step of an integer or exact accumulator for FPGAs: carry chains, and DSP blocks if asked."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.lib.wiring import In, Out
+from macsmith.hw.architecture import Architecture
+from macsmith.hw.block import Block, place
+from macsmith.hw.chain import ChainSum
+from macsmith.hw.chain_lane import ChainLane, ChainTerm
+from macsmith.hw.fixed_step import clip
+from macsmith.hw.lane import Lane, fixed_term_bits
+from macsmith.hw.lanes import is_integer_product
+from macsmith.hw.pipeline import Cuts, delay
+from macsmith.hw.radix4 import add_product_rows
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import IntFormat
+from macsmith.model.widths import mac_widths, signed_bits
+
+__all__ = ["ChainStep"]
+
+
+class ChainStep(Block):
+    """Next partial sum of the inner accumulator, an integer or exact one.
+
+    Parameters
+    ----------
+    config
+        What is computed.
+    cuts
+        Pipeline registers between the codes and the partial sum.
+    architecture
+        How it is built.
+
+    Members
+    -------
+    a : In(lanes * config.a.bits)
+    b : In(lanes * config.b.bits)
+        Lane 0 in the lowest bits.
+    enable : In(1)
+        Only with registers: they hold while it is 0.
+    partial_sum_i : In(inner.bits)
+        Meets the operands that came ``cuts.total`` enabled cycles before.
+    partial_sum_o : Out(inner.bits)
+        Combinational in `partial_sum_i`.
+    """
+
+    a: Signal
+    b: Signal
+    enable: Signal
+    partial_sum_i: Signal
+    partial_sum_o: Signal
+
+    def __init__(self, config: MacConfig, cuts: Cuts, architecture: Architecture) -> None:
+        self.config, self.cuts = config, cuts
+        self.architecture = architecture
+        self.widths = mac_widths(config).inner
+        members = {
+            "a": In(config.lanes * config.a.bits),
+            "b": In(config.lanes * config.b.bits),
+            "partial_sum_i": In(self.widths.bits),
+            "partial_sum_o": Out(self.widths.bits),
+        }
+        if cuts.is_clocked:
+            members["enable"] = In(1)
+        super().__init__("chain_step", members, is_clocked=cuts.is_clocked)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, cuts, widths = self.config, self.cuts, self.widths
+        enable = self.enable if self.is_clocked else Const(1)
+        largest = config.lanes * mac_widths(config).term.max_integer
+        width = widths.integer_bits
+        if widths.clips:
+            width = max(signed_bits(largest), width) + 1
+        chain = ChainSum(m, "add", signed_bits(largest) if cuts.sum else width)
+        if is_integer_product(config):
+            specials: list[Value] = []
+            self._add_integers(m, chain, enable)
+        else:
+            specials = self._add_terms(m, platform, chain, enable)
+        if cuts.sum:
+            lane_sum = delay(m, "lane_sum", chain.sum(), cuts.sum, enable)
+            chain = ChainSum(m, "add_partial_sum", width)
+            chain.add(lane_sum, -largest, largest)
+            specials = [
+                delay(m, f"special_{index}", special, cuts.sum, enable)
+                for index, special in enumerate(specials)
+            ]
+        chain.add_partial_sum(self.partial_sum_i[: widths.integer_bits])
+        total = Signal(width)
+        m.d.comb += total.eq(chain.sum())
+        integer = clip(m, "clipped", total, widths.integer_bits) if widths.clips else total
+        flags = self.partial_sum_i[widths.integer_bits :]
+        if specials:
+            flags = flags | Cat(*specials)
+        m.d.comb += self.partial_sum_o.eq(Cat(integer, flags))
+        return m
+
+    def _add_integers(self, m: Module, chain: ChainSum, enable: Value) -> None:
+        config = self.config
+        assert isinstance(config.a, IntFormat)
+        assert isinstance(config.b, IntFormat)
+        a_codes = delay(m, "a_codes", self.a, self.cuts.codes, enable)
+        b_codes = delay(m, "b_codes", self.b, self.cuts.codes, enable)
+        for lane in range(config.lanes):
+            add_product_rows(
+                m,
+                chain,
+                f"lane_{lane}",
+                a_codes.word_select(lane, config.a.bits),
+                config.a.is_signed,
+                b_codes.word_select(lane, config.b.bits),
+                config.b.is_signed,
+                digit_adders=self.architecture.fpga != "xilinx7",
+            )
+
+    def _add_terms(self, m: Module, platform: Any, chain: ChainSum, enable: Value) -> list[Value]:
+        """Put all lanes' terms into `chain`; returns what the flags of the partial sum are set by
+        (`macsmith.model.widths`)."""
+        config, cuts = self.config, self.cuts
+        bounds = mac_widths(config).term
+        nans: list[Value] = []
+        positive: list[Value] = []
+        negative: list[Value] = []
+        for index in range(config.lanes):
+            lane: Lane | ChainLane
+            if config.product is None:
+                lane = ChainLane(config, cuts, outside=False)
+            else:
+                lane = Lane(config, cuts, zero_specials=True)
+            place(m, platform, f"lane_{index}", lane)
+            fixed = ChainTerm(lane.shape, bounds.lsb_exponent, fixed_term_bits(config))
+            place(m, platform, f"fixed_term_{index}", fixed)
+            term = lane.term
+            m.d.comb += [
+                lane.a.eq(self.a.word_select(index, config.a.bits)),
+                lane.b.eq(self.b.word_select(index, config.b.bits)),
+                fixed.term_sign.eq(term.sign),
+                fixed.term_significand.eq(term.significand),
+                fixed.term_exponent.eq(term.exponent),
+            ]
+            if lane.is_clocked:
+                m.d.comb += lane.enable.eq(enable)
+            chain.add_ones_complement(
+                delay(m, f"number_{index}", fixed.number, cuts.term, enable),
+                delay(m, f"sign_{index}", term.sign, cuts.term, enable),
+                bounds.max_integer,
+            )
+            flags = (
+                ("nan", nans, term.is_nan),
+                ("positive", positive, term.is_infinity & ~term.sign),
+                ("negative", negative, term.is_infinity & term.sign),
+            )
+            for name, found, flag in flags:
+                found.append(delay(m, f"is_{name}_{index}", flag, cuts.term, enable))
+        if bounds.flag_bits == 2:
+            is_nan = Cat(*nans).any()
+            return [is_nan | Cat(*positive).any(), is_nan | Cat(*negative).any()]
+        return [Cat(*nans).any()] if bounds.flag_bits else []

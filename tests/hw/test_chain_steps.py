@@ -1,0 +1,190 @@
+"""Steps built for FPGAs, with carry chains, against the model."""
+
+import random
+from typing import Any
+
+import macsmith.hw.chain
+import macsmith.hw.chain_lane
+import macsmith.hw.radix4
+import pytest
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.lib.wiring import In, Out
+from logic import Logic, block_verilog
+from macsmith.hw.block import Block
+from macsmith.hw.chain import ChainSum
+from macsmith.hw.radix4 import add_product_rows, small_product
+from macsmith.model.config import parse_design
+from steps import wrong_steps
+
+DESIGNS = """
+int8:int32 int4xuint3:int20:lanes3 uint5:int24:wrap:lanes2 int8:int18:clip int8:int16:clip:lanes5
+uint8xint7:int30:lanes7 e4m3:exact e4m3:exact:lanes3 e5m2:exact:lanes2 e2m1:exact:lanes4
+e4m3:int20:wrap:lanes3 int4xe3m2:exact:lanes2 e4m3:exact:mule4m3 e5m2fnuz:exact:lanes2
+e5m2:exact:mule5m2:lanes2 e4m3xe5m2:exact:lanes5 bf16:exact:lanes2 e8m0xe4m3:exact e3m2ns:exact
+e4m3:exact/8/e6m9:lanes2 int8:int24/16/e6m9
+"""
+
+
+def test_designs_of_all_kinds() -> None:
+    texts = DESIGNS.split()
+    assert len(texts) > 15
+    for index, text in enumerate(texts):
+        family = ("ice40", "ecp5", "xilinx7")[index % 3]
+        wrong = wrong_steps(f"{text}:fpga={family}", 1000)
+        assert wrong == [], wrong[:2]
+
+
+@pytest.mark.parametrize("text", ["int4:int9:clip:fpga=ice40", "e3m2:exact:fpga=xilinx7"])
+def test_all_operand_pairs_and_many_sums(text: str) -> None:
+    assert wrong_steps(text, 40000) == []
+
+
+class _Product(Block):
+    """All of a product of two integers."""
+
+    a: Signal
+    b: Signal
+    o: Signal
+
+    def __init__(self, a: tuple[int, bool], b: tuple[int, bool], digit_adders: bool) -> None:
+        self.shapes, self.digit_adders = (a, b), digit_adders
+        super().__init__("product", {"a": In(a[0]), "b": In(b[0]), "o": Out(a[0] + b[0] + 1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        (_, a_signed), (_, b_signed) = self.shapes
+        chain = ChainSum(m, "add", len(self.o))
+        add_product_rows(
+            m, chain, "rows", self.a, a_signed, self.b, b_signed, digit_adders=self.digit_adders
+        )
+        m.d.comb += self.o.eq(chain.sum())
+        return m
+
+
+def _wrong_products(a: tuple[int, bool], b: tuple[int, bool], digit_adders: bool) -> list[str]:
+    """All operand pairs."""
+    pairs = [(x, y) for x in range(1 << a[0]) for y in range(1 << b[0])]
+    logic = Logic(block_verilog(_Product(a, b, digit_adders)))
+    got = logic(a=[x for x, _ in pairs], b=[y for _, y in pairs])["o"]
+
+    def value(code: int, shape: tuple[int, bool]) -> int:
+        bits, is_signed = shape
+        return code - (1 << bits) if is_signed and code >> (bits - 1) else code
+
+    assert len(got) == 1 << (a[0] + b[0])
+    return [
+        f"{a} {x} times {b} {y}: {result}"
+        for (x, y), result in zip(pairs, got, strict=True)
+        if result != value(x, a) * value(y, b) % (1 << (a[0] + b[0] + 1))
+    ]
+
+
+@pytest.mark.parametrize("digit_adders", [False, True])
+def test_all_products(digit_adders: bool) -> None:
+    shapes = [(2, True), (3, False), (3, True), (4, False), (4, True), (5, True), (6, False)]
+    for a in shapes:
+        for b in shapes:
+            assert _wrong_products(a, b, digit_adders) == []
+
+
+class _SmallProduct(_Product):
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.d.comb += self.o.eq(small_product(m, "small", self.a, self.b, len(self.o)))
+        return m
+
+
+@pytest.mark.parametrize(("a_bits", "b_bits"), [(1, 1), (1, 4), (3, 3), (4, 4), (3, 5), (6, 2)])
+def test_all_small_products(monkeypatch: pytest.MonkeyPatch, a_bits: int, b_bits: int) -> None:
+    monkeypatch.setattr(f"{__name__}._Product", _SmallProduct)
+    assert _wrong_products((a_bits, False), (b_bits, False), False) == []
+
+
+class _Rows(Block):
+    """A sum of rows of all kinds."""
+
+    rows: Signal
+    o: Signal
+
+    def __init__(self, rows: tuple[tuple[int, bool, int], ...], width: int) -> None:
+        self.kinds = rows
+        bits = sum(row[0] + 1 for row in rows)
+        super().__init__("rows", {"rows": In(bits), "o": Out(width)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        chain = ChainSum(m, "add", len(self.o))
+        at = 0
+        for bits, is_signed, weight in self.kinds:
+            row, owed = self.rows[at : at + bits], self.rows[at + bits]
+            at += bits + 1
+            high = (1 << (bits - is_signed)) - 1
+            low = -high - 1 if is_signed else 0
+            chain.add(row, low, high + 1, weight, [(weight, owed)])
+        m.d.comb += self.o.eq(chain.sum())
+        return m
+
+
+def _wrong_sums(seed: int) -> list[str]:
+    rng = random.Random(seed)
+    kinds = tuple(
+        (rng.randint(1, 9), rng.random() < 0.5, rng.choice([0, 0, 0, 1, 2, 5, 12]))
+        for _ in range(rng.randint(1, 9))
+    )
+    block = _Rows(kinds, rng.randint(1, 24))
+    words = [rng.getrandbits(len(block.rows)) for _ in range(200)]
+    words += [0, (1 << len(block.rows)) - 1]
+    got = Logic(block_verilog(block))(rows=words)["o"]
+    wrong: list[str] = []
+    for word, result in zip(words, got, strict=True):
+        at, total = 0, 0
+        for bits, is_signed, weight in kinds:
+            row, owed = word >> at & ((1 << bits) - 1), word >> (at + bits) & 1
+            at += bits + 1
+            if is_signed and row >> (bits - 1):
+                row -= 1 << bits
+            total += (row + owed) << weight
+        if total % (1 << len(block.o)) != result:
+            wrong.append(f"seed {seed} rows {kinds} width {len(block.o)} {word:#x}: {result:#x}")
+    return wrong
+
+
+def test_sums_of_rows() -> None:
+    for seed in range(40):
+        assert _wrong_sums(seed) == []
+
+
+def _range_without_owed(low: int, high: int) -> int:
+    return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length(), 1)
+
+
+def _no_carry(value: Value, carry: Value) -> Value:
+    return Cat(value, Const(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "bug", "text"),
+    [
+        (macsmith.hw.chain, "_range_bits", _range_without_owed, "e4m3:exact:lanes2:fpga=ice40"),
+        (macsmith.hw.radix4, "_increment", _no_carry, "int8:int32:fpga=xilinx7"),
+        (
+            macsmith.hw.chain_lane,
+            "_fine_levels",
+            lambda bits, amounts: 1,
+            "e4m3:exact:fpga=ecp5",
+        ),
+    ],
+    ids=["range", "digit", "blocks"],
+)
+def test_planted_bug_is_found(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, bug: Any, text: str
+) -> None:
+    monkeypatch.setattr(module, name, bug)
+    assert wrong_steps(text, 2000)
+
+
+def test_only_fixed_point_sums_have_a_form_for_fpgas() -> None:
+    with pytest.raises(
+        ValueError, match=r"fpga=ice40: only sums in fixed point \(exact, intN\) .* not e6m9"
+    ):
+        parse_design("e4m3:e6m9:fpga=ice40")
