@@ -26,6 +26,9 @@ DESIGNS = {
     "RNE": "e6m9xe2m1:e6m9",
     "ties away": "e6m9xe2m1:e6m9:rna",
     "toward zero": "e6m9xe2m1:e6m9:rtz",
+    "SR 16 bits": "e6m9xe2m1:e6m9:srb16",
+    "SR 8 bits": "e6m9xe2m1:e6m9:sr8",
+    "SR 4 bits": "e6m9xe2m1:e6m9:sr4",
     **{f"chunk {length}": f"e6m9xe2m1:e6m9/{length}" for length in CHUNKS},
 }
 VECTORS = 16
@@ -67,6 +70,9 @@ def draw(table: dict[str, list[float]], path: Path) -> None:
         "RNE": "#b3261e",
         "ties away": "#e07b39",
         "toward zero": "#8c8c8c",
+        "SR 16 bits": "#2e7d32",
+        "SR 8 bits": "#66a868",
+        "SR 4 bits": "#a9cfa9",
         "chunk 8": "#9ec5e8",
         "chunk 16": "#4f8fc4",
         "chunk 64": "#123a5e",

@@ -30,10 +30,12 @@ from macsmith.hw.latency import (
     outer_cycles,
     shares_outer,
 )
+from macsmith.hw.lfsr import RandomWords, random_members
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.processing_element import control_bits, rows_block
 from macsmith.hw.shared_outer import SharedOuter
 from macsmith.model.config import Design
+from macsmith.model.random_source import lfsr_of
 from macsmith.model.widths import mac_widths
 
 __all__ = ["DelayLine", "Skew", "SystolicArray"]
@@ -146,6 +148,12 @@ class SystolicArray(Block):
         Column 0 in the lowest bits.
     i_last : In(1)
         The beat is the last of its tile.
+    i_random : In(random_bits)
+        Only with stochastic rounding and ``lfsr=port``: the random word of the beat, which all
+        elements add it with.
+    o_random : Out(random_bits)
+        Only with stochastic rounding and a shift register inside: the word of the next beat that
+        passes, that of this cycle if one does.
     o_valid, o_ready : Out(1), In(1)
         A row of results passes when both are 1.
     o_data : Out(columns * output_bits)
@@ -157,6 +165,8 @@ class SystolicArray(Block):
     i_a: Signal
     i_b: Signal
     i_last: Signal
+    i_random: Signal
+    o_random: Signal
     o_valid: Signal
     o_ready: Signal
     o_data: Signal
@@ -174,6 +184,7 @@ class SystolicArray(Block):
                 "i_a": In(self.rows * mac.lanes * mac.a.bits),
                 "i_b": In(self.columns * mac.lanes * mac.b.bits),
                 "i_last": In(1),
+                **random_members(design),
                 "o_valid": Out(1),
                 "o_ready": In(1),
                 "o_data": Out(self.columns * self.widths.output_bits),
@@ -206,7 +217,7 @@ class SystolicArray(Block):
             self.o_valid.eq(drain.valid),
         ]
 
-        control = [passes, ends]
+        control: list[Value] = [passes, ends]
         beats = beats_per_chunk(mac)
         if beats is not None:
             counter = ChunkCounter(beats)
@@ -218,6 +229,13 @@ class SystolicArray(Block):
             m.d.comb += [ends.eq(counter.chunk_end), drain.last_of_tile.eq(self.i_last)]
         else:
             m.d.comb += ends.eq(self.i_last)
+        if self.design.implementation.lfsr == "port":
+            control.append(self.i_random)
+        elif mac.random_bits:
+            source = RandomWords(lfsr_of(mac.random_bits))
+            place(m, platform, "random_words", source)
+            m.d.comb += [source.advance.eq(passes), self.o_random.eq(source.word)]
+            control.append(source.word)
         a_bits = mac.lanes * mac.a.bits
         # rows count from the far end here, where B enters: the last row is the first
         far_first = range(rows - 1, -1, -1)

@@ -14,7 +14,7 @@ from macsmith.hw.shift import shift_right_sticky
 from macsmith.hw.terms import Term
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format, IntFormat
-from macsmith.model.rounding import Rounding
+from macsmith.model.rounding import RoundingMode, StochasticRounding
 from macsmith.model.widths import PartialSumWidths
 
 __all__ = ["Convert", "RoundFixed", "clip_integer", "flag_specials", "needs_conversion"]
@@ -65,6 +65,8 @@ class RoundFixed(Block):
     magnitude : In(width)
     raised : In
         Only if `max_raise` is not 0: the magnitude counts ``2**raised`` times as much.
+    random : In(rounding.bits)
+        Only with stochastic rounding.
     code : Out
         As `macsmith.hw.round.Round` gives it.
     """
@@ -72,6 +74,7 @@ class RoundFixed(Block):
     sign: Signal
     magnitude: Signal
     raised: Signal
+    random: Signal
     code: Signal
 
     def __init__(
@@ -79,7 +82,7 @@ class RoundFixed(Block):
         width: int,
         lsb_exponent: int,
         fmt: FloatFormat,
-        rounding: Rounding,
+        rounding: RoundingMode,
         max_raise: int = 0,
     ) -> None:
         self.format, self.rounding = fmt, rounding
@@ -97,6 +100,8 @@ class RoundFixed(Block):
         }
         if max_raise:
             members["raised"] = In(max_raise.bit_length())
+        if isinstance(rounding, StochasticRounding):
+            members["random"] = In(rounding.bits)
         super().__init__(f"round_fixed_{width}_to_{fmt.name}", members)
 
     def elaborate(self, platform: Any) -> Module:
@@ -119,6 +124,8 @@ class RoundFixed(Block):
             rounder.exponent.eq(normalise.normalised_exponent),
             self.code.eq(rounder.code),
         ]
+        if isinstance(self.rounding, StochasticRounding):
+            m.d.comb += rounder.random.eq(self.random)
         return m
 
 

@@ -97,6 +97,11 @@ class Core(Block):
         The beat is the last of its sum; where the outer adder is shared, of its chunk.
     chunk_end : In(1)
         Only with an outer adder: it is the last of its chunk.
+    random : In(config.random_bits)
+        Only with stochastic rounding: the word of the beat that `steps` speaks of.
+    steps : Out(1)
+        Only with stochastic rounding: a beat, that which was taken `step_cycles` enabled cycles
+        before, is added to the partial sum in this cycle.
     finished : Out(finished_bits)
         Partial sum with all beats up to a last one; where the outer adder is shared, of the
         chunk that ends with it.
@@ -111,6 +116,8 @@ class Core(Block):
     b: Signal
     last: Signal
     chunk_end: Signal
+    random: Signal
+    steps: Signal
     finished: Signal
     is_finished: Signal
 
@@ -131,14 +138,16 @@ class Core(Block):
         self.is_chunked = self.widths.outer is not None and not shares_outer(design)
         if self.is_chunked:
             members["chunk_end"] = In(1)
+        if config.random_bits:
+            members |= {"random": In(config.random_bits), "steps": Out(1)}
         super().__init__("core", members, is_clocked=True)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         cycles = step_cycles(self.design)
-        step = pipelined(
-            inner_step(self.config, NO_CUTS, self.architecture), cycles, ("partial_sum_i",)
-        )
+        inner_random_bits = self.config.random_bits_of(self.widths.inner.accumulator)
+        late = ("partial_sum_i", "random") if inner_random_bits else ("partial_sum_i",)
+        step = pipelined(inner_step(self.config, NO_CUTS, self.architecture), cycles, late)
         place_enabled(m, platform, "step", step, self.enable)
         m.d.comb += [step.a.eq(self.a), step.b.eq(self.b)]
         valid = delay(m, "valid_delayed", self.valid, cycles, self.enable, reset=True)
@@ -146,6 +155,11 @@ class Core(Block):
         sum_ends = last
         if self.is_chunked:
             sum_ends = delay(m, "chunk_end_delayed", self.chunk_end, cycles, self.enable)
+
+        if self.config.random_bits:
+            m.d.comb += self.steps.eq(self.enable & valid)
+        if inner_random_bits:
+            m.d.comb += step.random.eq(self.random[:inner_random_bits])
 
         partial_sum = Signal(self.widths.inner.bits)
         m.d.comb += step.partial_sum_i.eq(partial_sum)
@@ -168,6 +182,12 @@ class Core(Block):
         outer = pipelined(OuterStep(self.config), cycles, ("partial_sum_i",))
         place_enabled(m, platform, "outer_step", outer, self.enable)
         outer_sum = Signal(len(outer.partial_sum_i))
+        if "random" in outer.signature.members:
+            # the outer bits of the word of the chunk's last step go with the chunk
+            chunk_random = Signal(len(outer.random), reset_less=True)
+            with m.If(self.enable & ends):
+                m.d.sync += chunk_random.eq(self.random[-len(outer.random) :])
+            m.d.comb += outer.random.eq(chunk_random)
         with m.If(self.enable):
             m.d.sync += chunk_valid.eq(ends)
         with m.If(self.enable & ends):

@@ -9,11 +9,11 @@ from macsmith.hw.block import Block, place
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.normalise import Normalise
-from macsmith.hw.round import Round
+from macsmith.hw.round import Round, bits_below
 from macsmith.hw.round_term import TermScale
 from macsmith.hw.terms import Term, TermShape
 from macsmith.model.formats import FloatFormat
-from macsmith.model.rounding import Overflow, Rounding
+from macsmith.model.rounding import Overflow, Rounding, RoundingMode, StochasticRounding
 
 __all__ = ["FloatAdd"]
 
@@ -33,6 +33,8 @@ class FloatAdd(Block):
     Members
     -------
     term_sign, term_is_nan, term_is_infinity : In(1)
+    random : In(rounding.bits)
+        Only with stochastic rounding.
     term_significand, term_internal_exponent : In
         As `macsmith.hw.round_term.NormaliseTerm` gives them.
     partial_sum_i : In(fmt.bits)
@@ -44,11 +46,12 @@ class FloatAdd(Block):
     term_internal_exponent: Signal
     term_is_nan: Signal
     term_is_infinity: Signal
+    random: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
     def __init__(
-        self, shape: TermShape, fmt: FloatFormat, rounding: Rounding, overflow: Overflow
+        self, shape: TermShape, fmt: FloatFormat, rounding: RoundingMode, overflow: Overflow
     ) -> None:
         self.shape, self.format = shape, fmt
         self.rounding, self.overflow = rounding, overflow
@@ -56,6 +59,8 @@ class FloatAdd(Block):
         members = shape.members("term", is_input=True)
         del members["term_exponent"]
         members["term_internal_exponent"] = In(self.scale.exponent_shape)
+        if isinstance(rounding, StochasticRounding):
+            members["random"] = In(rounding.bits)
         super().__init__(
             f"float_add_{shape.significand_bits}_to_{fmt.name}",
             {
@@ -75,10 +80,11 @@ class FloatAdd(Block):
         partial_sum = decode.term
 
         # | carry | wider significand | guard bits |: after a shift by 2 or more at most one
-        # leading zero can appear, so the precision, a round bit and a sticky bit must be left
-        # below it; after a shift by 1 one guard bit holds all there is.
+        # leading zero can appear, so the precision and the bits that decide the rounding (a
+        # round bit and a sticky bit) must be left below it; after a shift by 1 one guard bit holds
+        # all there is.
         width = max(self.shape.significand_bits, fmt.precision)
-        guard_bits = max(1, fmt.precision + 3 - width)
+        guard_bits = max(1, fmt.precision + 1 + bits_below(self.rounding) - width)
         # a format without subnormals has its smallest binade at field 0
         lift = 0 if fmt.has_subnormals else 1
         max_exponent = max(partial_sum.shape.max_exponent + lift, self.scale.max_exponent, 1)
@@ -147,6 +153,8 @@ class FloatAdd(Block):
             rounder.significand.eq(normalise.normalised),
             rounder.exponent.eq(normalise.normalised_exponent),
         ]
+        if isinstance(self.rounding, StochasticRounding):
+            m.d.comb += rounder.random.eq(self.random)
         self._encode(m, platform, rounder.code, sign, partial_sum, is_subtraction)
         return m
 
@@ -164,9 +172,10 @@ class FloatAdd(Block):
         term_is_infinity = self.term_is_infinity if self.shape.has_infinity else Const(0)
         has_infinity = self.shape.has_infinity or partial_sum.shape.has_infinity
         both = self.shape.has_infinity and partial_sum.shape.has_infinity
+        is_stochastic = isinstance(self.rounding, StochasticRounding)
         encode = Encode(
             self.format,
-            self.rounding,
+            Rounding.NEAREST_EVEN if is_stochastic else self.rounding,
             self.overflow,
             len(magnitude),
             has_nan=self.shape.has_nan or partial_sum.shape.has_nan or both,

@@ -40,6 +40,8 @@ class FloatStep(Block):
         Only with registers: they hold while it is 0.
     partial_sum_i : In(inner.bits)
         Meets the operands that came ``cuts.total`` enabled cycles before.
+    random : In(inner random bits)
+        Only with stochastic rounding; with `partial_sum_i`.
     partial_sum_o : Out(inner.bits)
         Combinational in `partial_sum_i`.
     """
@@ -47,6 +49,7 @@ class FloatStep(Block):
     a: Signal
     b: Signal
     enable: Signal
+    random: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
@@ -64,6 +67,8 @@ class FloatStep(Block):
             "partial_sum_i": In(fmt.bits),
             "partial_sum_o": Out(fmt.bits),
         }
+        if config.random_bits_of(mac_widths(config).inner.accumulator):
+            members["random"] = In(config.random_bits_of(mac_widths(config).inner.accumulator))
         if cuts.is_clocked:
             members["enable"] = In(1)
         super().__init__("float_step", members, is_clocked=cuts.is_clocked)
@@ -84,7 +89,7 @@ class FloatStep(Block):
         term = lane.term
         normalise = NormaliseTerm(lane.shape, fmt)
         place(m, platform, "normalise_term", normalise)
-        add = FloatAdd(lane.shape, fmt, config.rounding, config.overflow_of(fmt))
+        add = FloatAdd(lane.shape, fmt, config.accumulator_rounding, config.overflow_of(fmt))
         place(m, platform, "float_add", add)
         m.d.comb += [
             lane.a.eq(self.a),
@@ -101,6 +106,8 @@ class FloatStep(Block):
             add.partial_sum_i.eq(self.partial_sum_i),
             self.partial_sum_o.eq(add.partial_sum_o),
         ]
+        if "random" in self.signature.members:
+            m.d.comb += add.random.eq(self.random)
         if lane.shape.has_nan:
             m.d.comb += add.term_is_nan.eq(delay(m, "term_is_nan", term.is_nan, cuts.term, enable))
         if lane.shape.has_infinity:

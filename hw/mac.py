@@ -7,10 +7,12 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
 from macsmith.hw.core import ChunkCounter, Core, beats_per_chunk
-from macsmith.hw.latency import convert_cycles
+from macsmith.hw.latency import convert_cycles, step_cycles
+from macsmith.hw.lfsr import RandomWords, random_members
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.model.config import Design
+from macsmith.model.random_source import lfsr_of
 from macsmith.model.widths import mac_widths
 
 __all__ = ["Mac"]
@@ -36,6 +38,11 @@ class Mac(Block):
         Lane 0 in the lowest bits.
     i_last : In(1)
         The beat is the last of its sum.
+    i_random : In(random_bits)
+        Only with stochastic rounding and ``lfsr=port``: the random word of the beat.
+    o_random : Out(random_bits)
+        Only with stochastic rounding and a shift register inside: the word that the next beat to
+        be added is added with, that which waits to be added in this cycle if there is one.
     o_valid, o_ready : Out(1), In(1)
         A result passes when both are 1.
     o_data : Out(output_bits)
@@ -48,6 +55,8 @@ class Mac(Block):
     i_a: Signal
     i_b: Signal
     i_last: Signal
+    i_random: Signal
+    o_random: Signal
     o_valid: Signal
     o_ready: Signal
     o_data: Signal
@@ -56,20 +65,18 @@ class Mac(Block):
         self.design = design
         self.config = config = design.mac
         self.widths = mac_widths(config)
-        super().__init__(
-            "mac",
-            {
-                "i_valid": In(1),
-                "i_ready": Out(1),
-                "i_a": In(config.lanes * config.a.bits),
-                "i_b": In(config.lanes * config.b.bits),
-                "i_last": In(1),
-                "o_valid": Out(1),
-                "o_ready": In(1),
-                "o_data": Out(self.widths.output_bits),
-            },
-            is_clocked=True,
-        )
+        members = {
+            "i_valid": In(1),
+            "i_ready": Out(1),
+            "i_a": In(config.lanes * config.a.bits),
+            "i_b": In(config.lanes * config.b.bits),
+            "i_last": In(1),
+            **random_members(design),
+            "o_valid": Out(1),
+            "o_ready": In(1),
+            "o_data": Out(self.widths.output_bits),
+        }
+        super().__init__("mac", members, is_clocked=True)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -85,6 +92,18 @@ class Mac(Block):
             core.b.eq(self.i_b),
             core.last.eq(self.i_last),
         ]
+        if self.design.implementation.lfsr == "port":
+            m.d.comb += core.random.eq(
+                delay(m, "random", self.i_random, step_cycles(self.design), enable)
+            )
+        elif self.config.random_bits:
+            source = RandomWords(lfsr_of(self.config.random_bits))
+            place(m, platform, "random_words", source)
+            m.d.comb += [
+                source.advance.eq(core.steps),
+                core.random.eq(source.word),
+                self.o_random.eq(source.word),
+            ]
         beats = beats_per_chunk(self.config)
         if beats is not None:
             counter = ChunkCounter(beats)

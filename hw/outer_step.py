@@ -33,11 +33,14 @@ class OuterStep(Block):
     -------
     chunk : In(inner.bits)
         A finished inner partial sum.
+    random : In(outer random bits)
+        Only with a float accumulator that rounds stochastically.
     partial_sum_i : In(outer.bits)
     partial_sum_o : Out(outer.bits)
     """
 
     chunk: Signal
+    random: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
@@ -48,14 +51,14 @@ class OuterStep(Block):
         self.config = config
         self.inner: PartialSumWidths = widths.inner
         self.outer: PartialSumWidths = widths.outer
-        super().__init__(
-            "outer_step",
-            {
-                "chunk": In(self.inner.bits),
-                "partial_sum_i": In(self.outer.bits),
-                "partial_sum_o": Out(self.outer.bits),
-            },
-        )
+        members = {
+            "chunk": In(self.inner.bits),
+            "partial_sum_i": In(self.outer.bits),
+            "partial_sum_o": Out(self.outer.bits),
+        }
+        if random_bits := config.random_bits_of(self.outer.accumulator):
+            members["random"] = In(random_bits)
+        super().__init__("outer_step", members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -74,7 +77,7 @@ class OuterStep(Block):
         term = decode.term
         normalise = NormaliseTerm(term.shape, fmt)
         place(m, platform, "normalise_chunk", normalise)
-        add = FloatAdd(term.shape, fmt, config.rounding, config.overflow_of(fmt))
+        add = FloatAdd(term.shape, fmt, config.accumulator_rounding, config.overflow_of(fmt))
         place(m, platform, "add_chunk", add)
         m.d.comb += [
             convert.partial_sum.eq(self.chunk),
@@ -87,6 +90,8 @@ class OuterStep(Block):
             add.partial_sum_i.eq(self.partial_sum_i),
             self.partial_sum_o.eq(add.partial_sum_o),
         ]
+        if "random" in self.signature.members:
+            m.d.comb += add.random.eq(self.random)
         if term.shape.has_nan:
             m.d.comb += add.term_is_nan.eq(term.is_nan)
         if term.shape.has_infinity:

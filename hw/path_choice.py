@@ -48,6 +48,8 @@ def _dual_path_obstacle(config: MacConfig) -> str:
         return "the accumulator is fixed point"
     if config.lanes != 1:
         return f"{config.lanes} lanes are summed in fixed point first"
+    if config.stochastic is not None:
+        return "random bits are added on a single path only"
     if isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat) and not config.product:
         return "integer products are added in fixed point"
     return dual_path_obstacle(loose_term(config, fmt), fmt)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from macsmith.model.accumulators import ChunkedAccumulator
-from macsmith.model.config import Design
+from macsmith.model.config import Design, MacConfig
+from macsmith.model.random_source import lfsr_of
 from macsmith.model.switch import CommonSum, SwitchWidths, switch_widths
 from macsmith.model.widths import PartialSumWidths, mac_widths
 
@@ -54,6 +55,8 @@ def _unit_ports(design: Design) -> tuple[Port, ...]:
         ports.insert(
             2, Port("chunk_end", "input", 1, "this step is the last of its chunk or of the sum")
         )
+    if mac.random_bits:
+        ports.insert(len(ports) - 2, Port("random", "input", mac.random_bits, _random_meaning(mac)))
     return tuple(ports)
 
 
@@ -120,6 +123,37 @@ def mode_slots(slot_bits: int, lanes: int, rate: int) -> str:
     return f"lane l's {code} in bits [l*{slot_bits} +: {slot_bits}]" if lanes > 1 else code
 
 
+def _random_meaning(mac: MacConfig) -> str:
+    widths = mac_widths(mac)
+    parts = [("inner", widths.inner)] + ([("outer", widths.outer)] if widths.outer else [])
+    random = [
+        f"{mac.random_bits_of(part.accumulator)} of the {name} sum"
+        for name, part in parts
+        if part is not None and mac.random_bits_of(part.accumulator)
+    ]
+    if widths.outer is None:
+        return "random bits of the rounding"
+    return "random bits of the rounding, lowest first: " + ", ".join(random)
+
+
+def _random_ports(design: Design) -> tuple[Port, ...]:
+    mac = design.mac
+    if not mac.random_bits:
+        return ()
+    meaning = _random_meaning(mac)
+    if design.implementation.lfsr == "port":
+        return (Port("i_random", "input", mac.random_bits, f"{meaning}; with the operands"),)
+    lfsr = lfsr_of(mac.random_bits)
+    return (
+        Port(
+            "o_random",
+            "output",
+            mac.random_bits,
+            f"{meaning}; of the next beat added; {lfsr.parameters}",
+        ),
+    )
+
+
 def design_ports(design: Design) -> tuple[Port, ...]:
     """Ports of the top module, in order."""
     if design.is_switchable:
@@ -147,6 +181,7 @@ def design_ports(design: Design) -> tuple[Port, ...]:
         Port("i_a", "input", rows * mac.lanes * mac.a.bits, a_meaning),
         Port("i_b", "input", columns * mac.lanes * mac.b.bits, b_meaning),
         Port("i_last", "input", 1, "the beat is the last of its sum"),
+        *_random_ports(design),
         Port("o_valid", "output", 1, "a result is offered; it stays until taken"),
         Port("o_ready", "input", 1, "the result is taken; a beat passes when both are 1"),
         Port("o_data", "output", columns * widths.output_bits, result),

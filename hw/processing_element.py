@@ -6,7 +6,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.core import Core, finished_bits
-from macsmith.hw.latency import shares_outer
+from macsmith.hw.latency import shares_outer, step_cycles
+from macsmith.hw.pipeline import delay
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 
@@ -14,9 +15,10 @@ __all__ = ["ProcessingElement", "Row", "Rows", "control_bits", "rows_block"]
 
 
 def control_bits(design: Design) -> int:
-    """Width of what accompanies A along a row: ``| shift | valid | last [| chunk_end] |``, least
-    significant first. Where the outer adder is shared, `last` is a chunk's."""
-    return 3 + (mac_widths(design.mac).outer is not None and not shares_outer(design))
+    """Width of what accompanies A along a row: ``| shift | valid | last [| chunk_end] [| random
+    word] |``, least significant first. Where the outer adder is shared, `last` is a chunk's."""
+    has_chunk_end = mac_widths(design.mac).outer is not None and not shares_outer(design)
+    return 3 + has_chunk_end + design.mac.random_bits
 
 
 class ProcessingElement(Block):
@@ -99,6 +101,10 @@ class ProcessingElement(Block):
         ]
         if core.is_chunked:
             m.d.comb += core.chunk_end.eq(control[3])
+        if random_bits := self.design.mac.random_bits:
+            m.d.comb += core.random.eq(
+                delay(m, "random", control[-random_bits:], step_cycles(self.design), self.enable)
+            )
         return m
 
 

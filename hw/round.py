@@ -6,9 +6,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block
 from macsmith.model.formats import FloatFormat
-from macsmith.model.rounding import Rounding
+from macsmith.model.rounding import Rounding, RoundingMode, StochasticRounding
 
-__all__ = ["Round", "is_rounded_up", "magnitude_code_bits"]
+__all__ = ["Round", "bits_below", "is_rounded_up", "magnitude_code_bits"]
 
 
 def is_rounded_up(
@@ -30,6 +30,17 @@ def is_rounded_up(
             return (round_bit | sticky_bit) & ~sign
         case Rounding.DOWN:
             return (round_bit | sticky_bit) & sign
+
+
+def bits_below(rounding: RoundingMode) -> int:
+    """Bits below the precision that decide how a value rounds, the last one being sticky.
+
+    Stochastic rounding of variant a takes as many as there are random bits, and then only what is
+    needed to know them: where a sticky bit stands for something subtracted, it must be kept.
+    """
+    if not isinstance(rounding, StochasticRounding):
+        return 2
+    return rounding.bits + (1 if rounding.variant == "a" else 2)
 
 
 def magnitude_code_bits(fmt: FloatFormat, max_exponent: int) -> int:
@@ -56,6 +67,8 @@ class Round(Block):
     -------
     sign : In(1)
         Sign of the value, for the directed modes.
+    random : In(rounding.bits)
+        Only with stochastic rounding.
     significand : In(width)
         ``| hidden bit | fraction | round bit | sticky bits |``. The hidden bit may be 0 only if
         `exponent` is 0.
@@ -68,28 +81,36 @@ class Round(Block):
     sign: Signal
     significand: Signal
     exponent: Signal
+    random: Signal
     code: Signal
 
-    def __init__(self, fmt: FloatFormat, rounding: Rounding, width: int, max_exponent: int) -> None:
+    def __init__(
+        self, fmt: FloatFormat, rounding: RoundingMode, width: int, max_exponent: int
+    ) -> None:
         if width < 2:
             raise ValueError(f"round to {fmt.name}: width must be at least 2 bits, not {width}")
         self.format, self.rounding, self.width = fmt, rounding, width
-        super().__init__(
-            f"round_{width}_to_{fmt.name}",
-            {
-                "sign": In(1),
-                "significand": In(width),
-                "exponent": In(max(max_exponent.bit_length(), 1)),
-                "code": Out(magnitude_code_bits(fmt, max_exponent)),
-            },
-        )
+        members = {
+            "sign": In(1),
+            "significand": In(width),
+            "exponent": In(max(max_exponent.bit_length(), 1)),
+            "code": Out(magnitude_code_bits(fmt, max_exponent)),
+        }
+        if isinstance(rounding, StochasticRounding):
+            if not fmt.has_subnormals:
+                raise ValueError(f"round to {fmt.name}: {rounding} needs a format with subnormals")
+            members["random"] = In(rounding.bits)
+        super().__init__(f"round_{width}_to_{fmt.name}", members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         fmt = self.format
         significand: Value = self.significand
-        if self.width < fmt.precision + 1:  # at least a round bit, so that every slice exists
-            significand = Cat(Const(0, fmt.precision + 1 - self.width), significand)
+        least = fmt.precision + 1  # at least a round bit, so that every slice exists
+        if isinstance(self.rounding, StochasticRounding):
+            least = fmt.precision + bits_below(self.rounding)
+        if self.width < least:
+            significand = Cat(Const(0, least - self.width), significand)
         hidden = significand[-1]
         kept_from = len(significand) - fmt.precision
         fraction = significand[kept_from:-1]
@@ -102,6 +123,11 @@ class Round(Block):
         # With subnormals the hidden bit itself, added to the field, makes 0 of a subnormal's and
         # 1 of the smallest binade's; without them the smallest binade has field 0.
         carry_to_field = hidden if fmt.has_subnormals else Const(0)
+        if isinstance(self.rounding, StochasticRounding):
+            self._add_random(
+                m, self.rounding, significand[:kept_from], fraction, exponent, carry_to_field
+            )
+            return m
         if fmt.fraction_bits:
             last_bit: Value = fraction[0]
         else:
@@ -120,6 +146,36 @@ class Round(Block):
             )
             m.d.comb += self.code.eq(Mux(is_lowest, to_one, rounded))
         return m
+
+    def _add_random(
+        self,
+        m: Module,
+        rounding: StochasticRounding,
+        below: Value,
+        fraction: Value,
+        exponent: Value,
+        carry_to_field: Value,
+    ) -> None:
+        """The random bits, added to the bits just below the last one, carry into the code::
+
+        | exponent | fraction | bits below: `rounding.bits` | round_bit | sticky bits |
+        |       hidden bit    | random bits                 |  carry in
+        """
+        rest = below[: -rounding.bits]
+        lowest = below[-rounding.bits]
+        match rounding.variant:
+            case "a":
+                carry: Value = Const(0)
+            case "b":
+                carry = rest[-1]
+            case _:
+                carry = rest[-1] & (rest[:-1].any() | lowest)
+        lower = Cat(below[-rounding.bits :], fraction, exponent)
+        added = Cat(self.random, Const(0, len(fraction)), carry_to_field)
+        total: Value = lower + added
+        if not isinstance(carry, Const):  # as a bit of its own that carries
+            total = (Cat(carry, lower) + Cat(carry, added))[1:]
+        m.d.comb += self.code.eq(total[rounding.bits :])
 
     def _below_smallest(
         self, hidden: Value, exponent: Value, fraction: Value, round_bit: Value, sticky_bit: Value

@@ -58,6 +58,8 @@ class Unit(Block):
     chunk_end : In(1)
         Only with a chunked accumulator: this step is its chunk's last; the inner sum goes to the
         outer one and is cleared.
+    random : In(config.random_bits)
+        Only with stochastic rounding: the word of this step, the inner accumulator's bits lowest.
     partial_sum_i, partial_sum_o : In, Out(partial_sum_bits)
         Laid out as `macsmith.model.widths` says; all 0 to begin with.
     """
@@ -65,6 +67,7 @@ class Unit(Block):
     a: Signal
     b: Signal
     chunk_end: Signal
+    random: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
@@ -82,6 +85,8 @@ class Unit(Block):
         }
         if self.widths.outer is not None:
             members["chunk_end"] = In(1)
+        if config.random_bits:
+            members["random"] = In(config.random_bits)
         super().__init__("unit", members)
 
     def elaborate(self, platform: Any) -> Module:
@@ -94,12 +99,17 @@ class Unit(Block):
             step.b.eq(self.b),
             step.partial_sum_i.eq(self.partial_sum_i[:inner_bits]),
         ]
+        inner_random_bits = self.config.random_bits_of(self.widths.inner.accumulator)
+        if inner_random_bits:
+            m.d.comb += step.random.eq(self.random[:inner_random_bits])
         if self.widths.outer is None:
             m.d.comb += self.partial_sum_o.eq(step.partial_sum_o)
             return m
         before = self.partial_sum_i[inner_bits:]
         outer = OuterStep(self.config)
         place(m, platform, "outer_step", outer)
+        if self.config.random_bits_of(self.widths.outer.accumulator):
+            m.d.comb += outer.random.eq(self.random[inner_random_bits:])
         m.d.comb += [
             outer.chunk.eq(step.partial_sum_o),
             outer.partial_sum_i.eq(before),

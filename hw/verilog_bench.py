@@ -16,7 +16,8 @@ class Vectors(Protocol):
     each beat (``chunk_end`` of a unit that has one). `modes`: ``i_mode`` (``mode``) of each beat of
     a switchable design, else empty. `partial_sums`: ``partial_sum_i`` of each
     vector of a unit, empty for a stream. `expected`: ``o_data`` of each result beat, in order, or
-    ``partial_sum_o`` of each vector.
+    ``partial_sum_o`` of each vector. `random`: ``i_random`` of each beat (``random`` of a unit),
+    empty where there is no such port.
     """
 
     @property
@@ -31,6 +32,14 @@ class Vectors(Protocol):
     def partial_sums(self) -> Sequence[int]: ...
     @property
     def expected(self) -> Sequence[int]: ...
+    @property
+    def random(self) -> Sequence[int]: ...
+
+
+def _has_own_words(design: Design) -> bool:
+    """Whether random words come from inside."""
+    implementation = design.implementation
+    return implementation.form == "stream" and implementation.lfsr == "inside"
 
 
 def _check(design: Design, vectors: Vectors) -> None:
@@ -47,6 +56,8 @@ def _check(design: Design, vectors: Vectors) -> None:
                 f"vectors: expected must have the {results} result beats of "
                 f"{sum(vectors.last)} sums, not {len(vectors.expected)}"
             )
+    if design.mac.random_bits and not _has_own_words(design):
+        lengths["random"] = len(vectors.random)
     for name, length in lengths.items():
         if length != count:
             raise ValueError(f"vectors: {name} must have {count} entries as a has, not {length}")
@@ -57,8 +68,9 @@ def _check(design: Design, vectors: Vectors) -> None:
 def vectors_hex(design: Design, vectors: Vectors) -> str:
     """Memory file: first one line per beat, then one line per result.
 
-    A beat is, least significant first, ``| i_a | i_b | i_last | i_mode |`` for a stream and
-    ``| a | b | partial_sum_i | chunk_end | mode |`` for a unit (the last only where it has them).
+    A beat is, least significant first, ``| i_a | i_b | i_last | i_mode | i_random |`` for a stream
+    and ``| a | b | partial_sum_i | chunk_end | mode | random |`` for a unit, the last ones only
+    where the design has them.
 
     Raises
     ------
@@ -79,12 +91,13 @@ def vectors_hex(design: Design, vectors: Vectors) -> str:
             if "chunk_end" in width:
                 beat |= int(vectors.last[index]) << end_at
                 end_at += 1
-            if design.is_switchable:
-                beat |= vectors.modes[index] << end_at
         else:
             beat |= int(vectors.last[index]) << (a_bits + b_bits)
-            if design.is_switchable:
-                beat |= vectors.modes[index] << (a_bits + b_bits + 1)
+            end_at = a_bits + b_bits + 1
+        if design.is_switchable:
+            beat |= vectors.modes[index] << end_at
+        if vectors.random:  # no design has both
+            beat |= vectors.random[index] << end_at
         lines.append(f"{beat:x}")
     lines += [f"{value:x}" for value in vectors.expected]
     return "\n".join(lines) + "\n"
@@ -121,7 +134,7 @@ module {top}_tb;
     .i_ready(i_ready),
     .i_a(beat[{a}-1:0]),
     .i_b(beat[{a}+{b}-1:{a}]),
-    .i_last(beat[{a}+{b}]),{mode}
+    .i_last(beat[{a}+{b}]),{mode}{random}
     .o_valid(o_valid),
     .o_ready(o_ready),
     .o_data(o_data)
@@ -202,7 +215,7 @@ module {top}_tb;
   {top} dut (
     .a(beat[{a}-1:0]),
     .b(beat[{a}+{b}-1:{a}]),
-    .partial_sum_i(beat[{a}+{b}+{data}-1:{a}+{b}]),{chunk_end}{mode}
+    .partial_sum_i(beat[{a}+{b}+{data}-1:{a}+{b}]),{chunk_end}{mode}{random}
     .partial_sum_o(partial_sum_o)
   );
 
@@ -246,6 +259,13 @@ def bench_verilog(design: Design, vectors: Vectors) -> str:
         port = "mode" if is_unit else "i_mode"
         mode = f"\n    .{port}(beat[{beat} +: {width[port]}]),"
         beat += width[port]
+    random = ""
+    if design.mac.random_bits and _has_own_words(design):
+        random = "\n    .o_random(),"
+    elif design.mac.random_bits:
+        name = "random" if is_unit else "i_random"
+        random = f"\n    .{name}(beat[{beat + design.mac.random_bits - 1}:{beat}]),"
+        beat += design.mac.random_bits
     return (_UNIT if is_unit else _STREAM).format(
         top=design.id,
         beats=len(vectors.a),
@@ -256,4 +276,5 @@ def bench_verilog(design: Design, vectors: Vectors) -> str:
         data=data,
         chunk_end=chunk_end,
         mode=mode,
+        random=random,
     )

@@ -7,9 +7,9 @@ point, and the partial sum is put into the same tree of adders at its place in a
                                                      ^ unit of the products
 
 A partial sum too high for the window is so large that the sum of the lanes is below a quarter of
-its last bit, and only its sign and whether it is 0 matter: the window is raised. One too low to
-have all its bits in the window matters only by a sticky bit, unless the sum of the lanes is 0; then
-it is the result.
+its last bit (less where random bits decide the rounding), and only its sign and whether it is 0
+matter: the window is raised. One too low to have all its bits in the window matters only by a
+sticky bit, unless the sum of the lanes is 0; then it is the result.
 """
 
 from typing import Any
@@ -24,6 +24,7 @@ from macsmith.hw.encode import Encode
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lanes import LaneFacts, add_lanes, add_ones_complements
 from macsmith.hw.pipeline import Cuts
+from macsmith.hw.round import bits_below
 from macsmith.hw.shift import shift_left, shift_right_sticky
 from macsmith.hw.terms import Term
 from macsmith.model.config import MacConfig
@@ -67,13 +68,15 @@ class Window:
         self.sum_bits = signed_bits(config.lanes * term.max_integer)
         self.lowest_place = fmt.least_exponent - term.lsb_exponent
         top_place = self.lowest_place + max_exponent - 1
-        # |sum of lanes| < 2**(sum_bits - 1), a quarter of this place's weight
-        highest = max(self.sum_bits + 1, self.lowest_place)
+        # |sum of lanes| < 2**(sum_bits - 1): from here on half of a partial sum's last bit (the
+        # last bit of what it may cancel to) is so much more that only sign and sticky bit count
+        below = bits_below(config.accumulator_rounding)
+        highest = max(self.sum_bits + below - 1, self.lowest_place)
         self.max_raise = max(top_place - highest, 0)
         self.highest_place = min(top_place, highest)
         # A partial sum with bits below the cut window is less than 1/4, the sum not less than 3/4
-        # unless that of the lanes is 0: precision, round bit and sticky bit below place -1.
-        enough = fmt.precision + 2
+        # unless that of the lanes is 0: precision and the bits below it lie below place -1.
+        enough = fmt.precision + below
         self.is_cut = -self.lowest_place > enough
         self.low_bits = min(max(-self.lowest_place, 0), enough)
         self.max_shift = self.highest_place - max(self.lowest_place, -self.low_bits)
@@ -102,6 +105,8 @@ class WindowStep(Block):
         Only with registers: they hold while it is 0.
     partial_sum_i : In(inner.bits)
         Meets the operands that came ``cuts.total`` enabled cycles before.
+    random : In(inner random bits)
+        Only with stochastic rounding; with `partial_sum_i`.
     partial_sum_o : Out(inner.bits)
         Combinational in `partial_sum_i`.
     """
@@ -109,6 +114,7 @@ class WindowStep(Block):
     a: Signal
     b: Signal
     enable: Signal
+    random: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
@@ -126,6 +132,8 @@ class WindowStep(Block):
             "partial_sum_i": In(fmt.bits),
             "partial_sum_o": Out(fmt.bits),
         }
+        if config.random_bits_of(mac_widths(config).inner.accumulator):
+            members["random"] = In(config.random_bits_of(mac_widths(config).inner.accumulator))
         if cuts.is_clocked:
             members["enable"] = In(1)
         super().__init__("window_step", members, is_clocked=cuts.is_clocked)
@@ -182,13 +190,15 @@ class WindowStep(Block):
             len(magnitude),
             mac_widths(config).term.lsb_exponent - window.low_bits,
             fmt,
-            config.rounding,
+            config.accumulator_rounding,
             window.max_raise,
         )
         place(m, platform, "round_sum", rounder)
         m.d.comb += [rounder.sign.eq(sign), rounder.magnitude.eq(magnitude)]
         if window.max_raise:
             m.d.comb += rounder.raised.eq(raised)
+        if config.stochastic is not None:
+            m.d.comb += rounder.random.eq(self.random)
 
         # A zero is negative if all that was added is; if signs differ, only when rounding down.
         zero_sign = facts.all_negative & partial_sum.sign

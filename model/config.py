@@ -15,6 +15,8 @@ ACCUMULATOR    ``exact``, ``intN``, a float format, ``FORMAT_alignedBITS...``, t
 ``termsN``     most products one result may sum (a default by accumulator)
 ``mulFORMAT``  each product is rounded to this format first (exact)
 ``rne rna rtz rup rdn``  rounding of every step that rounds (rne)
+``srN``        stochastic rounding of float accumulators with N random bits; ``sraN`` (the same),
+               ``srbN``, ``srcN``: `macsmith.model.rounding.StochasticRounding`
 ``sat inf nan``  overflow of float accumulators and output (inf if the format has it, else sat)
 ``wrap clip``  overflow of an intN accumulator (neither: it must be wide enough)
 ``outFORMAT``  format of the result, ``outraw`` for the accumulator's own bits
@@ -48,7 +50,15 @@ from macsmith.model.accumulators import (
     parse_accumulator,
 )
 from macsmith.model.formats import Format, IntFormat, parse_format
-from macsmith.model.rounding import Overflow, Rounding, check_overflow, default_overflow
+from macsmith.model.rounding import (
+    Overflow,
+    Rounding,
+    RoundingMode,
+    StochasticRounding,
+    check_overflow,
+    default_overflow,
+    parse_stochastic,
+)
 from macsmith.model.switch import check_modes
 from macsmith.model.tensor_cores import find_tensor_core
 from macsmith.model.widths import mac_widths
@@ -92,6 +102,13 @@ _OutputField = Annotated[
 ]
 
 
+_StochasticField = Annotated[
+    StochasticRounding,
+    BeforeValidator(parse_stochastic),
+    PlainSerializer(str),
+]
+
+
 class Dataflow(Enum):
     """Which operand stays in the processing elements of an array."""
 
@@ -121,6 +138,7 @@ class MacConfig(BaseModel, frozen=True):
     terms: Annotated[int, Field(strict=True)] | None = None
     product: _FormatField | None = None
     rounding: Rounding = Rounding.NEAREST_EVEN
+    stochastic: _StochasticField | None = None
     overflow: Overflow | None = None
     output: _OutputField = None
 
@@ -164,9 +182,52 @@ class MacConfig(BaseModel, frozen=True):
         if self.overflow is not None:
             for fmt in self.float_formats:
                 check_overflow(fmt, self.overflow)
+        if self.stochastic is not None:
+            self._check_stochastic(what)
         # the widths are derived here once, so that a too narrow accumulator fails at birth
         mac_widths(self)
         return self
+
+    def _check_stochastic(self, what: str) -> None:
+        parts = accumulator_parts(self.accumulator)
+        if any(isinstance(part, AlignedAccumulator) for part in parts):
+            raise ValueError(
+                f"{what}: an aligned accumulator rounds as it states: leave {self.stochastic} out"
+            )
+        formats = [part.format for part in parts if isinstance(part, FloatAccumulator)]
+        if not formats:
+            raise ValueError(
+                f"{what}: stochastic rounding needs a float accumulator; a fixed-point one never "
+                "rounds"
+            )
+        if self.rounding is not Rounding.NEAREST_EVEN:
+            raise ValueError(
+                f"{what}: beside {self.stochastic}, which rounds the accumulators, all else must "
+                f"round to nearest even, not {self.rounding.value}"
+            )
+        for fmt in formats:
+            if not fmt.has_subnormals:
+                raise ValueError(
+                    f"{what}: stochastic rounding needs an accumulator with subnormals, which "
+                    f"{fmt.name} has not: no power of two divides its step above 0"
+                )
+
+    @property
+    def accumulator_rounding(self) -> RoundingMode:
+        """How float accumulators round; products and results round by `rounding`."""
+        return self.stochastic or self.rounding
+
+    def random_bits_of(self, accumulator: SimpleAccumulator | None) -> int:
+        """Random bits that one step of an accumulator takes."""
+        if self.stochastic is None or not isinstance(accumulator, FloatAccumulator):
+            return 0
+        return self.stochastic.bits
+
+    @property
+    def random_bits(self) -> int:
+        """Width of the random word of a step: bits of the outer accumulator, if that is a float,
+        above those of the inner one, if that is."""
+        return sum(self.random_bits_of(part) for part in accumulator_parts(self.accumulator))
 
     @property
     def aligned(self) -> AlignedAccumulator | None:
@@ -233,6 +294,9 @@ class Implementation(BaseModel, frozen=True):
     The fields of `ARCHITECTURE_CHOICES` name one of several architectures of the same function;
     ``auto`` takes the one that was measured to be best for `goal`
     (`macsmith.hw.architecture.resolve_architecture`).
+
+    With stochastic rounding, `lfsr` says where the random words come from: one shift register
+    inside the MAC or the array, or a port.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -252,6 +316,7 @@ class Implementation(BaseModel, frozen=True):
     loop: Literal["auto", "merged", "apart"] = "auto"
     fpga: Literal["none", "ice40", "ecp5", "xilinx7"] = "none"
     dsp: Literal["off", "on"] = "off"
+    lfsr: Literal["inside", "port"] = "inside"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -293,6 +358,7 @@ ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
         "reduce",
         "fpga",
         "dsp",
+        "lfsr",
     )
 }
 """Values that ``KEY=VALUE`` in a design text can have, the default first."""
@@ -319,6 +385,8 @@ class Design(BaseModel, frozen=True):
                 raise ValueError(
                     "modes are switched in a single MAC or a unit, not in an array: leave RxC out"
                 )
+            if self.mac.stochastic is not None:
+                raise ValueError("modes cannot be switched with stochastic rounding yet")
         if self.implementation.outer == "shared":
             self._check_shared_outer()
         for mode in self.modes if self.implementation.fpga != "none" else ():
@@ -327,6 +395,10 @@ class Design(BaseModel, frozen=True):
                     f"fpga={self.implementation.fpga}: only sums in fixed point (exact, intN) have "
                     f"a form for FPGAs, not {format_accumulator(mode.accumulator)}; leave it out"
                 )
+        if self.implementation.lfsr == "port" and not self.mac.random_bits:
+            raise ValueError("lfsr=port needs stochastic rounding (srN): nothing else is random")
+        if self.implementation.lfsr == "port" and self.implementation.form == "unit":
+            raise ValueError("a unit always has its random word at a port: leave lfsr=port out")
         return self
 
     @property
@@ -345,6 +417,11 @@ class Design(BaseModel, frozen=True):
         return tuple(Design(mac=mode, implementation=self.implementation) for mode in self.modes)
 
     def _check_shared_outer(self) -> None:
+        if self.mac.random_bits_of(self.mac.last_accumulator):
+            raise ValueError(
+                "outer=shared: an outer adder that rounds stochastically is not shared; leave it "
+                "out"
+            )
         accumulator, rows = self.mac.accumulator, self.implementation.rows
         if not isinstance(accumulator, ChunkedAccumulator):
             raise ValueError(
@@ -381,6 +458,8 @@ class Design(BaseModel, frozen=True):
             parts.append(f"mul{mac.product.name}")
         if mac.rounding is not Rounding.NEAREST_EVEN:
             parts.append(mac.rounding.value)
+        if mac.stochastic is not None:
+            parts.append(mac.stochastic.text)
         if mac.overflow is not None:
             parts.append(mac.overflow.value)
         int_overflows = [int_overflow_of(mode.accumulator) for mode in self.modes]
@@ -465,6 +544,7 @@ def _split_rate(text: str) -> tuple[int, str]:
 
 
 _COUNT_OPTION = re.compile(r"(lanes|terms|stages)(-?\d+)")
+_STOCHASTIC_OPTION = re.compile(r"sr[abc]?\d+")
 _ARRAY_OPTION = re.compile(r"(\d+)x(\d+)")
 
 
@@ -508,6 +588,8 @@ def parse_design(text: str) -> Design:
             put(implementation, "columns", int(match[2]), option)
         elif option in {mode.value for mode in Rounding}:
             put(mac, "rounding", Rounding(option), option)
+        elif _STOCHASTIC_OPTION.fullmatch(option):
+            put(mac, "stochastic", parse_stochastic(option), option)
         elif option in {mode.value for mode in Overflow}:
             put(mac, "overflow", Overflow(option), option)
         elif option in {IntOverflow.WRAP.value, IntOverflow.CLIP.value}:
@@ -533,8 +615,8 @@ def parse_design(text: str) -> Design:
         else:
             raise ValueError(
                 f"design {text!r}: unknown option {option!r}; options are lanesN, termsN, "
-                "mulFORMAT, rne/rna/rtz/rup/rdn, sat/inf/nan, wrap/clip, outFORMAT, RxC, stagesN, "
-                "KEY=VALUE, unit"
+                "mulFORMAT, rne/rna/rtz/rup/rdn, srN/srbN/srcN, sat/inf/nan, wrap/clip, "
+                "outFORMAT, RxC, stagesN, KEY=VALUE, unit"
             )
     operands = [_split_rate(part) for part in parts[0].split("+")]
     accumulators = parts[1].split("+")

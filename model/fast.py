@@ -11,6 +11,7 @@ arithmetic a matrix product is computed with, and why that gives the same bits, 
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,8 +22,10 @@ from macsmith.model.fast_library import (
     AlignedSpecStruct,
     CompileError,
     MacStruct,
+    RandomStruct,
     format_struct,
     kernels,
+    lfsr_states,
     mac_struct,
     round_struct,
     words_needed,
@@ -30,6 +33,7 @@ from macsmith.model.fast_library import (
 from macsmith.model.fast_plan import Engine, Plan, make_plan, wraps
 from macsmith.model.formats import Format, parse_format
 from macsmith.model.golden import check_length
+from macsmith.model.random_source import Lfsr, lfsr_of
 from macsmith.model.rounding import Overflow, Rounding, check_overflow
 from macsmith.model.widths import PartialSumWidths, mac_widths
 
@@ -216,12 +220,25 @@ def _words_of(what: str, numbers: npt.ArrayLike, bits: int) -> npt.NDArray[np.ui
     return array
 
 
+def _random_words(config: MacConfig, random: npt.ArrayLike) -> npt.NDArray[np.uint64]:
+    """Random words, checked for type and range."""
+    words = np.asarray(random)
+    limit = (1 << config.random_bits) - 1
+    if words.dtype.kind not in "ui":
+        raise TypeError(f"random words must be unsigned integers, not {words.dtype}")
+    if words.size and (int(words.min()) < 0 or int(words.max()) > limit):
+        bad = int(words.min()) if int(words.min()) < 0 else int(words.max())
+        raise ValueError(f"random words must be 0 to {limit}, not {bad}")
+    return words.astype(np.uint64)
+
+
 def step(
     config: MacConfig,
     partial_sums: npt.ArrayLike,
     a_codes: npt.ArrayLike,
     b_codes: npt.ArrayLike,
     chunk_end: npt.ArrayLike = False,
+    random: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.uint64]:
     """One step of many accumulators: `macsmith.model.golden.step` on a batch.
 
@@ -234,6 +251,9 @@ def step(
         ``[batch, lanes]`` codes (``[batch]`` will do for one lane).
     chunk_end
         Whether this step ends a chunk, for all or for each.
+    random
+        Only with stochastic rounding, which needs it: a word of `config.random_bits` bits for all
+        or for each.
 
     Returns
     -------
@@ -253,6 +273,14 @@ def step(
             )
         operands.append(checked)
     ends = np.ascontiguousarray(np.broadcast_to(np.asarray(chunk_end, dtype=np.uint8), (count,)))
+    if (random is None) != (config.random_bits == 0):
+        what = f"random words of {config.random_bits} bits" if config.random_bits else "none"
+        raise ValueError(f"random: must be {what}, not {random}")
+    random_words = None
+    if random is not None:
+        random_words = np.ascontiguousarray(
+            np.broadcast_to(_random_words(config, random), (count,))
+        )
     after = np.empty_like(before)
     struct, words = _general(config)
     _check(
@@ -264,6 +292,7 @@ def step(
             _pointer(operands[0]),
             _pointer(operands[1]),
             _pointer(ends),
+            None if random_words is None else _pointer(random_words),
             _pointer(after),
         )
     )
@@ -326,12 +355,64 @@ def _encode_sums(config: MacConfig, sums: Values) -> npt.NDArray[np.uint64]:
     return _squeeze_words(registers)
 
 
+@dataclass(frozen=True)
+class _Random:
+    """Where random words come from, with the arrays that the kernels are pointed to."""
+
+    starts: npt.NDArray[np.uint64] | None = None
+    words: npt.NDArray[np.uint64] | None = None
+    lfsr: Lfsr | None = None
+
+    def struct(self, is_swapped: bool = False) -> tuple[RandomStruct, Any]:
+        """For the kernels, and what must live as long."""
+        struct = RandomStruct()
+        if self.words is not None:
+            row, column, step = (stride // 8 for stride in self.words.strides)
+            struct.words = self.words.ctypes.data
+            struct.row_stride, struct.column_stride, struct.step_stride = row, column, step
+            return struct, self.words
+        if self.starts is None or self.lfsr is None:
+            return struct, None
+        starts = np.ascontiguousarray(self.starts.T if is_swapped else self.starts)
+        struct.lfsr.degree, struct.lfsr.lag = self.lfsr.degree, self.lfsr.lag
+        struct.lfsr.word_bits = self.lfsr.word_bits
+        struct.starts = starts.ctypes.data
+        return struct, starts
+
+
+def _random_of(
+    config: MacConfig, random: npt.ArrayLike | None, rows: int, columns: int, steps: int
+) -> _Random:
+    bits = config.random_bits
+    if random is None:
+        if not bits:
+            return _Random()
+        lfsr = lfsr_of(bits)
+        return _Random(
+            starts=lfsr_states(lfsr, steps, rows * columns).reshape(rows, columns), lfsr=lfsr
+        )
+    if not bits:
+        raise ValueError("random: must be None, as nothing is random without stochastic rounding")
+    words = _random_words(config, random)
+    try:
+        return _Random(words=np.broadcast_to(words, (rows, columns, steps)))
+    except ValueError:
+        raise ValueError(
+            f"random: must have the shape {(rows, columns, steps)} of rows, columns and steps, or "
+            f"one that extends to it, not {words.shape}"
+        ) from None
+
+
 def _matmul_general(
-    config: MacConfig, a_codes: npt.NDArray[np.uint32], b_codes: npt.NDArray[np.uint32]
+    config: MacConfig,
+    a_codes: npt.NDArray[np.uint32],
+    b_codes: npt.NDArray[np.uint32],
+    random: _Random,
 ) -> npt.NDArray[np.uint64]:
     (rows, length), columns = a_codes.shape, b_codes.shape[1]
     struct, words = _general(config)
     results = np.empty((rows, columns, struct.result_words), dtype=np.uint64)
+    source, _alive = random.struct()
     _check(
         kernels().macsmith_matmul(
             ctypes.byref(struct),
@@ -341,13 +422,16 @@ def _matmul_general(
             ctypes.c_int64(length),
             _pointer(a_codes),
             _pointer(b_codes),
+            ctypes.byref(source),
             _pointer(results),
         )
     )
     return _squeeze_words(results)
 
 
-def _matmul_tiles(plan: Plan, a_values: npt.NDArray[Any], b_values: npt.NDArray[Any]) -> Values:
+def _matmul_tiles(
+    plan: Plan, a_values: npt.NDArray[Any], b_values: npt.NDArray[Any], random: _Random
+) -> Values:
     dtype = np.float32 if plan.engine is Engine.TILES32 else np.float64
     # columns lie along the vectors; products and their sums do not change if A and B swap places
     is_swapped = b_values.shape[1] < a_values.shape[0] and b_values.shape[1] < 32
@@ -357,6 +441,7 @@ def _matmul_tiles(plan: Plan, a_values: npt.NDArray[Any], b_values: npt.NDArray[
     b_values = np.ascontiguousarray(b_values, dtype=dtype)
     (rows, length), columns = a_values.shape, b_values.shape[1]
     sums = np.empty((rows, columns), dtype=dtype)
+    source, _alive = random.struct(is_swapped)
     run = (
         kernels().macsmith_tiles_float
         if plan.engine is Engine.TILES32
@@ -371,6 +456,7 @@ def _matmul_tiles(plan: Plan, a_values: npt.NDArray[Any], b_values: npt.NDArray[
             ctypes.c_int64(length),
             _pointer(a_values),
             _pointer(b_values),
+            ctypes.byref(source),
             _pointer(sums),
         )
     )
@@ -396,7 +482,10 @@ def _matmul_aligned(spec: AlignedSpecStruct, a_values: Values, b_values: Values)
 
 
 def matmul(
-    config: MacConfig, a_codes: npt.ArrayLike, b_codes: npt.ArrayLike
+    config: MacConfig,
+    a_codes: npt.ArrayLike,
+    b_codes: npt.ArrayLike,
+    random: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.uint64]:
     """Result codes of a matrix product, k ascending: `macsmith.model.golden.matmul` on arrays.
 
@@ -404,6 +493,11 @@ def matmul(
     ----------
     a_codes, b_codes
         ``[M, K]`` codes of `config.a`, ``[K, N]`` codes of `config.b`.
+    random
+        Only with stochastic rounding: the random word of each step, ``[M, N, steps]`` or what
+        NumPy extends to that. Without, the words are those of the shift register of
+        `macsmith.model.random_source` from its seed, as a single MAC reads them that computes one
+        sum after the other, row by row.
 
     Returns
     -------
@@ -425,13 +519,14 @@ def matmul(
     length = a.shape[1]
     check_length(config, length)
     plan = _plan(config, length)
-    if plan.engine is Engine.GENERAL:
-        return _matmul_general(config, a, b)
+    source = _random_of(config, random, a.shape[0], b.shape[1], length // config.lanes)
+    if plan.engine is Engine.GENERAL or source.words is not None:
+        return _matmul_general(config, a, b, source)
     a_values, b_values = decode(config.a, a), decode(config.b, b)
     if plan.aligned is not None:
         return _encode_sums(config, _matmul_aligned(plan.aligned, a_values, b_values))
     if plan.engine in (Engine.TILES32, Engine.TILES64):
-        return _encode_sums(config, _matmul_tiles(plan, a_values, b_values))
+        return _encode_sums(config, _matmul_tiles(plan, a_values, b_values, source))
     dtype = np.float32 if plan.engine is Engine.BLAS32 else np.float64
     with np.errstate(invalid="ignore"):  # infinity times 0 is NaN, and meant
         sums = a_values.astype(dtype) @ b_values.astype(dtype)

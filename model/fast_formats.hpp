@@ -12,7 +12,16 @@
 
 namespace macsmith {
 
-enum Rounding : int32_t { NEAREST_EVEN, NEAREST_AWAY, TOWARD_ZERO, UP, DOWN };
+enum Rounding : int32_t {
+  NEAREST_EVEN,
+  NEAREST_AWAY,
+  TOWARD_ZERO,
+  UP,
+  DOWN,
+  STOCHASTIC_A,
+  STOCHASTIC_B,
+  STOCHASTIC_C
+};
 enum Overflow : int32_t { SATURATE, TO_INFINITY, TO_NAN };
 enum Kind : uint8_t { FINITE, INFINITE, NOT_A_NUMBER };
 
@@ -33,6 +42,7 @@ struct Format {
   int32_t max_integer;
   int32_t rounding;
   int32_t overflow;
+  int32_t random_bits;  // of stochastic rounding
 };
 
 struct Term {
@@ -104,9 +114,28 @@ inline uint64_t split(uint64_t significand, int32_t exponent, int32_t grid_expon
   return dropped == 64 ? 0 : significand >> dropped;
 }
 
+// Stochastic rounding of what lies below bit `dropped` of a jammed significand. At most 25 bits of it
+// are looked at one by one, and `dropped` is at least 40.
+inline bool rounds_up_randomly(const Format &f, uint64_t significand, int64_t dropped,
+                               uint32_t random) {
+  const auto bits_above = [&](int64_t at) { return at > 63 ? 0 : significand >> at; };
+  const uint64_t below = dropped > 63 ? significand : significand & ((uint64_t(1) << dropped) - 1);
+  significand = below;
+  const int32_t bits = f.random_bits;
+  const uint64_t one = uint64_t(1) << bits;
+  if (f.rounding == STOCHASTIC_A) return bits_above(dropped - bits) + random >= one;
+  const uint64_t longer = bits_above(dropped - bits - 1);  // one bit more
+  if (f.rounding == STOCHASTIC_B) return longer + 2 * uint64_t(random) + 1 >= 2 * one;
+  const bool sticky = dropped - bits - 1 > 63
+                          ? below != 0
+                          : (below & ((uint64_t(1) << (dropped - bits - 1)) - 1)) != 0;
+  const uint64_t nearest = (longer >> 1) + ((longer & 1) && (sticky || (longer >> 1 & 1)));
+  return nearest + random >= one;
+}
+
 // `keeps_finite`: a magnitude that is rounded down never leaves the finite range.
 inline uint32_t encode(const Format &f, bool negative, uint64_t significand, int32_t exponent,
-                       bool keeps_finite = true) {
+                       uint32_t random = 0, bool keeps_finite = true) {
   if (!significand)
     return f.is_float && negative && f.has_negative_zero ? uint32_t(1) << (f.bits - 1) : 0;
   const int shift = __builtin_clzll(significand);
@@ -149,6 +178,8 @@ inline uint32_t encode(const Format &f, bool negative, uint64_t significand, int
     const int32_t binade = top > min_normal_exponent ? top : min_normal_exponent;
     const int32_t grid_exponent = binade - f.fraction_bits;
     code = int64_t(split(significand, exponent, grid_exponent, round_bit, sticky));
+    if (f.random_bits)
+      code += rounds_up_randomly(f, significand, int64_t(grid_exponent) - exponent, random);
     code += int64_t(grid_exponent - f.least_exponent) << f.fraction_bits;
     if (!f.has_subnormals) code -= int64_t(hidden);
   }

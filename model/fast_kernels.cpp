@@ -100,7 +100,7 @@ struct ExactSum {
     add_term(total, t, lsb_exponent);
   }
 
-  uint32_t round(const Format &f, int32_t rounding) const {
+  uint32_t round(const Format &f, int32_t rounding, uint32_t random) const {
     if (has_nan || (has_positive_infinity && has_negative_infinity))
       return encode_special(f, NOT_A_NUMBER, false);
     if (has_positive_infinity || has_negative_infinity)
@@ -111,7 +111,7 @@ struct ExactSum {
     if (!total.normalise(significand, exponent, negative))
       // IEEE 754-2019, 6.3: zeros of one sign keep it; otherwise +0, or -0 rounding down
       negative = all_zero && has_positive != has_negative ? has_negative : rounding == DOWN;
-    return encode(f, negative, significand, exponent + lsb_exponent);
+    return encode(f, negative, significand, exponent + lsb_exponent, random);
   }
 };
 
@@ -163,7 +163,7 @@ struct AlignedSum {
       if (!significand)
         return negative && f.has_negative_zero ? uint32_t(1) << (f.bits - 1) : 0;
     }
-    return encode(f, negative, significand, at, false);
+    return encode(f, negative, significand, at, 0, false);
   }
 };
 
@@ -182,7 +182,7 @@ void accumulate_aligned(const Mac &mac, const SumLayout &s, Sum<N> &sum, const T
   if (!s.aligned.is_late) look(before);
   uint32_t code;
   if (has_special) {
-    code = specials.round(s.format, mac.rounding);
+    code = specials.round(s.format, mac.rounding, 0);
   } else {
     AlignedSum aligned(s.aligned);
     const int32_t below = s.aligned.product_fraction_bits;
@@ -198,19 +198,21 @@ void accumulate_aligned(const Mac &mac, const SumLayout &s, Sum<N> &sum, const T
     ExactSum<N> exact(s.lsb_exponent);
     exact.add(before);
     exact.add(decode(s.format, code));
-    code = exact.round(nearest, NEAREST_EVEN);
+    code = exact.round(nearest, NEAREST_EVEN, 0);
   }
   sum.code = code;
 }
 
 template <int N>
-void accumulate(const Mac &mac, const SumLayout &s, Sum<N> &sum, const Term *terms, int count) {
+void accumulate(const Mac &mac, const SumLayout &s, Sum<N> &sum, const Term *terms, int count,
+                uint64_t random) {
   if (s.aligned.is_aligned) return accumulate_aligned(mac, s, sum, terms, count);
   if (!s.is_fixed) {
     ExactSum<N> exact(s.lsb_exponent);
     exact.add(decode(s.format, sum.code));
     for (int i = 0; i < count; ++i) exact.add(terms[i]);
-    sum.code = exact.round(s.format, mac.rounding);
+    random &= (uint64_t(1) << s.format.random_bits) - 1;
+    sum.code = exact.round(s.format, mac.rounding, uint32_t(random));
     return;
   }
   for (int i = 0; i < count; ++i) {
@@ -242,22 +244,24 @@ uint32_t round_sum(const SumLayout &s, const Sum<N> &sum, const Format &f) {
 }
 
 template <int N>
-void end_chunk(const Mac &mac, Sum<N> &inner, Sum<N> &outer) {
+void end_chunk(const Mac &mac, Sum<N> &inner, Sum<N> &outer, uint64_t random) {
   if (!mac.outer.is_fixed) {
-    const Term t = decode(mac.outer.format, round_sum(mac.inner, inner, mac.outer.format));
-    accumulate(mac, mac.outer, outer, &t, 1);
+    Format format = mac.outer.format;  // only the addition is rounded at random
+    format.rounding = mac.rounding, format.random_bits = 0;
+    const Term t = decode(format, round_sum(mac.inner, inner, format));
+    accumulate(mac, mac.outer, outer, &t, 1, random);
   } else if (!mac.inner.is_fixed) {
     const Term t = decode(mac.inner.format, inner.code);
-    accumulate(mac, mac.outer, outer, &t, 1);
+    accumulate(mac, mac.outer, outer, &t, 1, random);
   } else {
     // both fixed: the same unit, by the derivation of widths.py
     if (inner.flags) {
       const bool is_nan = inner.flags == (1u << mac.inner.flag_bits) - 1;
       const Term t{0, 0, uint8_t(inner.flags == 2), is_nan ? NOT_A_NUMBER : INFINITE};
-      accumulate(mac, mac.outer, outer, &t, 1);
+      accumulate(mac, mac.outer, outer, &t, 1, random);
     } else {
       outer.integer.add(inner.integer);
-      accumulate(mac, mac.outer, outer, nullptr, 0);
+      accumulate(mac, mac.outer, outer, nullptr, 0, random);
     }
   }
   inner.clear();
@@ -265,7 +269,7 @@ void end_chunk(const Mac &mac, Sum<N> &inner, Sum<N> &outer) {
 
 template <int N>
 void step(const Mac &mac, Sum<N> &inner, Sum<N> &outer, const Term *a, const Term *b,
-          bool chunk_end) {
+          bool chunk_end, uint64_t random) {
   Term terms[64];
   for (int lane = 0; lane < mac.lanes; ++lane) {
     Term t = product(a[lane], b[lane], mac.has_integer_operand);
@@ -275,8 +279,9 @@ void step(const Mac &mac, Sum<N> &inner, Sum<N> &outer, const Term *a, const Ter
                                   : encode_special(mac.product, t.kind, t.negative));
     terms[lane] = t;
   }
-  accumulate(mac, mac.inner, inner, terms, mac.lanes);
-  if (chunk_end && mac.chunk_length) end_chunk(mac, inner, outer);
+  accumulate(mac, mac.inner, inner, terms, mac.lanes, random);
+  if (chunk_end && mac.chunk_length)
+    end_chunk(mac, inner, outer, random >> mac.inner.format.random_bits);
 }
 
 // Bit fields of multi-word numbers, least significant word first.
@@ -336,7 +341,8 @@ void store_result(const Mac &mac, const Sum<N> &inner, const Sum<N> &outer, uint
 
 template <int N>
 void step_batch(const Mac &mac, int64_t count, const uint64_t *before, const uint32_t *a,
-                const uint32_t *b, const uint8_t *chunk_end, uint64_t *after) {
+                const uint32_t *b, const uint8_t *chunk_end, const uint64_t *random,
+                uint64_t *after) {
   Term a_terms[64], b_terms[64];
   for (int64_t i = 0; i < count; ++i) {
     Sum<N> inner, outer;
@@ -347,7 +353,7 @@ void step_batch(const Mac &mac, int64_t count, const uint64_t *before, const uin
       a_terms[lane] = decode(mac.a, a[lane]);
       b_terms[lane] = decode(mac.b, b[lane]);
     }
-    step(mac, inner, outer, a_terms, b_terms, chunk_end[i]);
+    step(mac, inner, outer, a_terms, b_terms, chunk_end[i], random ? random[i] : 0);
     std::memset(after, 0, sizeof(uint64_t) * size_t(mac.partial_sum_words));
     store(mac.inner, inner, after, 0);
     if (mac.chunk_length) store(mac.outer, outer, after, mac.inner.bits);
@@ -370,7 +376,7 @@ void result_batch(const Mac &mac, int64_t count, const uint64_t *partial_sums, u
 
 template <int N>
 void matmul(const Mac &mac, int64_t M, int64_t columns, int64_t K, const uint32_t *a,
-            const uint32_t *b, uint64_t *results) {
+            const uint32_t *b, const RandomSource &source, uint64_t *results) {
   std::vector<Term> a_terms(size_t(M * K)), b_terms(size_t(K * columns));
   for (int64_t i = 0; i < M * K; ++i) a_terms[size_t(i)] = decode(mac.a, a[i]);
   for (int64_t n = 0; n < columns; ++n)  // one column after the other
@@ -380,12 +386,22 @@ void matmul(const Mac &mac, int64_t M, int64_t columns, int64_t K, const uint32_
     for (int64_t n = 0; n < columns; ++n) {
       Sum<N> inner, outer;
       inner.clear(), outer.clear();
+      uint64_t state = source.starts ? source.starts[m * columns + n] : 0;
+      const uint64_t *word = source.words + m * source.row_stride + n * source.column_stride;
       int64_t in_chunk = 0;
       for (int64_t k = 0; k < K; k += mac.lanes) {
         in_chunk += mac.lanes;
         const bool chunk_end = in_chunk == mac.chunk_length || k + mac.lanes == K;
+        uint64_t random = 0;
+        if (source.starts) {
+          random = state & source.lfsr.word_mask();
+          state = source.lfsr.next(state);
+        } else if (source.words) {
+          random = *word;
+          word += source.step_stride;
+        }
         step(mac, inner, outer, &a_terms[size_t(m * K + k)], &b_terms[size_t(n * K + k)],
-             chunk_end);
+             chunk_end, random);
         if (chunk_end) in_chunk = 0;
       }
       store_result(mac, inner, outer, results + (m * columns + n) * mac.result_words);
@@ -451,8 +467,8 @@ void macsmith_quantise(const TileRound *extremes, int64_t count, const double *v
 
 int32_t macsmith_step(const Mac *mac, int32_t words, int64_t count, const uint64_t *before,
                       const uint32_t *a, const uint32_t *b, const uint8_t *chunk_end,
-                      uint64_t *after) {
-  WITH_WORDS(step_batch<N>(*mac, count, before, a, b, chunk_end, after))
+                      const uint64_t *random, uint64_t *after) {
+  WITH_WORDS(step_batch<N>(*mac, count, before, a, b, chunk_end, random, after))
 }
 
 int32_t macsmith_result(const Mac *mac, int32_t words, int64_t count, const uint64_t *partial_sums,
@@ -461,8 +477,9 @@ int32_t macsmith_result(const Mac *mac, int32_t words, int64_t count, const uint
 }
 
 int32_t macsmith_matmul(const Mac *mac, int32_t words, int64_t M, int64_t columns, int64_t K,
-                        const uint32_t *a, const uint32_t *b, uint64_t *results) {
-  WITH_WORDS(matmul<N>(*mac, M, columns, K, a, b, results))
+                        const uint32_t *a, const uint32_t *b, const RandomSource *source,
+                        uint64_t *results) {
+  WITH_WORDS(matmul<N>(*mac, M, columns, K, a, b, *source, results))
 }
 
 int32_t macsmith_aligned(const AlignedSpec *spec, int64_t M, int64_t columns, int64_t K,
@@ -471,13 +488,26 @@ int32_t macsmith_aligned(const AlignedSpec *spec, int64_t M, int64_t columns, in
 }
 
 int32_t macsmith_tiles_float(const TileSpec *spec, int64_t M, int64_t columns, int64_t K,
-                             const float *a, const float *b, float *sums) {
-  return run_tiles<float>(*spec, M, columns, K, a, b, sums);
+                             const float *a, const float *b, const RandomSource *source,
+                             float *sums) {
+  return run_tiles<float>(*spec, M, columns, K, a, b, *source, sums);
 }
 
 int32_t macsmith_tiles_double(const TileSpec *spec, int64_t M, int64_t columns, int64_t K,
-                              const double *a, const double *b, double *sums) {
-  return run_tiles<double>(*spec, M, columns, K, a, b, sums);
+                              const double *a, const double *b, const RandomSource *source,
+                              double *sums) {
+  return run_tiles<double>(*spec, M, columns, K, a, b, *source, sums);
+}
+
+// States that the words of `count` sums start from: each the one before times `matrix`, whose columns
+// say what each bit of a state becomes.
+void macsmith_lfsr_states(const uint64_t *matrix, uint64_t seed, int64_t count, uint64_t *states) {
+  for (int64_t i = 0; i < count; ++i) {
+    states[i] = seed;
+    uint64_t next = 0;
+    for (uint64_t left = seed; left; left &= left - 1) next ^= matrix[__builtin_ctzll(left)];
+    seed = next;
+  }
 }
 
 }  // extern "C"

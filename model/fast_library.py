@@ -17,22 +17,34 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from macsmith.model.accumulators import AlignedAccumulator, SimpleAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format, IntFormat
-from macsmith.model.rounding import Overflow, Rounding, default_overflow
+from macsmith.model.lfsr import advance_matrix
+from macsmith.model.random_source import Lfsr
+from macsmith.model.rounding import (
+    Overflow,
+    Rounding,
+    RoundingMode,
+    StochasticRounding,
+    default_overflow,
+)
 from macsmith.model.widths import PartialSumWidths, mac_widths
 
 __all__ = [
     "AlignedSpecStruct",
     "CompileError",
     "MacStruct",
+    "RandomStruct",
     "TileRoundStruct",
     "TileSpecStruct",
     "cache_folder",
     "compile_kernels",
     "format_struct",
     "kernels",
+    "lfsr_states",
     "mac_struct",
     "processor_features",
     "round_struct",
@@ -50,6 +62,7 @@ _SOURCES = (
 # to fused multiply-add is harmless there: only exact products are ever contracted.
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fno-fast-math")
 _ROUNDINGS = tuple(Rounding)
+_VARIANTS = ("a", "b", "c")
 _OVERFLOWS = tuple(Overflow)
 #: Sizes of wide integer that are compiled, in 64-bit words.
 _WIDE_WORDS = (2, 4, 12, 40)
@@ -80,6 +93,7 @@ class FormatStruct(ctypes.Structure):
             "max_integer",
             "rounding",
             "overflow",
+            "random_bits",
         )
     ]
 
@@ -191,18 +205,54 @@ class AlignedSpecStruct(ctypes.Structure):
     ]
 
 
+class LfsrStruct(ctypes.Structure):
+    """Mirrors `Lfsr` of fast_tiles.hpp."""
+
+    _fields_ = [(name, ctypes.c_int32) for name in ("degree", "lag", "word_bits")]
+
+
+class RandomStruct(ctypes.Structure):
+    """Mirrors `RandomSource` of fast_tiles.hpp; all zero: nothing is random."""
+
+    _fields_ = [
+        ("lfsr", LfsrStruct),
+        ("starts", ctypes.c_void_p),
+        ("words", ctypes.c_void_p),
+        *((f"{name}_stride", ctypes.c_int64) for name in ("row", "column", "step")),
+    ]
+
+
+def lfsr_states(lfsr: Lfsr, steps: int, count: int) -> npt.NDArray[np.uint64]:
+    """States before the first step of each of `count` sums of `steps` steps, one after another."""
+    matrix = np.array(advance_matrix(lfsr, steps), dtype=np.uint64)
+    states = np.empty(count, dtype=np.uint64)
+    kernels().macsmith_lfsr_states(
+        ctypes.c_void_p(matrix.ctypes.data),
+        ctypes.c_uint64(lfsr.seed),
+        ctypes.c_int64(count),
+        ctypes.c_void_p(states.ctypes.data),
+    )
+    return states
+
+
+def _rounding_policy(rounding: RoundingMode) -> dict[str, int]:
+    if isinstance(rounding, StochasticRounding):
+        return {
+            "rounding": len(_ROUNDINGS) + _VARIANTS.index(rounding.variant),
+            "random_bits": rounding.bits,
+        }
+    return {"rounding": _ROUNDINGS.index(rounding)}
+
+
 def format_struct(
     fmt: Format,
-    rounding: Rounding = Rounding.NEAREST_EVEN,
+    rounding: RoundingMode = Rounding.NEAREST_EVEN,
     overflow: Overflow | None = None,
 ) -> FormatStruct:
     """A format, with the rounding and overflow of values that are rounded to it."""
     if overflow is None:
         overflow = default_overflow(fmt)
-    policy = {
-        "rounding": _ROUNDINGS.index(rounding),
-        "overflow": _OVERFLOWS.index(overflow),
-    }
+    policy = {**_rounding_policy(rounding), "overflow": _OVERFLOWS.index(overflow)}
     if isinstance(fmt, IntFormat):
         return FormatStruct(
             bits=fmt.bits,
@@ -242,7 +292,7 @@ def _sum_struct(config: MacConfig, widths: PartialSumWidths, lsb_exponent: int) 
             bits=widths.bits,
         )
     return SumStruct(
-        format=format_struct(fmt, config.rounding, config.overflow_of(fmt)),
+        format=format_struct(fmt, config.accumulator_rounding, config.overflow_of(fmt)),
         lsb_exponent=lsb_exponent,
         bits=fmt.bits,
         aligned=_aligned_struct(config, widths.accumulator),
@@ -303,7 +353,7 @@ def words_needed(config: MacConfig) -> int:
 
 def round_struct(
     fmt: Format,
-    rounding: Rounding = Rounding.NEAREST_EVEN,
+    rounding: RoundingMode = Rounding.NEAREST_EVEN,
     overflow: Overflow | None = None,
 ) -> TileRoundStruct:
     """A format with its extremes, for kernels that round vectors."""
@@ -433,8 +483,8 @@ def kernels() -> ctypes.CDLL:
         raise CompileError(
             f"{library} cannot be loaded: {error}; delete it to compile anew"
         ) from None
-    for name in ("macsmith_decode", "macsmith_encode", "macsmith_quantise"):
-        getattr(loaded, name).restype = None
+    for name in ("decode", "encode", "quantise", "lfsr_states"):
+        getattr(loaded, f"macsmith_{name}").restype = None
     for name in ("step", "result", "matmul", "aligned", "tiles_float", "tiles_double"):
         getattr(loaded, f"macsmith_{name}").restype = ctypes.c_int32
     return loaded

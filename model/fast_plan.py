@@ -34,6 +34,7 @@ from macsmith.model.fast_library import (
     round_struct,
 )
 from macsmith.model.formats import FloatFormat, Format, IntFormat
+from macsmith.model.random_source import lfsr_of
 from macsmith.model.rounding import Rounding
 from macsmith.model.widths import MacWidths, PartialSumWidths, TermBound, mac_widths
 
@@ -61,16 +62,17 @@ class _Add(Enum):
 
 @dataclass(frozen=True)
 class _Machine:
-    """A floating-point type: its precision P, and exponents that keep clear of its limits."""
+    """A floating-point type: its precision P, exponents that keep clear of its limits, all bits."""
 
     precision: int
     least_exponent: int
     most_exponent: int
+    word_bits: int
 
 
 # Everything that the tiles form, the constant 1.5 * 2**(e + P - p) included, stays within these.
-_FLOAT32 = _Machine(24, -120, 120)
-_FLOAT64 = _Machine(53, -1000, 1000)
+_FLOAT32 = _Machine(24, -120, 120, 32)
+_FLOAT64 = _Machine(53, -1000, 1000, 64)
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,15 @@ def _top_exponent(bound: TermBound, count: int = 1) -> int:
     return (count * bound.max_integer).bit_length() + bound.lsb_exponent
 
 
-def _can_round(fmt: FloatFormat, machine: _Machine, has_special_terms: bool) -> bool:
+def _can_round(
+    fmt: FloatFormat, machine: _Machine, has_special_terms: bool, random_bits: int = 0
+) -> bool:
     """Whether the tiles can round to a format at all."""
     return (
         fmt.fraction_bits >= 1
-        and fmt.precision + 2 <= machine.precision
+        and fmt.precision + random_bits + 2 <= machine.precision
         and (fmt.has_nan or not has_special_terms)
-        and fmt.least_exponent - 1 >= machine.least_exponent
+        and fmt.least_exponent - random_bits - 1 >= machine.least_exponent
         and fmt.max_exponent + 2 + machine.precision - fmt.precision <= machine.most_exponent
     )
 
@@ -112,7 +116,7 @@ def _addition(
     largest = fmt.max + config.lanes * term.max_integer * Fraction(2) ** term.lsb_exponent
     if largest / Fraction(2) ** lsb < 1 << machine.precision:
         return _Add.PLAIN  # every sum is exact
-    is_nearest = config.rounding in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY)
+    is_nearest = config.accumulator_rounding in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY)
     is_innocuous = term_bits <= fmt.precision and 2 * fmt.precision + 2 <= machine.precision
     return _Add.PLAIN if is_nearest and is_innocuous else _Add.ODD
 
@@ -154,7 +158,9 @@ def _tile_round(config: MacConfig, part: PartialSumWidths | None) -> TileRoundSt
     if part is None:
         return TileRoundStruct(is_fixed=True)
     if part.format is not None:
-        return round_struct(part.format, config.rounding, config.overflow_of(part.format))
+        return round_struct(
+            part.format, config.accumulator_rounding, config.overflow_of(part.format)
+        )
     unit = 2.0**part.lsb_exponent
     half = float(1 << (part.integer_bits - 1)) if part.clips else 0.0
     return TileRoundStruct(
@@ -211,6 +217,13 @@ def _plan_tiles(
                 return None
     special_terms = widths.term.has_nan or widths.term.has_infinity
 
+    # variant b looks at one bit more than there are random ones
+    fine_bits = 0
+    if config.stochastic is not None:
+        fine_bits = config.stochastic.bits + (config.stochastic.variant == "b")
+    if config.random_bits and lfsr_of(config.random_bits).degree > machine.word_bits - 1:
+        return None
+
     inner, outer = widths.inner, widths.outer
     chunk_length = 0
     inner_length = length
@@ -221,7 +234,7 @@ def _plan_tiles(
     if inner.format is None and config.product is not None:
         return None
     if inner.format is not None:
-        if not _can_round(inner.format, machine, special_terms):
+        if not _can_round(inner.format, machine, special_terms, fine_bits):
             return None
         add = _addition(config, inner.format, widths.term, term_bits, machine)
     else:
@@ -242,7 +255,7 @@ def _plan_tiles(
             chunk_specials = (
                 inner.format.has_nan if inner.format is not None else inner.flag_bits > 0
             )
-            if not _can_round(outer.format, machine, chunk_specials):
+            if not _can_round(outer.format, machine, chunk_specials, fine_bits):
                 return None
         else:
             chunks = -(-length // chunk_length)

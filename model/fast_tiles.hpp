@@ -36,6 +36,12 @@
 // in the last place, so (v + c) - c is v rounded to nearest even; the bias 1.5 keeps the sum in one
 // binade, is even, and so keeps the parity. v - r is exact; the other roundings follow from its sign.
 // A format without fraction bits ties to even *exponent fields*: it is not for these tiles.
+//
+// Stochastic rounding with N bits is made of the same two steps on the magnitude: it is rounded to
+// the grid that is 2**N times finer (toward zero or to nearest, by the variant), R units of that grid
+// are added, which is exact with p + N <= P - 2 bits, and the sum is rounded toward zero to the grid
+// of the number that came in. Variant B is A with one bit more and 2R + 1. To odd is right as above,
+// with p + N (and one bit more for B and C) in place of p; PLAIN only where every sum is exact.
 
 #pragma once
 
@@ -94,7 +100,27 @@ struct TileSpec {
   int32_t rounding;
 };
 
-constexpr int FIXED = 5;  // beside the five roundings: a sum that is never rounded
+// Modes of `run_tile` beside the five roundings: a sum that is never rounded; any stochastic one.
+constexpr int FIXED = 100, STOCHASTIC = 101;
+
+// Mirrors `LfsrStruct` of fast_library.py. Bit 0 of a state is the newest; its low bits are the word.
+struct Lfsr {
+  int32_t degree, lag, word_bits;  // word_bits 0: nothing is random
+
+  uint64_t word_mask() const { return (uint64_t(1) << word_bits) - 1; }
+  uint64_t next(uint64_t state) const {
+    const uint64_t fresh = state >> (degree - word_bits) ^ state >> (lag - word_bits);
+    return (state << word_bits | (fresh & word_mask())) & ((uint64_t(1) << degree) - 1);
+  }
+};
+
+// Mirrors `RandomStruct` of fast_library.py: where the random word of each step comes from.
+struct RandomSource {
+  Lfsr lfsr;
+  const uint64_t *starts;  // states before the first step of each sum, rows x columns; or null
+  const uint64_t *words;   // else the words themselves, strides in words; or null
+  int64_t row_stride, column_stride, step_stride;
+};
 
 // How the inner accumulator adds; outer ones always add ODD.
 enum Add { PLAIN, ODD, SPLIT };
@@ -109,6 +135,9 @@ struct RoundConstants {
   I to_magic, to_grid;  // from such a field to the bits of c and of the grid's unit
   T max, smallest;
   I overflow_bits, max_bits;
+  I to_fine_magic, to_fine;  // as above, for the finer grid of stochastic rounding
+  bool fine_is_nearest, has_half;
+  I random_mask;
   I negative_zero_mask;
   bool has_gap;
   T clip_low, clip_high;
@@ -125,6 +154,12 @@ struct RoundConstants {
     if (high < low) high = low;
     to_magic = (I(P - p) << L::fraction_bits) + (I(1) << (L::fraction_bits - 1));
     to_grid = -(I(p - 1) << L::fraction_bits);
+    const int fine_bits = f.random_bits + (f.rounding == STOCHASTIC_B);
+    to_fine_magic = to_magic - (I(fine_bits) << L::fraction_bits);
+    to_fine = to_grid - (I(fine_bits) << L::fraction_bits);
+    fine_is_nearest = f.rounding == STOCHASTIC_C;
+    has_half = f.rounding == STOCHASTIC_B;
+    random_mask = (I(1) << f.random_bits) - 1;
     max = T(r.max), smallest = T(r.smallest);
     const T infinity = T(__builtin_inf()), nan = T(__builtin_nan(""));
     const T over = f.overflow == TO_INFINITY ? infinity : f.overflow == TO_NAN ? nan : max;
@@ -207,6 +242,35 @@ inline typename Lanes<T>::V round_lanes(typename Lanes<T>::V v, const RoundConst
   return (V)result;
 }
 
+template <class T>
+inline typename Lanes<T>::V round_lanes_randomly(typename Lanes<T>::V v,
+                                                 typename Lanes<T>::W random,
+                                                 const RoundConstants<T> &c) {
+  using V = typename Lanes<T>::V;
+  using W = typename Lanes<T>::W;
+  constexpr auto SIGN = sign_mask<T>();
+  const W bits = (W)v;
+  const W sign = bits & SIGN;
+  W field = bits & exponent_mask<T>();
+  field = field > c.low ? field : c.low - (W){};
+  field = field < c.high ? field : c.high - (W){};
+  const V magnitude = (V)(bits & ~SIGN);
+  const V fine = (V)(field + c.to_fine), fine_magic = (V)(field + c.to_fine_magic);
+  V m = (magnitude + fine_magic) - fine_magic;
+  if (!c.fine_is_nearest) m = m > magnitude ? m - fine : m;
+  random &= c.random_mask;
+  if (c.has_half) random += random + 1;
+  m += __builtin_convertvector(random, V) * fine;
+  const V magic = (V)(field + c.to_magic), grid = (V)(field + c.to_grid);
+  V r = (m + magic) - magic;
+  r = r > m ? r - grid : r;
+  const W over = r > c.max;
+  W result = (over ? c.overflow_bits - (W){} : (W)r) | sign;
+  const W is_zero = (result & ~SIGN) == 0;
+  result = is_zero ? result & c.negative_zero_mask : result;
+  return (V)result;
+}
+
 // x + y, rounded to odd.
 template <class T>
 inline typename Lanes<T>::V add_to_odd(typename Lanes<T>::V x, typename Lanes<T>::V y) {
@@ -249,7 +313,8 @@ inline typename Lanes<T>::V add_three_to_odd(typename Lanes<T>::V x, typename La
 // The next partial sum: x + y rounded. Fixed: x + y, clipped.
 template <class T, int MODE, bool LEAN, int ADD>
 inline typename Lanes<T>::V add_rounded(typename Lanes<T>::V x, typename Lanes<T>::V y,
-                                        typename Lanes<T>::V y_low, const RoundConstants<T> &c) {
+                                        typename Lanes<T>::V y_low, const RoundConstants<T> &c,
+                                        typename Lanes<T>::W random = typename Lanes<T>::W{}) {
   using V = typename Lanes<T>::V;
   using W = typename Lanes<T>::W;
   if constexpr (MODE == FIXED) {
@@ -271,7 +336,8 @@ inline typename Lanes<T>::V add_rounded(typename Lanes<T>::V x, typename Lanes<T
       const W is_negative_zero = ((W)s << 1 == 0) & (((W)x | (W)y) != 0);
       s = (V)((W)s | (is_negative_zero & sign_mask<T>()));
     }
-    return round_lanes<T, MODE, LEAN>(s, c);
+    if constexpr (MODE == STOCHASTIC) return round_lanes_randomly<T>(s, random, c);
+    else return round_lanes<T, MODE, LEAN>(s, c);
   }
 }
 
@@ -287,17 +353,23 @@ inline typename Lanes<T>::V round_any(typename Lanes<T>::V v, const RoundConstan
   }
 }
 
-// Once per chunk: any rounding, decided at run time.
+// Once per chunk: any rounding, decided at run time. `mode` is that of the conversion; the sum's own is
+// in `r`.
 template <class T>
 __attribute__((noinline)) void add_chunk(typename Lanes<T>::V &outer, typename Lanes<T>::V inner,
                                          const RoundConstants<T> &c, const TileRound &r,
-                                         int32_t mode) {
+                                         int32_t mode,
+                                         typename Lanes<T>::W random = typename Lanes<T>::W{}) {
   using Zero = typename Lanes<T>::V;
   if (r.is_fixed) {
     outer = add_rounded<T, FIXED, false, PLAIN>(outer, inner, Zero{}, c);
     return;
   }
   const typename Lanes<T>::V y = round_any<T, false>(inner, c, mode);
+  if (r.format.random_bits) {
+    outer = add_rounded<T, STOCHASTIC, false, ODD>(outer, y, Zero{}, c, random);
+    return;
+  }
   switch (mode) {
     case NEAREST_EVEN: outer = add_rounded<T, NEAREST_EVEN, false, ODD>(outer, y, Zero{}, c); return;
     case NEAREST_AWAY: outer = add_rounded<T, NEAREST_AWAY, false, ODD>(outer, y, Zero{}, c); return;
@@ -307,15 +379,29 @@ __attribute__((noinline)) void add_chunk(typename Lanes<T>::V &outer, typename L
   }
 }
 
+// The state of `Lfsr`, one for each vector lane; it must fit: degree 31 or less in 32-bit lanes.
+template <class T>
+inline typename Lanes<T>::W next_states(typename Lanes<T>::W state, const Lfsr &lfsr) {
+  using I = typename Lanes<T>::I;
+  const I mask = I((uint64_t(1) << lfsr.degree) - 1);
+  const auto fresh = state >> (lfsr.degree - lfsr.word_bits) ^ state >> (lfsr.lag - lfsr.word_bits);
+  return (state << lfsr.word_bits | (fresh & I(lfsr.word_mask()))) & mask;
+}
+
 constexpr int TILE_ROWS = 4, TILE_VECTORS = 2;
 
 // One tile: ROWS rows of `a` (row stride K) against a panel of columns (K x TILE_VECTORS vectors).
 template <class T, int MODE, bool LEAN, int ADD, int ROWS>
 void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
               const RoundConstants<T> &outer_round, const RoundConstants<T> &product_round,
-              int64_t K, const T *a, const typename Lanes<T>::V *panel, T *sums) {
+              int64_t K, const T *a, const typename Lanes<T>::V *panel, const Lfsr &lfsr,
+              const typename Lanes<T>::W *starts, T *sums) {
   using V = typename Lanes<T>::V;
   using W = typename Lanes<T>::W;
+  const bool has_random = MODE == STOCHASTIC || (MODE == FIXED && lfsr.word_bits);
+  const int32_t inner_random_bits = spec.inner.is_fixed ? 0 : spec.inner.format.random_bits;
+  W state[ROWS][TILE_VECTORS] = {}, word[ROWS][TILE_VECTORS] = {};
+  if (has_random) std::memcpy(state, starts, sizeof state);
   const int64_t chunk = spec.chunk_length ? spec.chunk_length : K;
   const int64_t lanes = spec.lanes;
   const T positive_zero = spec.has_integer_operand ? T(0) : T(-0.0);  // x + -0 is x, x + 0 is not -0
@@ -333,7 +419,8 @@ void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
         V p = a[r * K + k + lane] * panel[(k + lane) * TILE_VECTORS + v];
         if constexpr (!LEAN && MODE != FIXED) {
           p += positive_zero;
-          if (spec.has_product_format) p = round_lanes<T, MODE, false>(p, product_round);
+          constexpr int PRODUCT_MODE = MODE == STOCHASTIC ? int(NEAREST_EVEN) : MODE;
+          if (spec.has_product_format) p = round_lanes<T, PRODUCT_MODE, false>(p, product_round);
         }
         return p;
       };
@@ -360,6 +447,13 @@ void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
               }
             }
           }
+      if constexpr (MODE == STOCHASTIC || MODE == FIXED)
+        if (has_random)
+          for (int r = 0; r < ROWS; ++r)
+            for (int v = 0; v < TILE_VECTORS; ++v) {
+              word[r][v] = state[r][v];
+              state[r][v] = next_states<T>(state[r][v], lfsr);
+            }
       if constexpr (MODE == FIXED && ADD == SPLIT) continue;
       for (int r = 0; r < ROWS; ++r)
         for (int v = 0; v < TILE_VECTORS; ++v) {
@@ -375,7 +469,7 @@ void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
             y = (V)((W)y | (is_negative_zero & sign_mask<T>()));
           }
           inner[r][v] =
-              add_rounded<T, MODE, LEAN, ADD>(inner[r][v], y, low[r][v], inner_round);
+              add_rounded<T, MODE, LEAN, ADD>(inner[r][v], y, low[r][v], inner_round, word[r][v]);
         }
     }
     if constexpr (MODE == FIXED && ADD == SPLIT)
@@ -385,7 +479,8 @@ void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
     if (spec.chunk_length)
       for (int r = 0; r < ROWS; ++r)
         for (int v = 0; v < TILE_VECTORS; ++v)
-          add_chunk<T>(outer[r][v], inner[r][v], outer_round, spec.outer, spec.rounding);
+          add_chunk<T>(outer[r][v], inner[r][v], outer_round, spec.outer, spec.rounding,
+                       word[r][v] >> inner_random_bits);
   }
   for (int r = 0; r < ROWS; ++r)
     for (int v = 0; v < TILE_VECTORS; ++v)
@@ -395,12 +490,15 @@ void run_tile(const TileSpec &spec, const RoundConstants<T> &inner_round,
 
 template <class T, int MODE, bool LEAN, int ADD>
 void run_all(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, const T *a, const T *b,
-             T *sums) {
+             const RandomSource &source, T *sums) {
   using V = typename Lanes<T>::V;
+  using W = typename Lanes<T>::W;
+  using I = typename Lanes<T>::I;
   constexpr int64_t width = TILE_VECTORS * VECTOR_BYTES / sizeof(T);
   const RoundConstants<T> inner(spec.inner), outer(spec.outer), product(spec.product);
   std::vector<V> panel(size_t(K * TILE_VECTORS));
   T tile[TILE_ROWS * width];
+  W starts[TILE_ROWS * TILE_VECTORS] = {};
   for (int64_t n = 0; n < columns; n += width) {
     const int64_t used = columns - n < width ? columns - n : width;
     T *to = reinterpret_cast<T *>(panel.data());
@@ -410,12 +508,17 @@ void run_all(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, const 
     }
     for (int64_t m = 0; m < M;) {
       const bool is_full = M - m >= TILE_ROWS;
+      if (source.starts)
+        for (int64_t r = 0; r < (is_full ? TILE_ROWS : 1); ++r)
+          for (int64_t j = 0; j < used; ++j)
+            reinterpret_cast<I *>(starts)[r * width + j] =
+                I(source.starts[(m + r) * columns + n + j]);
       if (is_full)
         run_tile<T, MODE, LEAN, ADD, TILE_ROWS>(spec, inner, outer, product, K, a + m * K,
-                                                panel.data(), tile);
+                                                panel.data(), source.lfsr, starts, tile);
       else
         run_tile<T, MODE, LEAN, ADD, 1>(spec, inner, outer, product, K, a + m * K, panel.data(),
-                                        tile);
+                                        source.lfsr, starts, tile);
       for (int64_t r = 0; r < (is_full ? TILE_ROWS : 1); ++r, ++m)
         std::memcpy(sums + m * columns + n, tile + r * width, size_t(used) * sizeof(T));
     }
@@ -424,14 +527,14 @@ void run_all(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, const 
 
 template <class T>
 int32_t run_tiles(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, const T *a,
-                  const T *b, T *sums) {
+                  const T *b, const RandomSource &source, T *sums) {
   const auto is_plain = [](const TileRound &r) {
     return r.format.has_subnormals && r.format.has_negative_zero;
   };
   const bool is_lean = spec.rounding == NEAREST_EVEN && is_plain(spec.inner) &&
                        !spec.has_product_format && !spec.has_integer_operand;
 #define RUN_AS(MODE, LEAN, ADD) \
-  return run_all<T, MODE, LEAN, ADD>(spec, M, columns, K, a, b, sums), 0
+  return run_all<T, MODE, LEAN, ADD>(spec, M, columns, K, a, b, source, sums), 0
 #define RUN(MODE, LEAN)                                   \
   do {                                                    \
     if (spec.add == PLAIN) RUN_AS(MODE, LEAN, PLAIN);     \
@@ -446,6 +549,7 @@ int32_t run_tiles(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, c
       if (spec.add == SPLIT) RUN_AS(FIXED, true, SPLIT);
     RUN_AS(FIXED, true, PLAIN);
   }
+  if (spec.inner.format.random_bits) RUN(STOCHASTIC, false);
   switch (spec.rounding) {
     case NEAREST_EVEN:
       if (is_lean) RUN(NEAREST_EVEN, true);

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
+from macsmith.model.lfsr import random_words
+from macsmith.model.random_source import lfsr_of
 from macsmith.model.rounding import Rounding, encode, floor_log2, round_to_multiple
-from macsmith.model.widths import PartialSumWidths, mac_widths
+from macsmith.model.widths import MacWidths, PartialSumWidths, mac_widths
 
 __all__ = [
     "AlignedSum",
@@ -213,20 +216,32 @@ def _accumulate_aligned(
 
 
 def accumulate(
-    config: MacConfig, widths: PartialSumWidths, bits: int, terms: Sequence[Term]
+    config: MacConfig,
+    widths: PartialSumWidths,
+    bits: int,
+    terms: Sequence[Term],
+    random: int | None = None,
 ) -> int:
     """Add the terms of one step to a simple accumulator's partial sum.
 
-    A float partial sum is the exact sum of itself and all terms, rounded once; an aligned one what
-    `align` leaves of them, summed exactly and rounded (`round_aligned`). A fixed-point one
-    adds finite terms in its own units, keeps `flags` for the special ones, and then wraps or
-    clips as it was built to.
+    A float partial sum is the exact sum of itself and all terms, rounded once, with the bits
+    `random` where that is stochastic; an aligned one what `align` leaves of them, summed exactly
+    and rounded (`round_aligned`). A fixed-point one adds finite terms in its own units, keeps
+    `flags` for the special ones, and then wraps or clips as it was built to.
     """
     if isinstance(widths.accumulator, AlignedAccumulator):
         return _accumulate_aligned(config, widths.accumulator, bits, terms)
     if widths.format is not None:
         before = _decode(widths.format, bits)
-        return _round(config, widths.format, _exact_sum([before, *terms], config.rounding))
+        total = _exact_sum([before, *terms], config.rounding)
+        return encode(
+            widths.format,
+            total.value,
+            config.accumulator_rounding,
+            config.overflow_of(widths.format),
+            negative_zero=total.negative,
+            random=random,
+        )
     half = 1 << (widths.integer_bits - 1)
     flags = bits >> widths.integer_bits
     integer = bits & (2 * half - 1)
@@ -244,6 +259,27 @@ def accumulate(
     return flags << widths.integer_bits | integer & (2 * half - 1)
 
 
+def _check_random(config: MacConfig, random: int | None) -> None:
+    bits = config.random_bits
+    if (random is None) != (bits == 0):
+        what = f"a random word of {bits} bits" if bits else "no random word"
+        raise ValueError(f"a step must be given {what}, not {random}")
+    if random is not None and not 0 <= random < 1 << bits:
+        raise ValueError(f"a random word must be 0 to {(1 << bits) - 1}, not {random}")
+
+
+def _split_random(
+    config: MacConfig, widths: MacWidths, random: int | None
+) -> tuple[int | None, int | None]:
+    """The bits of a random word for the inner and for the outer accumulator."""
+    if random is None:
+        return None, None
+    inner_bits = config.random_bits_of(widths.inner.accumulator)
+    inner = random & ((1 << inner_bits) - 1) if inner_bits else None
+    has_outer = widths.outer is not None and config.random_bits_of(widths.outer.accumulator)
+    return inner, random >> inner_bits if has_outer else None
+
+
 def step(
     config: MacConfig,
     partial_sum: int,
@@ -251,6 +287,7 @@ def step(
     b_codes: Sequence[int],
     *,
     chunk_end: bool = False,
+    random: int | None = None,
 ) -> int:
     """One step: the next partial sum from the present one and `lanes` operand pairs.
 
@@ -264,15 +301,26 @@ def step(
         Only for a chunked accumulator: after this step, the inner sum is converted to the outer
         accumulator's format (rounded once, if that is a float), added to the outer sum, and
         cleared.
+    random
+        Only with stochastic rounding, which needs it: `config.random_bits` bits, those of the inner
+        accumulator lowest. The conversion at a chunk's end is not random.
+
+    Raises
+    ------
+    ValueError
+        The wrong number of codes; random bits are missing, too many, or given where nothing is
+        random.
     """
     if len(a_codes) != config.lanes or len(b_codes) != config.lanes:
         raise ValueError(
             f"a step takes {config.lanes} operand pairs, not {len(a_codes)} and {len(b_codes)}"
         )
     widths = mac_widths(config)
+    _check_random(config, random)
+    inner_random, outer_random = _split_random(config, widths, random)
     terms = [product(config, a, b) for a, b in zip(a_codes, b_codes, strict=True)]
     inner_mask = (1 << widths.inner.bits) - 1
-    inner = accumulate(config, widths.inner, partial_sum & inner_mask, terms)
+    inner = accumulate(config, widths.inner, partial_sum & inner_mask, terms, inner_random)
     if widths.outer is None:
         return inner
     outer = partial_sum >> widths.inner.bits
@@ -280,7 +328,7 @@ def step(
         chunk = _partial_sum_term(widths.inner, inner)
         if widths.outer.format is not None:
             chunk = _decode(widths.outer.format, _round(config, widths.outer.format, chunk))
-        outer = accumulate(config, widths.outer, outer, [chunk])
+        outer = accumulate(config, widths.outer, outer, [chunk], outer_random)
         inner = 0
     return outer << widths.inner.bits | inner
 
@@ -311,18 +359,40 @@ def check_length(config: MacConfig, length: int) -> None:
         )
 
 
-def dot(config: MacConfig, a_codes: Sequence[int], b_codes: Sequence[int]) -> int:
+def dot(
+    config: MacConfig,
+    a_codes: Sequence[int],
+    b_codes: Sequence[int],
+    random: Sequence[int] | None = None,
+) -> int:
     """Result code of the sum of ``a[k] * b[k]``, k ascending.
+
+    Parameters
+    ----------
+    random
+        Only with stochastic rounding: the random word of each step. Without, the words are those
+        of the shift register of `macsmith.model.random_source` from its seed.
 
     Raises
     ------
     ValueError
-        Lengths differ, are no multiple of the lanes, or exceed the terms the accumulator is for.
+        Lengths differ, are no multiple of the lanes, or exceed the terms the accumulator is for;
+        random words are not one for each step, or out of range.
     """
     if len(a_codes) != len(b_codes):
         raise ValueError(f"a and b must be of one length, not {len(a_codes)} and {len(b_codes)}")
     length = len(a_codes)
     check_length(config, length)
+    steps = length // config.lanes
+    words: Sequence[int | None]
+    if random is not None:
+        words = list(random)
+    elif config.random_bits:
+        words = list(islice(random_words(lfsr_of(config.random_bits)), steps))
+    else:
+        words = [None] * steps
+    if len(words) != steps:
+        raise ValueError(f"there must be {steps} random words, one for each step, not {len(words)}")
     chunk = (
         config.accumulator.length if isinstance(config.accumulator, ChunkedAccumulator) else length
     )
@@ -335,13 +405,35 @@ def dot(config: MacConfig, a_codes: Sequence[int], b_codes: Sequence[int]) -> in
             a_codes[k:after],
             b_codes[k:after],
             chunk_end=after % chunk == 0 or after == length,
+            random=words[k // config.lanes],
         )
     return result(config, partial_sum)
 
 
 def matmul(
-    config: MacConfig, a_codes: Sequence[Sequence[int]], b_codes: Sequence[Sequence[int]]
+    config: MacConfig,
+    a_codes: Sequence[Sequence[int]],
+    b_codes: Sequence[Sequence[int]],
+    random: Sequence[Sequence[Sequence[int]]] | None = None,
 ) -> list[list[int]]:
-    """Result codes, M x N, of the matrix product of M x K and K x N operand codes."""
+    """Result codes, M x N, of the matrix product of M x K and K x N operand codes.
+
+    Parameters
+    ----------
+    random
+        Only with stochastic rounding: the random word of each step of each sum, M x N x steps.
+        Without, the words of the shift register of `macsmith.model.random_source` from its seed,
+        as a single MAC reads them that computes one sum after the other, row by row.
+    """
     columns = list(zip(*b_codes, strict=True))
-    return [[dot(config, row, column) for column in columns] for row in a_codes]
+    if random is None and config.random_bits:
+        steps = len(b_codes) // config.lanes
+        stream = random_words(lfsr_of(config.random_bits))
+        random = [[list(islice(stream, steps)) for _ in columns] for _ in a_codes]
+    return [
+        [
+            dot(config, a_row, column, None if random is None else random[row][index])
+            for index, column in enumerate(columns)
+        ]
+        for row, a_row in enumerate(a_codes)
+    ]

@@ -8,20 +8,28 @@ largest finite number, and overflow decides.
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from typing import Any
 
 from macsmith.model.formats import FloatFormat, Format, Special
 
 __all__ = [
     "Overflow",
     "Rounding",
+    "RoundingMode",
+    "StochasticRounding",
     "check_overflow",
     "default_overflow",
     "encode",
     "floor_log2",
+    "parse_stochastic",
     "round_to_multiple",
 ]
+
+MAX_RANDOM_BITS = 24
 
 
 class Rounding(Enum):
@@ -32,6 +40,82 @@ class Rounding(Enum):
     TOWARD_ZERO = "rtz"
     UP = "rup"  # toward positive infinity
     DOWN = "rdn"  # toward negative infinity
+
+
+@dataclass(frozen=True)
+class StochasticRounding:
+    """Rounding up with a probability that grows with the distance from the lower neighbour.
+
+    With N random bits R, and d the distance from the lower neighbour in units of the step to the
+    upper one, a magnitude goes to the upper neighbour where
+
+    ========  ===============================================
+    variant
+    ========  ===============================================
+    ``a``     ``d + R * 2**-N >= 1``
+    ``b``     ``d + (R + 1/2) * 2**-N >= 1``
+    ``c``     ``rne(d * 2**N) + R >= 2**N``
+    ========  ===============================================
+
+    These are StochasticA, B and C of the IEEE P3109 interim report, version 4.0. A needs the least
+    hardware, and rounds too small on average by half of ``2**-N`` steps; B and C do not.
+
+    Raises
+    ------
+    ValueError
+        There is no such variant, or `bits` is not 1 to 24.
+    """
+
+    bits: int
+    variant: str = "a"
+
+    def __post_init__(self) -> None:
+        if self.variant not in ("a", "b", "c"):
+            raise ValueError(f"stochastic rounding: variant must be a, b or c, not {self.variant}")
+        if not 1 <= self.bits <= MAX_RANDOM_BITS:
+            raise ValueError(
+                f"stochastic rounding: random bits must be 1 to {MAX_RANDOM_BITS}, not {self.bits}"
+            )
+
+    @property
+    def text(self) -> str:
+        """As in a design text."""
+        return f"sr{self.variant if self.variant != 'a' else ''}{self.bits}"
+
+    def __str__(self) -> str:
+        return self.text
+
+    def rounds_up(self, distance: Fraction, random: int) -> bool:
+        """Whether a magnitude `distance` steps above its lower neighbour goes to the upper one."""
+        scale = 1 << self.bits
+        if self.variant == "a":
+            return distance * scale + random >= scale
+        if self.variant == "b":
+            return distance * scale + random + Fraction(1, 2) >= scale
+        return round(distance * scale) + random >= scale  # `round` ties to even
+
+
+RoundingMode = Rounding | StochasticRounding
+
+_STOCHASTIC = re.compile(r"sr([abc]?)(\d+)")
+
+
+def parse_stochastic(value: Any) -> Any:
+    """The stochastic rounding that a text such as ``sr8`` or ``srb4`` stands for.
+
+    Anything but a text is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        The text is none, or the number of bits is out of range.
+    """
+    if not isinstance(value, str):
+        return value
+    match = _STOCHASTIC.fullmatch(value)
+    if match is None:
+        raise ValueError(f"stochastic rounding {value!r}: must be srN, sraN, srbN or srcN")
+    return StochasticRounding(int(match[2]), match[1] or "a")
 
 
 class Overflow(Enum):
@@ -67,13 +151,16 @@ def _round_magnitude(
     below: Fraction,
     above: Fraction,
     x: Fraction,
-    rounding: Rounding,
+    rounding: RoundingMode,
     negative: bool,
+    random: int,
 ) -> int:
     """Code of the neighbour that |x| goes to; `below` <= x <= `above` are the values of
     `lower_code` and the next."""
     if x == below:
         return lower_code
+    if isinstance(rounding, StochasticRounding):
+        return lower_code + rounding.rounds_up((x - below) / (above - below), random)
     if rounding is Rounding.TOWARD_ZERO:
         return lower_code
     if rounding is Rounding.UP:
@@ -100,12 +187,12 @@ def round_to_multiple(value: Fraction, unit: Fraction, rounding: Rounding) -> Fr
     magnitude = abs(value)
     lower = int(magnitude / unit)
     rounded = _round_magnitude(
-        lower, lower * unit, (lower + 1) * unit, magnitude, rounding, value < 0
+        lower, lower * unit, (lower + 1) * unit, magnitude, rounding, value < 0, 0
     )
     return -rounded * unit if value < 0 else rounded * unit
 
 
-def _rounds_down(rounding: Rounding, negative: bool) -> bool:
+def _rounds_down(rounding: RoundingMode, negative: bool) -> bool:
     """Whether every inexact magnitude of this sign is rounded down."""
     return (
         rounding is Rounding.TOWARD_ZERO
@@ -127,13 +214,23 @@ def _floor_magnitude_code(fmt: FloatFormat, x: Fraction) -> int:
     return max((field << fmt.fraction_bits) + significand - (1 << fmt.fraction_bits), 0)
 
 
+def _check_random(rounding: RoundingMode, random: int | None) -> None:
+    bits = rounding.bits if isinstance(rounding, StochasticRounding) else 0
+    if (random is None) != (bits == 0):
+        what = f"{bits} random bits" if bits else "no random bits"
+        raise ValueError(f"rounding {rounding}: must be given {what}, not {random}")
+    if random is not None and not 0 <= random < 1 << bits:
+        raise ValueError(f"random bits must be 0 to {(1 << bits) - 1}, not {random}")
+
+
 def encode(
     fmt: Format,
     value: Fraction | int | Special,
-    rounding: Rounding = Rounding.NEAREST_EVEN,
+    rounding: RoundingMode = Rounding.NEAREST_EVEN,
     overflow: Overflow | None = None,
     *,
     negative_zero: bool = False,
+    random: int | None = None,
 ) -> int:
     """Code of `fmt` that `value` rounds to.
 
@@ -144,9 +241,12 @@ def encode(
     value
         Exact value, infinity, or NaN.
     rounding, overflow
-        See `Rounding` and `Overflow`; `overflow` None takes `default_overflow`.
+        See `Rounding`, `StochasticRounding` and `Overflow`; `overflow` None takes
+        `default_overflow`.
     negative_zero
         The sign of a `value` of 0.
+    random
+        The random bits, 0 to ``2**rounding.bits - 1``, of stochastic rounding, which needs them.
 
     Returns
     -------
@@ -155,7 +255,14 @@ def encode(
         where the format has one. NaN gives `FloatFormat.nan_code`, and code 0 in a format that
         has no NaN. Integers round to the nearest integer by the same modes and clip, whatever
         `overflow` asks.
+
+    Raises
+    ------
+    ValueError
+        The format lacks the code that `overflow` asks for; random bits are missing, too many, or
+        given where nothing is random.
     """
+    _check_random(rounding, random)
     if overflow is None:
         overflow = default_overflow(fmt)
     if isinstance(fmt, FloatFormat):
@@ -177,7 +284,7 @@ def encode(
             x = magnitude * (1 << fmt.fraction_bits)
             lower = int(x)
             rounded = _round_magnitude(
-                lower, Fraction(lower), Fraction(lower + 1), x, rounding, negative
+                lower, Fraction(lower), Fraction(lower + 1), x, rounding, negative, random or 0
             )
             integer = -rounded if negative else rounded
         integer = min(max(integer, fmt.min_code_integer), fmt.max_code_integer)
@@ -193,6 +300,7 @@ def encode(
             magnitude,
             rounding,
             negative,
+            random or 0,
         )
         if code <= fmt.max_magnitude_code:
             if code == 0 and not fmt.has_negative_zero:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import Design
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import FULL_RATE, BenchJob, BenchOutcome, Bits, bit_rows
@@ -51,14 +52,14 @@ def stream_job(stimulus: Stimulus, expected: Words) -> BenchJob:
     mac = design.mac
     a, b, last = stimulus.beats()
     count = len(last)
-    beats = np.concatenate(
-        (
-            bit_rows(a, mac.a.bits).reshape(count, -1),
-            bit_rows(b, mac.b.bits).reshape(count, -1),
-            last.astype(np.uint8)[:, np.newaxis],
-        ),
-        axis=1,
-    )
+    columns = [
+        bit_rows(a, mac.a.bits).reshape(count, -1),
+        bit_rows(b, mac.b.bits).reshape(count, -1),
+    ]
+    if stimulus.random_words is not None and design.implementation.lfsr == "port":
+        columns.append(bit_rows(stimulus.random_words, mac.random_bits))
+    columns.append(last.astype(np.uint8)[:, np.newaxis])
+    beats = np.concatenate(columns, axis=1)
     tiles, rows, _, _ = expected.shape
     results = result_rows(expected, mac_widths(mac).output_bits).reshape(tiles * rows, -1)
     return BenchJob(
@@ -84,8 +85,10 @@ def unit_job(stimulus: UnitStimulus, expected: Words) -> BenchJob:
         bit_rows(stimulus.b, mac.b.bits).reshape(stimulus.count, -1),
         result_rows(stimulus.partial_sums, bits),
     ]
-    if layout.extra_bits > bits:
+    if isinstance(mac.accumulator, ChunkedAccumulator):
         columns.append(stimulus.chunk_end.astype(np.uint8)[:, np.newaxis])
+    if stimulus.random is not None:
+        columns.append(bit_rows(stimulus.random, mac.random_bits))
     return BenchJob(
         beats=np.concatenate(columns, axis=1),
         expected=result_rows(expected, bits),

@@ -12,6 +12,7 @@ from macsmith.model.config import Design, MacConfig
 from macsmith.model.formats import Format
 from macsmith.sim.expected import words_to_int
 from macsmith.sim.operands import OPERAND_CLASSES, classify_codes, corner_codes
+from macsmith.sim.random_words import RandomWords
 from macsmith.sim.reachability import required_events
 from macsmith.sim.stimulus import (
     ALL_CODES_BITS,
@@ -193,15 +194,20 @@ def _trace(stimulus: Stimulus, *, seed: int) -> dict[str, int]:
         for event in events:
             met[event] = met.get(event, 0) + 1
 
-    def trace_sum(group: TileGroup, tile: int, row: int, column: int) -> None:
+    def trace_sum(
+        group: TileGroup, tile: int, row: int, column: int, random: RandomWords | None
+    ) -> None:
         products = np.stack((group.a[tile, :, row], group.b[tile, :, column]), axis=2)
-        add(tracer.trace([[(a, b) for a, b in step] for step in products.tolist()]))
+        steps = [[(a, b) for a, b in step] for step in products.tolist()]
+        add(tracer.trace(steps, None if random is None else random.tolist()))
 
-    for group in stimulus.groups:
+    for index, group in enumerate(stimulus.groups):
         if group.focus is not None:
+            words = stimulus.group_words(index)
             for tile in range(group.tiles):
                 for row, column in group.focus[tile]:
-                    trace_sum(group, tile, int(row), int(column))
+                    random = None if words is None else words[tile]
+                    trace_sum(group, tile, int(row), int(column), random)
     if config.product is not None:
         single = [_all_pairs(group) for group in stimulus.groups if group.steps == 1]
         a, b = (np.concatenate([pair[side] for pair in single]) for side in (0, 1))
@@ -215,7 +221,8 @@ def _trace(stimulus: Stimulus, *, seed: int) -> dict[str, int]:
         if group.focus is not None or group.steps > TRACED_STEPS:
             continue
         row = int(rng.integers(implementation.rows))
-        trace_sum(group, tile, row, int(rng.integers(implementation.columns)))
+        column = int(rng.integers(implementation.columns))
+        trace_sum(group, tile, row, column, stimulus.tile_words(int(position)))
         traced += group.steps
     return met
 
@@ -291,7 +298,12 @@ def unit_coverage(stimulus: UnitStimulus, *, seed: int, quick: bool) -> list[Bin
             break
         partial_sum = words_to_int(stimulus.partial_sums[vector])
         products = list(zip(stimulus.a[vector].tolist(), stimulus.b[vector].tolist(), strict=True))
-        _, events = tracer.step(partial_sum, products, chunk_end=bool(stimulus.chunk_end[vector]))
+        _, events = tracer.step(
+            partial_sum,
+            products,
+            chunk_end=bool(stimulus.chunk_end[vector]),
+            random=None if stimulus.random is None else int(stimulus.random[vector]),
+        )
         for event in events:
             met[event] = met.get(event, 0) + 1
     bins += [each for each in _event_bins(config, met) if not each.name.startswith("output: ")]

@@ -1,9 +1,10 @@
 """Sums made to meet a case: ties of both kinds, cancellation, overflow, subnormals, specials.
 
 Each is built step by step with the golden model's partial sum in view: grow it until its last bit
-is coarse enough, then add exactly half of that bit, and so on. What a configuration cannot meet is
-skipped here; which cases it *must* meet is derived independently in `macsmith.sim.reachability`,
-and the coverage check compares.
+is coarse enough, then add exactly half of that bit, and so on. With stochastic rounding, whose
+random words are not known here, that is sure up to the first inexact sum. What a configuration
+cannot meet is skipped here; which cases it *must* meet is derived independently in
+`macsmith.sim.reachability`, and the coverage check compares.
 """
 
 from collections.abc import Iterator
@@ -69,7 +70,10 @@ class _Sum:
         padded = products + [_ZERO] * (self.config.lanes - len(products))
         self.steps.append(padded)
         self.partial_sum, _ = self._tracer.step(
-            self.partial_sum, padded, chunk_end=self.is_at_chunk_end
+            self.partial_sum,
+            padded,
+            chunk_end=self.is_at_chunk_end,
+            random=self._tracer.middle_word,
         )
         return True
 

@@ -4,6 +4,7 @@ import numpy as np
 from macsmith.model import fast, golden
 from macsmith.model.config import MacConfig
 from macsmith.model.widths import mac_widths
+from macsmith.sim.random_words import RandomWords
 from macsmith.sim.stimulus import Stimulus, TileGroup, chunk_steps
 from numpy.typing import NDArray
 
@@ -23,7 +24,7 @@ def words_to_int(words: Words) -> int:
     return int.from_bytes(words.astype("<u8").tobytes(), "little")
 
 
-def _by_steps(config: MacConfig, group: TileGroup) -> Words:
+def _by_steps(config: MacConfig, group: TileGroup, random: RandomWords | None) -> Words:
     """All sums of a group side by side, step after step."""
     widths = mac_widths(config)
     tiles, steps, rows, lanes = group.a.shape
@@ -44,12 +45,13 @@ def _by_steps(config: MacConfig, group: TileGroup) -> Words:
             a[:, index].reshape(sums, lanes),
             b[:, index].reshape(sums, lanes),
             is_end,
+            None if random is None else np.repeat(random[:, index], rows * columns),
         )
     results = _as_words(fast.result(config, partial_sums), widths.output_bits)
     return results.reshape(tiles, rows, columns, -1)
 
 
-def _by_tiles(config: MacConfig, group: TileGroup) -> Words:
+def _by_tiles(config: MacConfig, group: TileGroup, random: RandomWords | None) -> Words:
     """One matrix product for each tile."""
     tiles, steps, rows, lanes = group.a.shape
     columns = group.b.shape[2]
@@ -58,17 +60,19 @@ def _by_tiles(config: MacConfig, group: TileGroup) -> Words:
     for tile in range(tiles):
         a = group.a[tile].transpose(1, 0, 2).reshape(rows, steps * lanes)
         b = group.b[tile].transpose(0, 2, 1).reshape(steps * lanes, columns)
-        results[tile] = _as_words(fast.matmul(config, a, b), bits)
+        # all elements of an array add a beat with the same random word
+        words = None if random is None else random[tile]
+        results[tile] = _as_words(fast.matmul(config, a, b, words), bits)
     return results
 
 
 def expected_results(stimulus: Stimulus) -> Words:
     """Result codes of every tile in playing order: (tiles, rows, columns, words)."""
     config = stimulus.design.mac
-    parts = [
-        _by_steps(config, group) if group.steps <= group.tiles else _by_tiles(config, group)
-        for group in stimulus.groups
-    ]
+    parts = []
+    for index, group in enumerate(stimulus.groups):
+        compute = _by_steps if group.steps <= group.tiles else _by_tiles
+        parts.append(compute(config, group, stimulus.group_words(index)))
     return np.concatenate(parts)[stimulus.order]
 
 
@@ -105,7 +109,8 @@ def spot_check(stimulus: Stimulus, expected: Words, *, seed: int, products: int)
             continue
         row, column = int(rng.integers(rows)), int(rng.integers(columns))
         a, b = group.sum_operands(tile, row, column)
-        wanted = golden.dot(config, a, b)
+        random = stimulus.tile_words(int(position))
+        wanted = golden.dot(config, a, b, None if random is None else random.tolist())
         got = words_to_int(expected[position, row, column])
         if wanted != got:
             raise RuntimeError(

@@ -7,8 +7,8 @@ the batch is gone. It also counts what happened on the streams, and breaches of 
 
 A batch is one vector, beat 0 in the lowest bits. A beat is, least significant first::
 
-    | i_a | i_b [| i_mode] | i_last |                       stream
-    | a | b | partial_sum_i [| chunk_end] [| mode] |        unit
+    | i_a | i_b [| i_mode] [| i_random] | i_last |                 stream
+    | a | b | partial_sum_i [| chunk_end] [| mode] [| random] |    unit
 
 and a result is one o beat, or `partial_sum_o`.
 """
@@ -74,7 +74,8 @@ class BeatLayout:
     """Bits of one beat and one result, and how many a batch holds.
 
     `a_bits`, `b_bits`: all lanes of all rows or columns together. `extra_bits`: i_last of a
-    stream; partial sum and chunk_end of a unit; `mode_bits` of them are the mode.
+    stream; partial sum and chunk_end of a unit; `mode_bits` of them are the mode, `random_bits` the
+    random word at a port (no design has both).
     `results_per_batch` leaves room for results that were still in the design.
     """
 
@@ -85,6 +86,7 @@ class BeatLayout:
     batch_beats: int
     results_per_batch: int
     mode_bits: int = 0
+    random_bits: int = 0
 
     @property
     def beat_bits(self) -> int:
@@ -111,12 +113,16 @@ def beat_layout(design: Design) -> BeatLayout:
     else:
         extra_bits = 1
         result_bits = implementation.columns * output_bits
-    extra_bits += mode_bits
+    has_random_port = implementation.form == "unit" or implementation.lfsr == "port"
+    random_bits = mac.random_bits if has_random_port else 0
+    extra_bits += mode_bits + random_bits
     widest = max(a_bits + b_bits + extra_bits, 2 * result_bits)
     batch = 512
     while batch > 4 and batch * widest > _TARGET_BATCH_BITS:
         batch //= 2
-    return BeatLayout(a_bits, b_bits, extra_bits, result_bits, batch, 2 * batch, mode_bits)
+    return BeatLayout(
+        a_bits, b_bits, extra_bits, result_bits, batch, 2 * batch, mode_bits, random_bits
+    )
 
 
 def _design_instance(design: Design, layout: BeatLayout) -> str:
@@ -126,10 +132,12 @@ def _design_instance(design: Design, layout: BeatLayout) -> str:
     first = layout.a_bits + layout.b_bits
     if design.implementation.form == "unit":
         psum_bits = layout.result_bits
-        has_chunks = layout.extra_bits - layout.mode_bits > psum_bits
+        has_chunks = layout.extra_bits - layout.mode_bits - layout.random_bits > psum_bits
         chunk_end = f"\n    .chunk_end(beat[{first + psum_bits}])," if has_chunks else ""
         if layout.mode_bits:
             chunk_end += f"\n    .mode(beat[{layout.beat_bits - 1} -: {layout.mode_bits}]),"
+        if layout.random_bits:
+            chunk_end += f"\n    .random(beat[{layout.beat_bits - 1} -: {layout.random_bits}]),"
         return f"""\
   // a unit is combinational: its result leaves in the cycle in which its operands come
   assign i_ready = o_ready;
@@ -141,14 +149,21 @@ def _design_instance(design: Design, layout: BeatLayout) -> str:
     .partial_sum_o(o_data)
   );"""
     mode = f"\n    .i_mode(beat[{first} +: {layout.mode_bits}])," if layout.mode_bits else ""
+    random = wire = ""
+    if layout.random_bits:
+        random = f"\n    .i_random(beat[{first} +: {layout.random_bits}]),"
+    elif design.mac.random_bits:
+        # shown by the results: nothing here looks at it
+        wire = f"  wire [{design.mac.random_bits - 1}:0] o_random;\n"
+        random = "\n    .o_random(o_random),"
     return f"""\
-  \\{design.id}  dut (
+{wire}  \\{design.id}  dut (
     .clk(clk),
     .rst(rst),
     .i_valid(i_valid),
     .i_ready(i_ready),{mode}
     .i_a({a}),
-    .i_b({b}),
+    .i_b({b}),{random}
     .i_last(is_last),
     .o_valid(o_valid),
     .o_ready(o_ready),

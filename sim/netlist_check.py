@@ -72,6 +72,8 @@ def check_unit_netlist(
     }
     if "chunk_end" in compiled.inputs:
         waves["chunk_end"] = stimulus.chunk_end[np.newaxis]
+    if stimulus.random is not None:
+        waves["random"] = stimulus.random[np.newaxis]
     if set(waves) != set(compiled.inputs) or set(compiled.outputs) != {"partial_sum_o"}:
         raise NetlistError(
             f"{netlist.name}: ports {sorted(compiled.inputs)} -> {sorted(compiled.outputs)}; must "
@@ -86,7 +88,9 @@ def check_unit_netlist(
             f"a={[hex(code) for code in stimulus.a[vector].tolist()]} "
             f"b={[hex(code) for code in stimulus.b[vector].tolist()]} "
             f"partial_sum_i={_hex(partial_sums[vector])} "
-            f"chunk_end={int(stimulus.chunk_end[vector])}: partial_sum_o={_hex(got[vector])}, "
+            f"chunk_end={int(stimulus.chunk_end[vector])} "
+            f"random={None if stimulus.random is None else hex(int(stimulus.random[vector]))}: "
+            f"partial_sum_o={_hex(got[vector])}, "
             f"must be {_hex(expected[vector])}"
         )
     return stimulus.count

@@ -22,6 +22,7 @@ from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.alignment import ALIGNMENT_EVENTS, Alignment
 from macsmith.sim.directed import longest_steps
 from macsmith.sim.products import product_kit
+from macsmith.sim.random_words import RANDOM_CLASSES
 from macsmith.sim.trace import rounding_events
 
 __all__ = ["REMAINDER_EVENTS", "RequiredEvents", "required_events"]
@@ -120,6 +121,7 @@ class _Derivation:
                 is_rounded and (event != "above half" or terms.has_negative),
                 f"partial sums do not reach 2**{needed} in {terms.count} terms: none is rounded",
             )
+        self.random_events(level)
         self.range_events(level, fmt, terms)
         fits = terms.lowest <= fmt.max_exponent and terms.highest >= (
             fmt.least_exponent if fmt.has_subnormals else fmt.min_normal_exponent + 1
@@ -140,6 +142,27 @@ class _Derivation:
             and top >= fmt.min_normal_exponent,
             f"no terms are {bits} binades apart",
         )
+
+    def random_events(self, level: str) -> None:
+        """Both directions of a rounding for every kind of random bits.
+
+        Remainders of a quarter and three quarters, which are met, go up and down with some bits of
+        either half if there are at least two. All ones or all zeros decide alone, and are rare.
+        """
+        stochastic = self.config.stochastic
+        if stochastic is None:
+            return
+        is_met = all(f"{level}: {event}" in self.required for event in ("below half", "above half"))
+        for way in ("up", "down"):
+            for kind in RANDOM_CLASSES:
+                is_extreme = kind.startswith("all")
+                self.decide(
+                    f"{level}: rounded {way}, random bits {kind}",
+                    is_met and stochastic.bits > 2 and not is_extreme,
+                    "random bits all alike are rare, and with few bits they are all there are"
+                    if is_extreme or stochastic.bits <= 2
+                    else "remainders below and above a half are not met for sure",
+                )
 
     def range_events(self, level: str, fmt: FloatFormat, terms: _Terms) -> None:
         """Overflow, subnormal results and underflow where values are rounded to `fmt`."""

@@ -17,6 +17,7 @@ from macsmith.model.widths import mac_widths
 from macsmith.sim.directed import directed_sums
 from macsmith.sim.operands import class_codes, corner_codes, random_codes
 from macsmith.sim.products import product_kit
+from macsmith.sim.random_words import RandomWords, chosen_words, register_words
 from numpy.typing import NDArray
 
 __all__ = [
@@ -85,13 +86,14 @@ class Stimulus:
 
     `order` holds indices into the tiles of all groups, one group after the other; its first entry
     is a tile that serves to measure latency, and a reset after `reset_beats` beats hits the second
-    one in its middle.
+    one in its middle. `seed` is that of random words at a port.
     """
 
     design: Design
     groups: tuple[TileGroup, ...]
     order: NDArray[np.int64]
     reset_beats: int
+    seed: int = 1
 
     @cached_property
     def _group_of(self) -> NDArray[np.int64]:
@@ -118,6 +120,38 @@ class Stimulus:
     def beat_count(self) -> int:
         """All beats."""
         return int(self.steps.sum())
+
+    @cached_property
+    def random_words(self) -> RandomWords | None:
+        """The random word of each beat, counted from the last reset; None if nothing is random."""
+        if not self.design.mac.random_bits:
+            return None
+        if self.design.implementation.lfsr == "port":
+            return chosen_words(self.design, self.beat_count, self.seed)
+        return register_words(self.design, self.beat_count)
+
+    def tile_words(self, position: int) -> RandomWords | None:
+        """The random words of the tile that is played as number `position`."""
+        if self.random_words is None:
+            return None
+        end = int(self._ends[position])
+        return self.random_words[end - int(self.steps[position]) : end]
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        return np.cumsum(self.steps)
+
+    def group_words(self, index: int) -> RandomWords | None:
+        """The random words (tiles, steps) of a group; 0 for tiles that are not played."""
+        if self.random_words is None:
+            return None
+        group = self.groups[index]
+        words = np.zeros((group.tiles, group.steps), dtype=np.uint64)
+        positions = np.flatnonzero(self._group_of[self.order] == index)
+        starts = (self._ends - self.steps)[positions]
+        tiles = self.order[positions] - self._first_tile[index]
+        words[tiles] = self.random_words[starts[:, np.newaxis] + np.arange(group.steps)]
+        return words
 
     @property
     def product_count(self) -> int:
@@ -429,4 +463,4 @@ def make_stimulus(design: Design, *, seed: int = 1, quick: bool = False) -> Stim
     order[[1, second]] = order[[second, 1]]
     played = lengths[order]
     reset_beats = int(played[0] + max(played[1] - 1, 1))
-    return Stimulus(design, tuple(groups), order, reset_beats)
+    return Stimulus(design, tuple(groups), order, reset_beats, seed)

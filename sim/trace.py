@@ -16,6 +16,7 @@ from macsmith.model.rounding import encode
 from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.alignment import Alignment, alignment_events
 from macsmith.sim.products import Product, product_kit
+from macsmith.sim.random_words import random_class
 
 __all__ = [
     "SumTracer",
@@ -101,7 +102,27 @@ class SumTracer:
         self.widths = mac_widths(config)
         self._kit = product_kit(config)
         self._known_products: dict[Product, frozenset[str]] = {}
-        self._known: dict[tuple[int, tuple[Product, ...], bool], tuple[int, frozenset[str]]] = {}
+        self._known: dict[
+            tuple[int, tuple[Product, ...], bool, int | None], tuple[int, frozenset[str]]
+        ] = {}
+
+    @property
+    def middle_word(self) -> int | None:
+        """A random word with which sums are rounded to about the nearest; None if nothing is
+        random."""
+        config = self.config
+        if config.stochastic is None:
+            return None
+        half = 1 << (config.stochastic.bits - 1)
+        parts = config.random_bits // config.stochastic.bits
+        return sum(half << part * config.stochastic.bits for part in range(parts))
+
+    def _random_parts(self, random: int | None) -> tuple[int | None, int | None]:
+        """The bits for the inner and for the outer accumulator."""
+        if random is None:
+            return None, None
+        bits = self.config.random_bits_of(self.widths.inner.accumulator)
+        return (random & ((1 << bits) - 1) if bits else None), random >> bits
 
     def product_events(self, product: Product) -> frozenset[str]:
         """Names of what one product meets by itself."""
@@ -127,8 +148,10 @@ class SumTracer:
         terms: Sequence[Fraction | Special],
         after: Fraction | Special,
         level: str,
+        random: int | None = None,
     ) -> Iterator[str]:
-        """Names of what one addition met: `before` and all `terms` gave `after`."""
+        """Names of what one addition met: `before` and all `terms` gave `after`, with the random
+        bits `random`."""
         values = [before, *terms]
         finite = [value for value in values if not isinstance(value, Special)]
         if isinstance(after, Special):
@@ -150,6 +173,10 @@ class SumTracer:
                 yield f"{level}: {event}"
             if 0 < abs(exact) <= largest / 2 ** max(fmt.fraction_bits, 1):
                 yield f"{level}: cancellation of leading bits"
+            bits = self.config.random_bits_of(widths.accumulator)
+            if bits and random is not None and not isinstance(after, Special) and after != exact:
+                way = "up" if abs(after) > abs(exact) else "down"
+                yield f"{level}: rounded {way}, random bits {random_class(random, bits)}"
             return
         units = exact / Fraction(2) ** widths.lsb_exponent
         half = 1 << (widths.integer_bits - 1)
@@ -211,20 +238,25 @@ class SumTracer:
         return integer * Fraction(2) ** widths.lsb_exponent
 
     def step(
-        self, partial_sum: int, products: Sequence[Product], *, chunk_end: bool
+        self,
+        partial_sum: int,
+        products: Sequence[Product],
+        *,
+        chunk_end: bool,
+        random: int | None = None,
     ) -> tuple[int, frozenset[str]]:
         """Next partial sum after one step of `lanes` products, and the events.
 
         Remembers what it computed: directed sums share most of their steps.
         """
-        key = (partial_sum, tuple(products), chunk_end)
+        key = (partial_sum, tuple(products), chunk_end, random)
         if key not in self._known:
-            after, events = self._new_step(partial_sum, products, chunk_end)
+            after, events = self._new_step(partial_sum, products, chunk_end, random)
             self._known[key] = after, frozenset(events)
         return self._known[key]
 
     def _new_step(
-        self, partial_sum: int, products: Sequence[Product], chunk_end: bool
+        self, partial_sum: int, products: Sequence[Product], chunk_end: bool, random: int | None
     ) -> tuple[int, set[str]]:
         widths = self.widths
         events: set[str] = set()
@@ -232,7 +264,8 @@ class SumTracer:
             events.update(self.product_events(product))
         terms = [self._kit.term(product) for product in products]
         inner_before = partial_sum & ((1 << widths.inner.bits) - 1)
-        inner = golden.accumulate(self.config, widths.inner, inner_before, terms)
+        inner_random, outer_random = self._random_parts(random)
+        inner = golden.accumulate(self.config, widths.inner, inner_before, terms, inner_random)
         inner_value = self.partial_sum_value(widths.inner, inner)
         if self.config.aligned is not None:
             events.update(
@@ -246,6 +279,7 @@ class SumTracer:
                     [term.value for term in terms],
                     inner_value,
                     "partial sum",
+                    inner_random,
                 )
             )
         if widths.outer is None:
@@ -259,6 +293,7 @@ class SumTracer:
             [a for a, _ in products],
             [b for _, b in products],
             chunk_end=True,
+            random=random,
         )
         chunk = inner_value
         fmt = widths.outer.format
@@ -274,6 +309,7 @@ class SumTracer:
                 [chunk],
                 self.partial_sum_value(widths.outer, after >> widths.inner.bits),
                 "outer partial sum",
+                outer_random,
             )
         )
         return after, events
@@ -290,8 +326,10 @@ class SumTracer:
             return {f"output: {_special_event(value)}"}
         return {f"output: {event}" for event in rounding_events(fmt, value)}
 
-    def trace(self, steps: Sequence[Sequence[Product]]) -> set[str]:
-        """Events of a whole sum of steps."""
+    def trace(
+        self, steps: Sequence[Sequence[Product]], random: Sequence[int] | None = None
+    ) -> set[str]:
+        """Events of a whole sum of steps, with the random word of each."""
         accumulator = self.config.accumulator
         chunk_steps = (
             accumulator.length // self.config.lanes
@@ -302,7 +340,8 @@ class SumTracer:
         events: set[str] = set()
         for index, products in enumerate(steps):
             is_end = (index + 1) % chunk_steps == 0 or index + 1 == len(steps)
-            partial_sum, more = self.step(partial_sum, products, chunk_end=is_end)
+            word = None if random is None else random[index]
+            partial_sum, more = self.step(partial_sum, products, chunk_end=is_end, random=word)
             events |= more
         return events | self.result_events(partial_sum)
 

@@ -11,6 +11,7 @@ from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.directed import directed_sums
 from macsmith.sim.expected import Words, words_to_int
 from macsmith.sim.operands import class_codes, corner_codes, random_codes
+from macsmith.sim.random_words import RandomWords, chosen_words
 from macsmith.sim.stimulus import ALL_CODES_BITS, EXHAUSTIVE_BITS, Codes
 from macsmith.sim.trace import sum_tracer
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ __all__ = ["UnitStimulus", "make_unit_stimulus", "unit_expected", "unit_spot_che
 @dataclass(frozen=True)
 class UnitStimulus:
     """Vectors of a unit: A and B codes (vectors, lanes), partial sums (vectors, words), and chunk
-    ends (vectors). `directed` is the number of the last vectors that follow the directed sums."""
+    ends (vectors). `directed` is the number of the last vectors that follow the directed sums;
+    `random` are the random words (vectors), None if nothing is random."""
 
     design: Design
     a: Codes
@@ -29,6 +31,7 @@ class UnitStimulus:
     partial_sums: Words
     chunk_end: NDArray[np.bool_]
     directed: int
+    random: RandomWords | None = None
 
     @property
     def count(self) -> int:
@@ -183,7 +186,9 @@ def _directed_vectors(config: MacConfig) -> list[tuple[int, list[tuple[int, int]
         for index, products in enumerate(steps):
             is_end = chunk is not None and ((index + 1) % chunk == 0 or index + 1 == len(steps))
             seen[partial_sum, tuple(products), is_end] = None
-            partial_sum, _ = tracer.step(partial_sum, products, chunk_end=is_end)
+            partial_sum, _ = tracer.step(
+                partial_sum, products, chunk_end=is_end, random=tracer.middle_word
+            )
     return [(before, list(products), is_end) for before, products, is_end in seen]
 
 
@@ -215,6 +220,7 @@ def make_unit_stimulus(design: Design, *, seed: int = 1, quick: bool = False) ->
     codes = codes.reshape(len(directed), config.lanes, 2)
     words = -(-widths.partial_sum_bits // 64)
     numbers += [before for before, _, _ in directed]
+    count = len(a) + len(directed)
     return UnitStimulus(
         design,
         np.concatenate((a, codes[:, :, 0])),
@@ -222,6 +228,7 @@ def make_unit_stimulus(design: Design, *, seed: int = 1, quick: bool = False) ->
         _int_words(numbers, words),
         np.concatenate((chunk_end, np.array([is_end for _, _, is_end in directed], np.bool_))),
         len(directed),
+        chosen_words(design, count, seed) if config.random_bits else None,
     )
 
 
@@ -231,7 +238,9 @@ def unit_expected(stimulus: UnitStimulus) -> Words:
     partial_sums = stimulus.partial_sums
     if partial_sums.shape[1] == 1:
         partial_sums = partial_sums[:, 0]
-    after = fast.step(config, partial_sums, stimulus.a, stimulus.b, stimulus.chunk_end)
+    after = fast.step(
+        config, partial_sums, stimulus.a, stimulus.b, stimulus.chunk_end, stimulus.random
+    )
     return after.reshape(stimulus.count, -1)
 
 
@@ -262,11 +271,13 @@ def unit_spot_check(stimulus: UnitStimulus, expected: Words, *, seed: int, produ
         before = words_to_int(stimulus.partial_sums[vector])
         a, b = stimulus.a[vector].tolist(), stimulus.b[vector].tolist()
         is_end = bool(stimulus.chunk_end[vector])
-        wanted = golden.step(config, before, a, b, chunk_end=is_end)
+        random = None if stimulus.random is None else int(stimulus.random[vector])
+        wanted = golden.step(config, before, a, b, chunk_end=is_end, random=random)
         got = words_to_int(expected[vector])
         if wanted != got:
             raise RuntimeError(
                 f"{stimulus.design.text}: the golden models differ, definition {wanted:#x}, "
-                f"fast {got:#x}, for partial sum {before:#x}, a={a} b={b} chunk_end={is_end}"
+                f"fast {got:#x}, for partial sum {before:#x}, a={a} b={b} chunk_end={is_end} "
+                f"random={random}"
             )
     return len(chosen)

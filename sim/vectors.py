@@ -1,6 +1,6 @@
 """Port values for others: golden vectors that ship with a design, and waveforms for netlists."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from macsmith.model import fast
@@ -10,6 +10,7 @@ from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import bit_rows, rows_to_ints
 from macsmith.sim.expected import Words, expected_results, words_to_int
+from macsmith.sim.random_words import register_words
 from macsmith.sim.stimulus import chunk_steps, make_stimulus
 from macsmith.sim.switch_stimulus import Mixture, slot_rows
 from macsmith.sim.unit_stimulus import make_unit_stimulus, unit_expected
@@ -34,6 +35,8 @@ class GoldenVectors:
         Port ``o_data`` of each result beat, or ``partial_sum_o`` of each vector.
     modes
         Port ``i_mode`` (``mode`` of a unit) of each beat of a switchable design.
+    random
+        Port ``i_random`` of each beat (``random`` of a unit); empty where there is none.
     """
 
     a: list[int]
@@ -42,6 +45,7 @@ class GoldenVectors:
     partial_sums: list[int]
     expected: list[int]
     modes: list[int] = field(default_factory=list)
+    random: list[int] = field(default_factory=list)
 
 
 def _result_ports(expected: Words, bits: int) -> list[int]:
@@ -78,11 +82,9 @@ def golden_vectors(design: Design, *, seed: int = 1, beats: int | None = None) -
             last=[bool(end) for end in unit.chunk_end[chosen]],
             partial_sums=[words_to_int(words) for words in unit.partial_sums[chosen]],
             expected=[words_to_int(words) for words in after],
+            random=[] if unit.random is None else unit.random[chosen].tolist(),
         )
     stimulus = make_stimulus(design, seed=seed, quick=True)
-    expected = expected_results(stimulus)
-    a, b, last = stimulus.beats()
-    ends = np.cumsum(stimulus.steps)
     # sums that are long for so few beats are left out, but one that fills the rest
     kept: list[int] = []
     used = 0
@@ -92,16 +94,19 @@ def golden_vectors(design: Design, *, seed: int = 1, beats: int | None = None) -
             used += steps
         if used >= beats:
             break
-    index = np.concatenate(
-        [np.arange(ends[tile] - stimulus.steps[tile], ends[tile]) for tile in kept]
-    )
+    stimulus = replace(stimulus, order=stimulus.order[kept])
+    a, b, last = stimulus.beats()
+    random: list[int] = []
+    if stimulus.random_words is not None and design.implementation.lfsr == "port":
+        random = stimulus.random_words.tolist()
     bits = mac_widths(mac).output_bits
     return GoldenVectors(
-        a=rows_to_ints(bit_rows(a[index], mac.a.bits).reshape(len(index), -1)),
-        b=rows_to_ints(bit_rows(b[index], mac.b.bits).reshape(len(index), -1)),
-        last=[bool(flag) for flag in last[index]],
+        a=rows_to_ints(bit_rows(a, mac.a.bits).reshape(len(a), -1)),
+        b=rows_to_ints(bit_rows(b, mac.b.bits).reshape(len(b), -1)),
+        last=[bool(flag) for flag in last],
         partial_sums=[],
-        expected=_result_ports(expected[kept], bits),
+        expected=_result_ports(expected_results(stimulus), bits),
+        random=random,
     )
 
 
@@ -243,6 +248,8 @@ def port_waveforms(
         "i_valid": ones,
         "i_last": ones * is_last[:, np.newaxis],
     }
+    if mac.random_bits and implementation.lfsr == "port":
+        ports["i_random"] = _random_wave(design, steps, streams)
     waveforms: dict[str, NDArray[np.generic]] = {
         name: np.concatenate((np.zeros((reset_cycles, *wave.shape[1:]), wave.dtype), wave))
         for name, wave in ports.items()
@@ -252,6 +259,11 @@ def port_waveforms(
     waveforms["rst"] = reset
     waveforms["o_ready"] = np.ones_like(reset)
     return waveforms
+
+
+def _random_wave(design: Design, steps: int, streams: int) -> NDArray[np.uint64]:
+    """Words at a port: those of the shift register, one stream after the other."""
+    return register_words(design, steps * streams).reshape(streams, steps).T.copy()
 
 
 def _unit_waveforms(
@@ -266,6 +278,7 @@ def _unit_waveforms(
     partial_sums = np.zeros((steps, streams, words), dtype=np.uint64)
     chunk_end = np.zeros((steps, streams), dtype=np.uint8)
     state = np.zeros((streams, words), dtype=np.uint64)
+    random = _random_wave(design, steps, streams) if mac.random_bits else None
     in_sum = 0
     for index in range(steps):
         in_sum += 1
@@ -273,7 +286,9 @@ def _unit_waveforms(
         partial_sums[index] = state
         chunk_end[index] = is_end
         before = state[:, 0] if words == 1 else state
-        state = fast.step(mac, before, a[index], b[index], is_end).reshape(streams, words)
+        word = None if random is None else random[index]
+        after = fast.step(mac, before, a[index], b[index], is_end, word)
+        state = after.reshape(streams, words)
         if is_last[index]:
             state = np.zeros_like(state)
             in_sum = 0
@@ -284,4 +299,6 @@ def _unit_waveforms(
     }
     if isinstance(mac.accumulator, ChunkedAccumulator):
         waveforms["chunk_end"] = chunk_end
+    if random is not None:
+        waveforms["random"] = random
     return waveforms

@@ -18,6 +18,7 @@ from macsmith.sim.expected import Words, expected_results, spot_check, words_to_
 from macsmith.sim.failures import command_line, describe_partial_sum, describe_result, hex_codes
 from macsmith.sim.harness import beat_layout
 from macsmith.sim.products import product_kit
+from macsmith.sim.random_words import RandomWords
 from macsmith.sim.stimulus import Stimulus, chunk_steps, make_stimulus
 from macsmith.sim.unit_stimulus import (
     UnitStimulus,
@@ -122,6 +123,11 @@ def _exact_sum(design: Design, a: list[int], b: list[int]) -> str:
     return " + ".join([str(total), *specials])
 
 
+def _random_text(words: RandomWords | None) -> str:
+    """Random words in a failure line; nothing where nothing is random."""
+    return "" if words is None else f" random={hex_codes([int(word) for word in words])}"
+
+
 def stream_failures(
     stimulus: Stimulus, expected: Words, outcome: BenchOutcome, line: str
 ) -> list[str]:
@@ -143,7 +149,8 @@ def stream_failures(
             where = f" row {row} column {column}" if design.implementation.is_array else ""
             failures.append(
                 f"{line}: sum {position}{where} ({group.name}): a={hex_codes(a)} "
-                f"b={hex_codes(b)} exact {_exact_sum(design, a, b)}; expected "
+                f"b={hex_codes(b)}{_random_text(stimulus.tile_words(position))} exact "
+                f"{_exact_sum(design, a, b)}; expected "
                 f"{describe_result(design, wanted)}, got {describe_result(design, got)}"
             )
             break
@@ -159,10 +166,12 @@ def unit_failures(
     for index, text in outcome.mismatches:
         before = words_to_int(stimulus.partial_sums[index])
         chunk_end = " chunk_end" if stimulus.chunk_end[index] else ""
+        random = _random_text(None if stimulus.random is None else stimulus.random[[index]])
         failures.append(
             f"{line}: vector {index}: a={hex_codes(stimulus.a[index].tolist())} "
             f"b={hex_codes(stimulus.b[index].tolist())} partial sum "
-            f"{describe_partial_sum(design, before)}{chunk_end}; expected "
+            f"{describe_partial_sum(design, before)}{chunk_end}"
+            f"{random}; expected "
             f"{describe_partial_sum(design, words_to_int(expected[index]))}, got "
             f"{describe_partial_sum(design, int(text, 16))}"
         )

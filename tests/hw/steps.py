@@ -21,6 +21,7 @@ class Vectors:
     b: list[list[int]]
     partial_sums: list[int]
     chunk_ends: list[int]
+    random: list[int] | None = None
 
 
 def _to_words(numbers: list[int], bits: int) -> Any:
@@ -48,6 +49,7 @@ def model_step(config: MacConfig, vectors: Vectors) -> list[int]:
         np.array(vectors.a, dtype=np.uint32),
         np.array(vectors.b, dtype=np.uint32),
         np.array(vectors.chunk_ends, dtype=np.uint8),
+        None if vectors.random is None else np.array(vectors.random, dtype=np.uint64),
     )
     return _from_words(after)
 
@@ -103,7 +105,13 @@ def make_vectors(config: MacConfig, count: int, seed: object) -> Vectors:
     a = [[_code(rng, config.a) for _ in lanes] for _ in range(count)]
     b = [[_code(rng, config.b) for _ in lanes] for _ in range(count)]
     ends = [rng.getrandbits(1) if widths.outer else 0 for _ in range(count)]
-    from_zero = model_step(config, Vectors(a, b, [0] * count, [0] * count))
+    random_words = None
+    if config.random_bits:  # extremes too, which go up or down more than others
+        top = (1 << config.random_bits) - 1
+        random_words = [
+            rng.choice([0, top, rng.randint(0, top), rng.randint(0, top)]) for _ in range(count)
+        ]
+    from_zero = model_step(config, Vectors(a, b, [0] * count, [0] * count, random_words))
     # a float chunk that goes into a fixed-point sum must be one that sums of products can give
     is_bound = (
         widths.outer is not None and widths.inner.format is not None and widths.outer.format is None
@@ -116,7 +124,7 @@ def make_vectors(config: MacConfig, count: int, seed: object) -> Vectors:
         if widths.outer is not None:
             outer = _near(rng, widths.outer, reached & ((1 << widths.outer.bits) - 1))
         sums.append(outer << widths.inner.bits | inner)
-    return Vectors(a, b, sums, ends)
+    return Vectors(a, b, sums, ends, random_words)
 
 
 def wrong_steps(text: str, count: int, seed: object = 0) -> list[str]:
@@ -138,11 +146,14 @@ def wrong_steps(text: str, count: int, seed: object = 0) -> list[str]:
     }
     if mac_widths(config).outer is not None:
         inputs["chunk_end"] = vectors.chunk_ends
+    if vectors.random is not None:
+        inputs["random"] = vectors.random
     got = logic(**inputs)["partial_sum_o"]
     want = model_step(config, vectors)
     return [
         f"{text}: a {[hex(x) for x in vectors.a[i]]} b {[hex(x) for x in vectors.b[i]]} "
-        f"partial sum {vectors.partial_sums[i]:#x} chunk_end {vectors.chunk_ends[i]}: "
+        f"partial sum {vectors.partial_sums[i]:#x} chunk_end {vectors.chunk_ends[i]} "
+        f"random {vectors.random and vectors.random[i]}: "
         f"got {got[i]:#x}, must be {want[i]:#x}"
         for i in range(count)
         if got[i] != want[i]
@@ -189,7 +200,8 @@ def random_design(rng: random.Random) -> str:
     parts = [f"{a}x{b}", _random_accumulator(rng), f"lanes{rng.choice([1, 1, 1, 2, 3, 4])}"]
     if rng.random() < 0.2:
         parts.append(f"mul{_random_format(rng, operand=False)}")
-    parts.append(rng.choice(["rne", "rna", "rtz", "rup", "rdn"]))
+    stochastic = f"sr{rng.choice('abc')}{rng.randint(1, 12)}"
+    parts.append(rng.choice(["rne", "rna", "rtz", "rup", "rdn", stochastic]))
     if rng.random() < 0.4:
         parts.append(rng.choice(["sat", "inf", "nan"]))
     if "int" in parts[1]:

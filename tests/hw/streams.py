@@ -9,6 +9,8 @@ from macsmith.hw.array import SystolicArray
 from macsmith.hw.mac import Mac
 from macsmith.model import golden
 from macsmith.model.config import Design, parse_design
+from macsmith.model.lfsr import random_words
+from macsmith.model.random_source import lfsr_of
 from macsmith.model.widths import mac_widths
 
 
@@ -18,7 +20,8 @@ class Run:
 
     `results`: o_data in order; `expected`: what they must be. `accepted_at`, `result_at`: cycles of
     the last beats' and of the first result beats' handshakes. `unstable`: o beats that changed or
-    went away while they were not taken.
+    went away while they were not taken. `wrong_random`: accepted beats beside which ``o_random``
+    was not their word, in designs that add a beat in the cycle that takes it.
     """
 
     results: list[int] = field(default_factory=list)
@@ -28,6 +31,7 @@ class Run:
     beats: int = 0
     cycles: int = 0
     unstable: int = 0
+    wrong_random: int = 0
 
 
 def device(design: Design) -> Mac | SystolicArray:
@@ -49,6 +53,10 @@ def run_stream(
     rng = random.Random(f"{text} {lengths} {seed}")
     run = Run()
     beats: list[tuple[int, int, int]] = []
+    random_bits = mac.random_bits
+    is_inside = implementation.lfsr == "inside"
+    lfsr_words = random_words(lfsr_of(random_bits)) if random_bits else None
+    random_of_beat: list[int] = []
     result_bits = mac_widths(mac).output_bits
     for length in lengths:
         a = [[rng.getrandbits(mac.a.bits) for _ in range(length * lanes)] for _ in range(rows)]
@@ -62,11 +70,19 @@ def run_stream(
                     int(beat == length - 1),
                 )
             )
+        words = None
+        if lfsr_words is not None:
+            drawn = [next(lfsr_words) for _ in range(length)]
+            if not is_inside:
+                drawn = [rng.getrandbits(random_bits) for _ in range(length)]
+            random_of_beat += drawn
+            words = [[drawn] * columns] * rows
         transposed = np.array(b).T.tolist()
-        for row in golden.matmul(mac, a, transposed):
+        for row in golden.matmul(mac, a, transposed, words):
             run.expected.append(_pack(row, result_bits))
     run.beats = len(beats)
     dut = device(design)
+    shows_random = is_inside and random_bits and not implementation.stages
 
     async def bench(ctx: object) -> None:
         position, held, row_index = 0, None, 0
@@ -81,6 +97,8 @@ def run_stream(
                     (dut.i_a, dut.i_b, dut.i_last), beats[position], strict=True
                 ):
                     ctx.set(port, value)  # type: ignore[attr-defined]
+                if random_bits and not is_inside:
+                    ctx.set(dut.i_random, random_of_beat[position])  # type: ignore[attr-defined]
             ctx.set(dut.o_ready, ready)  # type: ignore[attr-defined]
             valid = ctx.get(dut.o_valid)  # type: ignore[attr-defined]
             data = ctx.get(dut.o_data)  # type: ignore[attr-defined]
@@ -93,6 +111,8 @@ def run_stream(
                     run.result_at.append(cycle)
                 row_index = (row_index + 1) % rows
             if offered and ctx.get(dut.i_ready):  # type: ignore[attr-defined]
+                if shows_random and ctx.get(dut.o_random) != random_of_beat[position]:  # type: ignore[attr-defined]
+                    run.wrong_random += 1
                 if beats[position][2]:
                     run.accepted_at.append(cycle)
                 position += 1

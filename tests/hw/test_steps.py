@@ -34,6 +34,10 @@ e5m2:e4m3_aligned3_keep2_rne:lanes2:rdn  bf16:fp32_aligned24_emin132:lanes2:rup
 e5m2:e6m9_aligned7_late_rne:lanes3  e4m3:e4m3_aligned9_keep1:lanes3:nan  e2m1:e3m2_aligned2:sat
 e5m2ns:e4m3ns_aligned4:lanes2:rtz  e5m2fnuz:e5m10_aligned8:inf:rup  e4m3:e6m9_aligned9/8/exact
 e4m3:int24/4/int30:clip  e4m3:exact/8/exact:lanes4  e4m3:e6m9/8/e5m2:sat  e5m2:e6m5/4/int80:wrap
+e4m3:e6m9:sr8  e5m2:e6m9:srb11  e4m3:e6m9:src8  e4m3:fp16:lanes2:sr8  e4m3:e6m9/8:sr8
+e5m2:e4m3:src3  e4m3:exact/8/e6m9:sr5  e4m3:e6m9/8/exact:sr7  e4m3:e4m3fnuz:src2:lanes2
+e4m3:e5m0:sra4  int8:e6m9:sr4  e4m3:fp32:lanes2:src24  e2m1:e8m3:lanes2:srb5  e4m3:fp32:sr20
+e4m3:e6m9:mule5m2:srb1
 """
 
 

@@ -1,5 +1,6 @@
 """MAC and systolic array as streams: nothing lost, latency as stated, no needless pause."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ from amaranth.hdl import Module, Signal, Value
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.latency import latency_cycles
 from macsmith.model.config import parse_design
+from macsmith.model.random_source import Lfsr
 from streams import run_stream
 
 MACS = [
@@ -22,13 +24,18 @@ MACS = [
     "e4m3:exact/2/e6m9:stages2",
     "int4:int12/1/int20",
     "e5m2:e6m9:lanes2:stages4",
+    "e4m3:fp16:lanes2:sr8",
+    "e4m3:e6m9/4:srb6:stages2",
+    "e4m3:exact/2/e5m4:src20:stages1:lfsr=port",
 ]
 ARRAYS = ["int4:int12:3x2", "e4m3:e6m9:1x3", "e4m3:exact:2x1:stages2", "e2m1:e4m3/2:2x2:outer=own"]
+ARRAYS += ["e4m3:e5m4:sr3:2x2", "e4m3:e5m4/2:sr3:2x2:stages1", "e2m1:e4m3:lfsr=port:sr2:2x1"]
 SHARED_ARRAYS = [
     "e2m1:e4m3/2:2x2",
     "e4m3:e6m9/4:4x1",
     "e3m2:exact/6/e5m2:lanes2:3x2:stages2",
     "int4:int12/8/int20:2x3",
+    "e2m1:e4m3/4/exact:srb2:2x2",
 ]
 ARRAYS += SHARED_ARRAYS
 LENGTHS = [1, 2, 3, 1, 1, 5, 8, 2, 1, 4]
@@ -40,6 +47,7 @@ def test_all_results_in_order(text: str, pauses: bool) -> None:
     run = run_stream(text, LENGTHS, pauses=pauses)
     assert run.results == run.expected
     assert run.unstable == 0
+    assert run.wrong_random == 0
 
 
 @pytest.mark.parametrize("text", MACS + ARRAYS)
@@ -122,6 +130,11 @@ class _StuckCounter(macsmith.hw.core.ChunkCounter):
         return m
 
 
+class _OtherSeed(macsmith.hw.mac.RandomWords):
+    def __init__(self, lfsr: Lfsr) -> None:
+        super().__init__(replace(lfsr, seed=lfsr.seed ^ 0x55555555))
+
+
 @pytest.mark.parametrize(
     ("module", "name", "bug", "text"),
     [
@@ -130,8 +143,10 @@ class _StuckCounter(macsmith.hw.core.ChunkCounter):
         (macsmith.hw.array, "Drain", _LateDrain, "int4:int12:3x2"),
         (macsmith.hw.array, "SharedOuter", _SwappedSums, "e4m3:e4m3/2:2x2"),
         (macsmith.hw.mac, "ChunkCounter", _StuckCounter, "e4m3:e4m3/2"),
+        (macsmith.hw.mac, "RandomWords", _OtherSeed, "e4m3:e5m1:srb4"),
+        (macsmith.hw.array, "RandomWords", _OtherSeed, "e4m3:e5m1:srb4:1x2"),
     ],
-    ids=["pipeline", "skew", "drain", "shared outer", "chunk"],
+    ids=["pipeline", "skew", "drain", "shared outer", "chunk", "seed", "seed of an array"],
 )
 def test_planted_bug_is_found(
     monkeypatch: pytest.MonkeyPatch, module: Any, name: str, bug: Any, text: str

@@ -18,6 +18,7 @@ MAY_IMPORT = {
         "macsmith.model.accumulators",
         "macsmith.model.config",
         "macsmith.model.formats",
+        "macsmith.model.random_source",
         "macsmith.model.rounding",
         "macsmith.model.switch",
         "macsmith.model.widths",
@@ -37,7 +38,17 @@ MODEL_CORE = {
     "accumulators": {"formats"},
     "config": {"accumulators", "formats", "rounding", "switch", "tensor_cores", "widths"},
     "formats": set(),
-    "golden": {"accumulators", "config", "formats", "rounding", "widths"},
+    "golden": {
+        "accumulators",
+        "config",
+        "formats",
+        "lfsr",
+        "random_source",
+        "rounding",
+        "widths",
+    },
+    "lfsr": {"random_source"},
+    "random_source": set(),
     "rounding": {"formats"},
     "tensor_cores": {"formats", "rounding"},
     "switch": {"config", "widths"},
@@ -93,7 +104,16 @@ def test_hardware_takes_no_arithmetic_from_rounding() -> None:
         if module == "macsmith.model.rounding"
         for name in names
     }
-    assert taken <= {"Rounding", "Overflow", "check_overflow", "default_overflow"}
+    assert taken <= {
+        "Overflow",
+        "Rounding",
+        "RoundingMode",
+        "StochasticRounding",
+        "check_overflow",
+        "default_overflow",
+    }
+    for file in (ROOT / "hw").rglob("*.py"):  # of stochastic rounding bits and variant only
+        assert ".rounds_up(" not in file.read_text(encoding="utf-8"), file
 
 
 @pytest.mark.parametrize("module", MODEL_CORE)

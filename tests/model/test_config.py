@@ -62,6 +62,10 @@ TEXTS = [
     ("fp16:h200_fp16", "e5m10:e5m10_aligned25_emin21:lanes16"),
     ("e4m3:exact:os", "e4m3:exact"),
     ("int8q6:exact:terms32", "int8q6:exact:terms32"),
+    ("e4m3:fp16:lanes2:sra8", "e4m3:e5m10:lanes2:sr8"),
+    ("e4m3:e6m9/64:sat:srb4:stages2:2x2", "e4m3:e6m9/64:srb4:sat:2x2:stages2"),
+    ("e4m3:e6m9:src24:lfsr=port", "e4m3:e6m9:src24:lfsr=port"),
+    ("e4m3:e6m9:sr1:lfsr=inside", "e4m3:e6m9:sr1"),
 ]
 
 
@@ -70,7 +74,7 @@ def test_text_there_and_back(written: str, canonical: str) -> None:
     design = parse_design(written)
     assert design.text == str(design) == canonical
     assert parse_design(canonical) == design
-    assert design.id == canonical.replace(":", "_").replace("/", "_")
+    assert design.id == canonical.replace(":", "_").replace("/", "_").replace("=", "_")
     assert design.id.replace("_", "").isalnum()
 
 
@@ -97,7 +101,8 @@ def texts(draw: st.DrawFn) -> str:
         accumulator += f"/{draw(st.integers(1, 64)) * 8}/{draw(SIMPLE)}"
     parts = [f"{draw(OPERANDS)}x{draw(OPERANDS)}", accumulator]
     parts += draw(st.sampled_from([[], ["lanes1"], ["lanes2"], ["lanes8"]]))
-    parts += draw(st.sampled_from([[], ["rna"], ["rtz"], ["rup"], ["rdn"], ["rne"]]))
+    random = [["sr8"], ["srb1"]] if "m" in accumulator and "ns" not in accumulator else []
+    parts += draw(st.sampled_from([[], ["rna"], ["rtz"], ["rup"], ["rdn"], ["rne"], *random]))
     parts += draw(st.sampled_from([[], ["sat"]]))
     parts += draw(st.sampled_from([[], ["wrap"], ["clip"]])) if "int" in accumulator else []
     parts += draw(st.sampled_from([[], ["outraw"], ["outfp16"], ["oute4m3"]]))
@@ -165,15 +170,27 @@ ERRORS = [
     ("e4n3xe5m2:exact", "unknown format 'e4n3'; did you mean e4m3"),
     ("e9m3:exact", "e9m3: exponent width must be 1 to 8 bits, not 9"),
     ("e4m3:exact:fast", "design 'e4m3:exact:fast': unknown option 'fast'; options are lanesN, "
-     "termsN, mulFORMAT, rne/rna/rtz/rup/rdn, sat/inf/nan, wrap/clip, outFORMAT, RxC, stagesN, "
-     "KEY=VALUE, unit"),
+     "termsN, mulFORMAT, rne/rna/rtz/rup/rdn, srN/srbN/srcN, sat/inf/nan, wrap/clip, outFORMAT, "
+     "RxC, stagesN, KEY=VALUE, unit"),
     ("e4m3:exact:goal=small", "unknown choice 'goal=small'; choices are goal=area/speed"),
+    ("e4m3:exact:lfsr=4", "unknown choice 'lfsr=4'; choices are "),
+    ("e4m3:exact:sr8", "e4m3xe4m3:exact: stochastic rounding needs a float accumulator; a "
+     "fixed-point one never rounds"),
+    ("e4m3:e6m9:sr8:rtz", "e4m3xe4m3:e6m9: beside sr8, which rounds the accumulators, all else "
+     "must round to nearest even, not rtz"),
+    ("e4m3:e6m9ns:sr8", "needs an accumulator with subnormals, which e6m9ns has not"),
+    ("e4m3:e6m9:sr0", "stochastic rounding: random bits must be 1 to 24, not 0"),
+    ("e4m3:e6m9:sr8:srb9", "option 'srb9' states stochastic a second time"),
+    ("e4m3:e6m9:lfsr=port", "lfsr=port needs stochastic rounding (srN): nothing else is random"),
+    ("e4m3:e6m9:sr8:lfsr=port:unit", "a unit always has its random word at a port"),
     ("e4m3:e6m9:8x8:outer=shared", "outer=shared shares the adder of chunks: the accumulator must "
      "be chunked, such as e6m9/64, not e6m9"),
     ("e4m3:e6m9/64:1x8:outer=shared", "outer=shared serves the rows of an array: it must have 2 "
      "rows or more, not 1; leave it out"),
     ("e4m3:e6m9/64:lanes16:8x8:outer=shared", "a chunk must have at least as many beats as the "
      "array has rows, 8, not 4; take outer=own, longer chunks or fewer rows"),
+    ("e4m3:e6m9/64:sr8:8x8:outer=shared", "outer=shared: an outer adder that rounds stochastically "
+     "is not shared; leave it out"),
     ("e4m3:exact:lanes2:lanes4", "option 'lanes4' states lanes a second time"),
     ("e4m3:exact:sat:inf", "option 'inf' states overflow a second time"),
     ("e4m3:exact:lanes0", "e4m3xe4m3:exact: lanes must be 1 to 64, not 0"),

@@ -3,18 +3,26 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import macsmith.hw.float_add
+import macsmith.hw.mac
 import pytest
+from amaranth.hdl import Const, Module
 from macsmith.hw.emit import GeneratedDesign, generate
 from macsmith.model.config import parse_design
+from macsmith.model.random_source import Lfsr
 from macsmith.sim.vectors import golden_vectors
 from macsmith.sim.verify import VerifyResult, verify, verify_sources
 from planting import Component, components, plant
 
 FULL = ["e4m3:e6m9/64"]
 QUICK = ["e5m2:exact:lanes4:stages2", "e2m1:e6m5/8:2x3", "e4m3xe3m2:e6m9/32:unit"]
+QUICK += ["e4m3:fp16:lanes2:sr8", "e4m3:e6m9/16:srb6:unit", "e2m1:e3m3:src4:lfsr=port:2x2"]
 
 # every kind of component is in one of these
 PLANTED = ["e4m3:e6m9/16:stages2", "e5m2xint4:exact:lanes4", "int8:int20/8/e6m9", "e2m1:exact:2x2"]
@@ -79,6 +87,40 @@ def test_design_passes_the_quick_check(text: str, emitted: Emitted, tmp_path: Pa
     assert result.failures == ()
     assert result.passed
     assert result.vectors > 500
+
+
+class _OtherWords(macsmith.hw.mac.RandomWords):
+    """A register with one bit of its seed inverted."""
+
+    def __init__(self, lfsr: Lfsr) -> None:
+        super().__init__(replace(lfsr, seed=lfsr.seed ^ 4))
+
+
+class _RoundToNearest(macsmith.hw.float_add.Round):
+    """Takes the first random bit for set and all others for clear."""
+
+    def _add_random(self, m: Module, *args: Any) -> None:
+        honest = self.random
+        self.random = Const(1 << (len(honest) - 1), len(honest))  # type: ignore[assignment]
+        super()._add_random(m, *args)
+        self.random = honest
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "bug"),
+    [
+        (macsmith.hw.mac, "RandomWords", _OtherWords),
+        (macsmith.hw.float_add, "Round", _RoundToNearest),
+    ],
+    ids=["seed", "nearest"],
+)
+def test_lost_randomness_is_told(
+    module: ModuleType, name: str, bug: type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, name, bug)
+    result = verify(parse_design("e4m3:e5m3:sr4"), tmp_path, quick=True)
+    assert not result.passed
+    assert any("random=" in line and "expected 0x" in line for line in result.failures)
 
 
 def test_verify_emits_the_design_itself(tmp_path: Path) -> None:
