@@ -229,6 +229,10 @@ class Technology:
                     cells.append(cell)
         return cells
 
+    def inverters(self) -> list[Cell]:
+        """Inverters, smallest first."""
+        return sorted(self._single_input(inverting=True), key=_size)
+
     def buffers(self) -> list[Cell]:
         """Buffers, smallest first."""
         return sorted(self._single_input(inverting=False), key=_size)

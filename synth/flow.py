@@ -27,6 +27,7 @@ from macsmith.synth.full_adder import (
     techmap_constants,
     techmap_onto_cell,
 )
+from macsmith.synth.polish import keep_smallest
 from macsmith.synth.recipes import ABC_SCRIPTS, Recipe
 from macsmith.synth.registers import inverting_flip_flop, techmap_folded
 from macsmith.synth.yosys import quote, run_yosys
@@ -238,21 +239,34 @@ def run_recipes(
                 "opt",
                 f"abc {choice} -constr constraints.txt{script}",
                 "opt_clean -purge",
-                *_renaming("u"),
-                f"write_verilog -noattr -noexpr {name}.v",
             ]
-            if flat and kept:
-                commands += [
-                    *(f"setattr -mod -unset keep_hierarchy {module}" for module in kept),
-                    "flatten",
-                    "delete t:$scopeinfo",
-                    "opt_clean -purge",
-                    *_renaming("v"),  # a second letter: Yosys 0.70 aborts where a name comes again
-                ]
-            commands += [f"stat {library}", f"write_json {name}.json"]
+            if recipe.full_adders == "cells":
+                commands += [*_renaming("u"), f"write_json {name}.mapped.json"]
+            else:
+                commands += _writing_commands(recipe, library, kept if flat else ())
     run_yosys(commands, folder, "map")
-    for recipe, names in variants.items():
-        _keep_smallest(list(names), recipe.name, technology, folder)
+    polished = [recipe for recipe in recipes if recipe.full_adders == "cells"]
+    commands = []
+    for recipe in polished:
+        keep_smallest(list(variants[recipe]), recipe.name, recipe.script, technology, folder)
+        commands += ["design -reset", f"read_json {recipe.name}.mapped.json"]
+        commands += _writing_commands(recipe, library, kept if flat else ())
+    if polished:
+        run_yosys(commands, folder, "polish")
+
+
+def _writing_commands(recipe: Recipe, library: str, dissolved: Sequence[str]) -> list[str]:
+    """Commands that write the netlist: as Verilog, then with some modules dissolved as JSON."""
+    commands = [*_renaming("v"), f"write_verilog -noattr -noexpr {recipe.name}.v"]
+    if dissolved:
+        commands += [
+            *(f"setattr -mod -unset keep_hierarchy {module}" for module in dissolved),
+            "flatten",
+            "delete t:$scopeinfo",
+            "opt_clean -purge",
+            *_renaming("w"),
+        ]
+    return [*commands, f"stat {library}", f"write_json {recipe.name}.json"]
 
 
 def _variants(recipe: Recipe, technology: Technology) -> dict[str, float]:
@@ -264,27 +278,9 @@ def _variants(recipe: Recipe, technology: Technology) -> dict[str, float]:
     return {recipe.name: -LOGIC_BIAS}
 
 
-def _keep_smallest(
-    variants: Sequence[str], name: str, technology: Technology, folder: Path
-) -> None:
-    """Give the variant of least area the recipe's name; the other files go."""
-    if len(variants) == 1:
-        return
-
-    def area_um2(variant: str) -> float:
-        data = json.loads((folder / f"{variant}.json").read_text(encoding="utf-8"))
-        cells = (cell["type"] for m in data["modules"].values() for cell in m["cells"].values())
-        return sum(technology.cells[kind].area_um2 for kind in cells if kind in technology.cells)
-
-    best = min(variants, key=area_um2)
-    for suffix in ("json", "v"):
-        (folder / f"{best}.{suffix}").replace(folder / f"{name}.{suffix}")
-        for variant in variants:
-            (folder / f"{variant}.{suffix}").unlink(missing_ok=True)
-
-
 def _renaming(letter: str) -> list[str]:
     # Names made up by Yosys hold paths and counters; numbered ones are the same from run to run.
+    # A new letter each time: Yosys 0.70 aborts where a name comes again.
     return ["rename -hide c:*", f"rename -enumerate -pattern {letter}%_"]
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "PathStep",
     "TimingReport",
     "analyse_timing",
+    "arrival_times",
     "net_loads_ff",
     "net_timing",
 ]
@@ -102,6 +103,13 @@ def analyse_timing(netlist: Netlist, technology: Technology) -> TimingReport:
         A cell that is not in the technology, or a combinational loop.
     """
     return _Analysis(netlist, technology).report()
+
+
+def arrival_times(netlist: Netlist, technology: Technology) -> dict[int, float]:
+    """When the later edge of each net arrives, ps; none for constants. Errors as above."""
+    analysis = _Analysis(netlist, technology)
+    analysis.propagate()
+    return {net: max(at.time_ps for at in edges) for net, edges in analysis.arrivals.items()}
 
 
 def net_timing(netlist: Netlist, technology: Technology) -> NetTiming:
