@@ -71,6 +71,8 @@ module _80_lcu_ripple (P, G, CI, CO);
   endgenerate
 endmodule
 """
+# Constants spread from adder to adder, so the rule is applied until little is left.
+_SWEEP = ["techmap -map full_adder_constant.v -map carry_constant.v", "opt -full"]
 _AFTER_TECHMAP = ("opt_expr", "simplemap", "opt")
 _KEPT: dict[str, str] = {f"kept-{prefix}": f"kept-{prefix}.v" for prefix in PREFIXES}
 _CARRY_MAPS = {
@@ -154,9 +156,8 @@ def run_front_ends(
     (folder / "carry_constant.v").write_text(techmap_constant_boxes(), encoding="utf-8")
     (folder / "chain.v").write_text(techmap_chains(), encoding="utf-8")
     commands: list[str] = []
-    for full_adders, carry, multiply in fronts:
-        boxed = full_adders == "cells" or carry in _KEPT
-        name = front_name((full_adders, carry, multiply))
+    begun = dict.fromkeys((full_adders, multiply) for full_adders, _, multiply in fronts)
+    for full_adders, multiply in begun:
         commands += ["design -reset"]
         commands += [f"read_verilog {quote(file)}" for file in sources]
         commands += [
@@ -165,32 +166,33 @@ def run_front_ends(
             f"hierarchy -check -top {top}",
             *(f"setattr -mod -set keep_hierarchy 1 {module}" for module in kept),
         ]
+        if full_adders == "cells":
+            commands += ["proc", "flatten", "opt -full", *_SWEEP * 3]
         multiplier = f" -{multiply}" if multiply else ""
-        carry_map = _CARRY_MAPS[carry]
-        if boxed:
-            commands += _front_end_with_boxes(multiplier, carry_map)
-        else:
-            extra_map = f" -extra-map {carry_map}" if carry_map else ""
-            commands += [f"synth -flatten{extra_map}{multiplier} -run begin:"]
-        commands += ["opt_clean -purge", "delete t:$scopeinfo"]
-        if boxed:
-            commands += _renaming("f")
-        commands += [f"write_json {name}.json", f"write_rtlil {name}.il"]
+        commands += [f"synth -flatten{multiplier} -run begin:fine", "design -save begun"]
+        for carry in (c for f, c, m in fronts if (f, m) == (full_adders, multiply)):
+            commands += ["design -load begun", *_carry_commands(full_adders, carry)]
+            name = front_name((full_adders, carry, multiply))
+            commands += [f"write_json {name}.json", f"write_rtlil {name}.il"]
     run_yosys(commands, folder, "front")
 
 
-def _front_end_with_boxes(multiplier: str, carry_map: str) -> list[str]:
-    """What ``synth -flatten`` does, with adders that have constant inputs taken apart between."""
-    # Constants spread from adder to adder, so the rule is applied until little is left.
-    sweep = ["techmap -map full_adder_constant.v -map carry_constant.v", "opt -full"] * 3
+def _carry_commands(full_adders: str, carry: str) -> list[str]:
+    """From coarse cells to gates: the second half of ``synth``, with a rule for carries."""
+    carry_map = _CARRY_MAPS[carry]
+    if full_adders == "gates" and carry not in _KEPT:
+        extra_map = f" -extra-map {carry_map}" if carry_map else ""
+        synth = [f"synth -flatten{extra_map} -run fine:"]
+        return [*synth, "opt_clean -purge", "delete t:$scopeinfo"]
+    # The same, with adders that have constant inputs taken apart between.
     extra_map = f" -map {carry_map}" if carry_map else ""
     return [
-        *("proc", "flatten", "opt -full", *sweep),
-        f"synth -flatten{multiplier} -run begin:fine",
         *("opt -fast -full", "memory_map", "opt -full"),
         f"techmap -map +/techmap.v{extra_map}",
-        *("opt -full", *sweep),
+        *("opt -full", *_SWEEP * 3),
         *("opt -fast", "abc", "opt -fast", "hierarchy -check"),
+        *("opt_clean -purge", "delete t:$scopeinfo"),
+        *_renaming("f"),
     ]
 
 
