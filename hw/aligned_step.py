@@ -13,7 +13,7 @@ sum of the complements is one less than the sum, which is what `RoundAligned` ta
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.aligned_terms import AlignedScale, AlignPartialSum, AlignTerm
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
@@ -27,9 +27,9 @@ from macsmith.hw.largest_exponent import LargestExponent
 from macsmith.hw.pipeline import Cuts, delay
 from macsmith.hw.round_aligned import RoundAligned
 from macsmith.hw.round_term import NormaliseTerm
-from macsmith.hw.terms import Term
+from macsmith.hw.terms import Term, operand_shape
 from macsmith.model.config import MacConfig
-from macsmith.model.rounding import Rounding
+from macsmith.model.rounding import Overflow, Rounding
 
 __all__ = ["AlignedStep"]
 
@@ -98,11 +98,8 @@ class AlignedStep(Block):
 
     # -- products -----------------------------------------------------------------------------
     def _lanes(self, m: Module, platform: Any, enable: Value) -> tuple[list[Term], Value]:
-        """Products, and the largest exponent of those that are not 0, plus one where 0 is among
-        the exponents; 0 if all products are."""
-        config, cuts, shape = self.config, self.cuts, self.scale.shape
-        lift = self._key_lift
-        key_bits = (shape.max_exponent + lift).bit_length()
+        """Products, and the largest key of those that are not 0, `min_exponent` included."""
+        config, cuts, scale = self.config, self.cuts, self.scale
         before = cuts.codes + cuts.decode + cuts.multiply
         terms: list[Term] = []
         keys: list[Value] = []
@@ -117,34 +114,19 @@ class AlignedStep(Block):
             is_number = Signal(name=f"is_not_zero_{index}")
             m.d.comb += is_number.eq(a[:-1].any() & b[:-1].any())
             counts = delay(m, f"counts_{index}", is_number, before, enable)
-            key = Signal(key_bits, name=f"key_{index}")
-            m.d.comb += key.eq((lane.term.exponent + lift) & counts.replicate(key_bits))
+            key = Signal(scale.key_bits, name=f"key_{index}")
+            m.d.comb += key.eq((lane.term.exponent + scale.lift) & counts.replicate(len(key)))
             keys.append(key)
             terms.append(delay_term(m, f"term_{index}", lane.term, cuts.term, enable))
-        tree = LargestExponent(config.lanes, key_bits)
+        tree = LargestExponent(config.lanes, scale.key_bits)
         place(m, platform, "largest_exponent", tree)
         m.d.comb += tree.exponents.eq(Cat(*keys))
-        return terms, delay(m, "largest_key", tree.largest, cuts.term, enable)
-
-    @property
-    def _key_lift(self) -> int:
-        return 0 if self.scale.shape.min_exponent else 1
-
-    def _product_level(self, m: Module, largest: Value) -> Value:
-        """Level of the largest product; 0 if all are 0."""
-        level = Signal(self.scale.max_level.bit_length(), name="product_level")
-        offset = self.scale.product_offset - self._key_lift
-        m.d.comb += level.eq(Mux(largest.any(), largest + offset, 0))
-        return level
-
-    def _at_least(self, m: Module, level: Value) -> Value:
-        """A level, or the least that is aligned to if that is larger."""
-        least = self.scale.least
-        if least <= 1:
-            return level
-        clamped = Signal(len(level), name="clamped_level")
-        m.d.comb += clamped.eq(Mux(level < least, least, level))
-        return clamped
+        largest = tree.largest
+        if scale.least_key is not None:
+            clamped = Signal(scale.key_bits, name="largest_or_least")
+            m.d.comb += clamped.eq(Mux(largest < scale.least_key, scale.least_key, largest))
+            largest = clamped
+        return terms, delay(m, "largest_key", largest, cuts.term, enable)
 
     # -- the sum ------------------------------------------------------------------------------
     def _heap_sum(
@@ -152,22 +134,24 @@ class AlignedStep(Block):
         m: Module,
         platform: Any,
         terms: list[Term],
-        level: Value,
+        key: Value,
         partial_sum: tuple[Value, Value] | None,
     ) -> tuple[Value, Value]:
         """Sum less one, two's complement, and whether it has the other sign.
 
-        `partial_sum` is the sign and the aligned magnitude.
+        `key` is the common one; `partial_sum` is the sign and the aligned magnitude.
         """
         scale = self.scale
-        amount, amount_bits = self._amount(m, level)
+        # all ones less the key: with a product's own key that gives all ones at the common one
+        amount = Signal(scale.position_bits, name="amount")
+        m.d.comb += amount.eq(~key + scale.lift if scale.lift else ~key)
         reference = terms[0].sign if partial_sum is None else partial_sum[0]
         heap = BitHeap(m, platform, "add", scale.width + 1)
         counter = BitHeap(m, platform, "count_signs", len(terms).bit_length())
         low_counter = BitHeap(m, platform, "count_ups", len(terms).bit_length())
         rounds = self.accumulator.rounds_terms
         for index, term in enumerate(terms):
-            align = AlignTerm(scale, amount_bits)
+            align = AlignTerm(scale)
             place(m, platform, f"align_{index}", align)
             is_reference = partial_sum is None and index == 0
             sign = Signal(name=f"subtracts_{index}")
@@ -206,133 +190,172 @@ class AlignedStep(Block):
             heap.add_unsigned(count)
         return heap.sum(), ~reference
 
-    def _amount(self, m: Module, level: Value) -> tuple[Value, int]:
-        """What is added to a product's exponent so that all ones stand for the common exponent."""
-        scale = self.scale
-        # further down nothing is left of any product
-        most = scale.shape.max_exponent + scale.reach + 1
-        bits = most.bit_length()
-        all_ones = (1 << bits) - 1
-        amount = Signal(bits, name="amount")
-        full = all_ones + scale.product_offset - level
-        is_far = level > most + scale.product_offset
-        if scale.max_level > most + scale.product_offset:
-            m.d.comb += amount.eq(full & (~is_far).replicate(bits))
-        else:
-            m.d.comb += amount.eq(full)
-        return amount, bits
-
-    def _rounder(self, level: Value) -> tuple[RoundAligned, Value, int]:
-        """Rounding of the sum, the exponent of its top bit, and bits put on top of it."""
-        scale, fmt = self.scale, self.format
+    def _round(
+        self,
+        m: Module,
+        platform: Any,
+        total: Value,
+        flips: Value,
+        key: Value,
+        is_single: Value | None,
+    ) -> RoundAligned:
+        """Round a sum at the scale of a key, which may be that of a large partial sum."""
+        scale, accumulator, fmt = self.scale, self.accumulator, self.format
+        smallest = operand_shape(fmt).min_exponent + scale.partial_sum_lift
+        least = 1 if scale.least_key is None else scale.least_key
+        highest = scale.max_key
+        if is_single is not None:
+            least = min(least, smallest) if scale.least_key is None else least
+            highest = max(highest, operand_shape(fmt).max_exponent + 1 + scale.partial_sum_lift)
         # a top bit below the smallest binade gets company above
-        above = scale.width - 1 - self.accumulator.fraction_bits
-        to_top = scale.base + above - fmt.min_normal_exponent
-        lift = max(-(scale.least + to_top), 0)
-        max_exponent = max(scale.max_level + to_top + lift, 1)
+        to_top = scale.width - 1 - accumulator.fraction_bits - smallest
+        lift = max(-(least + to_top), 0)
+        width = scale.width + lift
+        if least + to_top + lift >= width:
+            limit = "none"
+        elif (
+            is_single is not None
+            and scale.least_key is None
+            and 1 + to_top + lift >= width
+            # rounded, a single term could gain a bit
+            and (not accumulator.rounds_terms or accumulator.fraction_bits >= fmt.fraction_bits)
+        ):
+            limit = "single"  # a product not 0, though aligned to itself, is above all that
+        else:
+            limit = "exponent"
         rounder = RoundAligned(
-            scale.width + lift,
+            width,
             fmt,
-            self.accumulator.kept_bits,
+            accumulator.kept_bits,
             self.config.rounding,
-            max_exponent,
-            is_limited=scale.least + to_top + lift < scale.width + lift,
+            max(highest + to_top + lift, 1),
+            limit=limit,
+            single_shift=width - 1 - accumulator.fraction_bits,
+            is_parallel=self.architecture.goal == "speed",
         )
-        return rounder, level + (to_top + lift), lift
-
-    def _round(self, m: Module, platform: Any, total: Value, flips: Value, level: Value) -> Encode:
-        """The sum's magnitude and sign at the encoder, whose special flags are left to drive."""
-        rounder, exponent, lift = self._rounder(level)
         place(m, platform, "round_sum", rounder)
         m.d.comb += [
             rounder.total.eq(Cat(total, total[-1].replicate(lift))),
             rounder.flips.eq(flips),
-            rounder.exponent.eq(exponent),
+            rounder.exponent.eq(key + (to_top + lift)),
         ]
-        shape = self.scale.shape
-        has_infinity = shape.has_infinity or (
-            not self.accumulator.is_late and self.format.has_infinity
+        if limit == "single":
+            m.d.comb += rounder.is_single.eq(is_single)
+        return rounder
+
+    def _never_overflows(self) -> bool:
+        """Whether no sum is beyond the largest number, and an infinite or NaN partial sum, taken
+        for a number of the last exponent, comes out with its exponent and without other terms."""
+        scale, fmt, accumulator = self.scale, self.format, self.accumulator
+        keeps = accumulator.kept_bits == fmt.fraction_bits
+        is_exact = self.config.rounding is Rounding.TOWARD_ZERO or keeps
+        # a partial sum at this exponent leaves nothing of products, and these add up to less
+        highest = scale.base + scale.far_key + 1 + self.config.lanes.bit_length()
+        return (
+            not accumulator.is_late
+            and not accumulator.rounds_terms
+            and is_exact
+            and fmt.has_subnormals
+            and fmt.has_infinity
+            and self.config.overflow_of(fmt) is Overflow.INFINITY
+            and highest + 2 <= fmt.max_exponent
         )
-        has_nan = shape.has_nan or has_infinity
+
+    def _encode(self, m: Module, platform: Any, rounder: RoundAligned, terms: list[Term]) -> Value:
+        """The code, with what specials among the terms make of it."""
+        fmt = self.format
+        has_infinity = any(term.shape.has_infinity for term in terms)
+        has_nan = has_infinity or any(term.shape.has_nan for term in terms)
+        is_positive = Cat(*(term.is_infinity & ~term.sign for term in terms)).any()
+        is_negative = Cat(*(term.is_infinity & term.sign for term in terms)).any()
+        is_nan = Cat(*(term.is_nan for term in terms)).any()
+        if has_infinity:
+            is_nan = is_nan | (is_positive & is_negative)
+        if self._never_overflows():
+            sign: Value = rounder.sign
+            magnitude = rounder.code[: fmt.magnitude_bits]
+            if self.scale.shape.has_infinity:
+                is_infinity = is_positive | is_negative
+                sign = Mux(is_infinity, is_negative, sign)
+                field = fmt.infinity_code
+                magnitude = Mux(is_infinity, Const(field, fmt.magnitude_bits), magnitude)
+            code = Signal(fmt.bits, name="code")
+            m.d.comb += code.eq(Mux(is_nan, Const(fmt.nan_code, fmt.bits), Cat(magnitude, sign)))
+            return code
         encode = Encode(
-            self.format,
+            fmt,
             Rounding.NEAREST_EVEN,  # overflow follows its policy in every rounding
-            self.config.overflow_of(self.format),
+            self.config.overflow_of(fmt),
             len(rounder.code),
-            has_nan=has_nan or (not self.accumulator.is_late and self.format.has_nan),
+            has_nan=has_nan,
             has_infinity=has_infinity,
         )
         place(m, platform, "encode", encode)
-        m.d.comb += encode.magnitude.eq(rounder.code)
-        self._rounded_sign = rounder.sign
-        return encode
-
-    def _specials(self, m: Module, encode: Encode, terms: list[Term]) -> None:
-        """Drive the encoder's flags and sign: beside the datapath."""
-        sign = self._rounded_sign
-        is_positive = Cat(*(term.is_infinity & ~term.sign for term in terms)).any()
-        is_negative = Cat(*(term.is_infinity & term.sign for term in terms)).any()
-        if encode.has_nan:
-            is_nan = Cat(*(term.is_nan for term in terms)).any()
-            m.d.comb += encode.is_nan.eq(is_nan | (is_positive & is_negative))
-        if encode.has_infinity:
+        sign = rounder.sign
+        if has_nan:
+            m.d.comb += encode.is_nan.eq(is_nan)
+        if has_infinity:
             m.d.comb += encode.is_infinity.eq(is_positive | is_negative)
             sign = Mux(encode.is_infinity, is_negative, sign)
-        m.d.comb += encode.sign.eq(sign)
+        m.d.comb += [encode.magnitude.eq(rounder.code), encode.sign.eq(sign)]
+        return encode.code
 
     def _sum_with(self, m: Module, platform: Any, terms: list[Term], largest: Value) -> None:
         """Align products and partial sum, and round their sum."""
         scale = self.scale
-        assert scale.partial_sum_offset is not None
         decode = Decode(self.format)
         place(m, platform, "decode_partial_sum", decode)
         m.d.comb += decode.code.eq(self.partial_sum_i)
         partial_sum = decode.term
-        product_level = self._product_level(m, largest)
-        own_level = Signal(len(product_level))
-        own = partial_sum.exponent + scale.partial_sum_offset
-        lowest_product = scale.shape.min_exponent + scale.product_offset
-        if partial_sum.shape.min_exponent + scale.partial_sum_offset > lowest_product:
+        lift, shape = scale.partial_sum_lift, partial_sum.shape
+        lowest, highest = shape.min_exponent + lift, shape.max_exponent + lift + 1
+        own = Signal(Shape.cast(range(min(lowest, -1), highest + 1)), name="own_key")
+        m.d.comb += own.eq(partial_sum.exponent + lift)
+        # as near as it can matter
+        first, last = max(lowest, scale.near_key), min(highest, scale.far_key)
+        near: Value = own
+        if lowest < scale.near_key:
+            near = Mux(
+                own < scale.near_key, Const(scale.near_key, Shape.cast(range(first, 1))), near
+            )
+        if highest > scale.far_key:
+            near = Mux(own > scale.far_key, scale.far_key, near)
+        if lowest > (1 if scale.least_key is None else scale.least_key):
             # a zero must not be what others are aligned to
-            own = Mux(partial_sum.significand.any(), own, 0)
-        level = Signal(len(product_level))
-        distance = Signal(len(product_level) + 1)
-        m.d.comb += own_level.eq(own)
-        if scale.least <= 1:
-            is_below = Signal(name="products_are_larger")
-            m.d.comb += [
-                distance.eq(product_level - own_level),
-                is_below.eq(~distance[-1]),
-                level.eq(Mux(is_below, product_level, own_level)),
-            ]
-            reach = distance[:-1] & is_below.replicate(len(product_level))
-        else:
-            m.d.comb += [
-                level.eq(
-                    self._at_least(m, Mux(product_level > own_level, product_level, own_level))
-                ),
-                distance.eq(level - own_level),
-            ]
-            reach = distance[:-1]
+            near = Mux(partial_sum.significand.any(), near, 0)
+        partial_key = Signal(
+            Shape.cast(range(min(first, -1), max(last, 1) + 1)), name="partial_key"
+        )
+        difference = Signal(
+            Shape.cast(range(-max(last, 1), scale.max_key - min(first, -1) + 1)), name="difference"
+        )
+        has_products = Signal()
+        is_below = Signal(name="products_are_larger")
+        m.d.comb += [
+            partial_key.eq(near),
+            difference.eq(largest - partial_key),
+            has_products.eq(largest.any() if scale.least_key is None else 1),
+            is_below.eq(has_products & ~difference[-1]),
+        ]
+        common = Signal(scale.position_bits, name="common_key")
+        m.d.comb += common.eq(Mux(is_below, largest, partial_key))
         align = AlignPartialSum(scale)
         place(m, platform, "align_partial_sum", align)
         m.d.comb += [
             align.significand.eq(partial_sum.significand),
-            align.distance.eq(reach),
+            align.distance.eq(difference[:-1] & is_below.replicate(len(difference) - 1)),
         ]
-        total, flips = self._heap_sum(m, platform, terms, level, (partial_sum.sign, align.number))
-        encode = self._round(m, platform, total, flips, level)
-        self._specials(m, encode, [*terms, partial_sum])
-        m.d.comb += self.partial_sum_o.eq(encode.code)
+        total, flips = self._heap_sum(m, platform, terms, common, (partial_sum.sign, align.number))
+        exact_key = Mux(is_below, largest, own)
+        rounder = self._round(m, platform, total, flips, exact_key, ~has_products)
+        m.d.comb += self.partial_sum_o.eq(self._encode(m, platform, rounder, [*terms, partial_sum]))
 
     # -- a late partial sum -------------------------------------------------------------------
     def _late_sum(self, m: Module, platform: Any, terms: list[Term], largest: Value) -> Value:
         """Code of the rounded sum of the products."""
-        level = self._at_least(m, self._product_level(m, largest))
-        total, flips = self._heap_sum(m, platform, terms, level, None)
-        encode = self._round(m, platform, total, flips, level)
-        self._specials(m, encode, terms)
-        return encode.code
+        total, flips = self._heap_sum(m, platform, terms, largest, None)
+        rounder = self._round(m, platform, total, flips, largest, None)
+        return self._encode(m, platform, rounder, terms)
 
     def _add_late(self, m: Module, platform: Any, code: Value) -> None:
         """Add the rounded sum of the products as floats add, to nearest."""

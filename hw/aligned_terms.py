@@ -18,7 +18,9 @@ __all__ = ["AlignPartialSum", "AlignTerm", "AlignedScale"]
 class AlignedScale:
     """Exponents of a step on one scale, and the widths that follow from them.
 
-    A *level* is an exponent above `base`; 0 stands for no term at all.
+    A *key* is an exponent above some base: that of a product that is not 0 is at least 1, and 0
+    stands for no product at all. Keys of partial sums may be below and beyond; they are brought to
+    the nearest at which all of the partial sum, or of the products, is cut off.
 
     Attributes
     ----------
@@ -27,17 +29,19 @@ class AlignedScale:
     shape
         Of the products.
     base
-        Exponent of level 0.
-    product_offset
-        From a product's exponent (as `shape` counts it) to its level.
-    partial_sum_offset
-        The same from a partial sum's; None if it is late.
-    least
-        Least level of all, `min_exponent` included, as a level; terms below it are aligned to it.
-    max_level
-        Largest level.
-    reach
-        Most places that a product can be moved down and still have a bit left.
+        Exponent of key 0.
+    lift
+        From a product's exponent (as `shape` counts it) to its key.
+    least_key
+        Key of `min_exponent`, None where no term lies below it.
+    max_key
+        Largest key of a product, `min_exponent` included.
+    far_key
+        Key of a partial sum that leaves nothing of any product, or the largest there is.
+    near_key
+        Key of a partial sum of which no product leaves anything; negative as a rule.
+    partial_sum_lift
+        From a partial sum's exponent, as its decoder counts it, to its key.
     number_bits
         Width of an aligned product.
     partial_sum_bits
@@ -49,19 +53,25 @@ class AlignedScale:
     accumulator: AlignedAccumulator
     shape: TermShape
     base: int
-    product_offset: int
-    partial_sum_offset: int | None
-    least: int
-    max_level: int
-    reach: int
+    lift: int
+    least_key: int | None
+    max_key: int
+    far_key: int
+    near_key: int
+    partial_sum_lift: int
     number_bits: int
     partial_sum_bits: int
     width: int
 
     @property
-    def product_range(self) -> range:
-        """Exponents of products, as `shape` counts them."""
-        return range(self.shape.min_exponent, self.shape.max_exponent + 1)
+    def key_bits(self) -> int:
+        """Width of the keys of products."""
+        return self.max_key.bit_length()
+
+    @property
+    def position_bits(self) -> int:
+        """Width of a product's place: all ones stand for the common exponent."""
+        return max(self.max_key, 0 if self.accumulator.is_late else self.far_key).bit_length()
 
     @staticmethod
     def of(config: MacConfig, accumulator: AlignedAccumulator) -> "AlignedScale":
@@ -72,34 +82,36 @@ class AlignedScale:
         # the point lies behind the hidden bits: products have one or two bits before it
         point = a.significand_bits + b.significand_bits - 2
         to_exponent = shape.lsb_exponent + point
-        lowest = shape.min_exponent + to_exponent
-        highest = shape.max_exponent + to_exponent
         partial_sum = operand_shape(fmt)
         to_partial_sum = partial_sum.lsb_exponent + fmt.fraction_bits
+        lift = 1 - min(shape.min_exponent, 1)
+        lowest = shape.min_exponent + to_exponent
         if not accumulator.is_late:
             lowest = min(lowest, partial_sum.min_exponent + to_partial_sum)
-            highest = max(highest, partial_sum.max_exponent + to_partial_sum)
-        base = lowest - 1
-        least = lowest
-        if accumulator.min_exponent is not None:
-            least = max(least, accumulator.min_exponent)
-            highest = max(highest, accumulator.min_exponent)
-        above = max(shape.significand_bits - point, 1)  # bits left of the point and one
+        least_key = None
+        if accumulator.min_exponent is not None and accumulator.min_exponent > lowest:
+            least_key = accumulator.min_exponent - to_exponent + lift
+            lift, least_key = lift + max(-least_key, 0), max(least_key, 0)
         bits = accumulator.fraction_bits
+        above = max(shape.significand_bits - point, 1)  # bits left of the point and one
+        top = max(shape.max_exponent + lift, least_key or 0)
         largest = config.lanes * _at(shape.max_significand, bits - point)
         if not accumulator.is_late:
             largest += _at((2 << fmt.fraction_bits) - 1, bits - fmt.fraction_bits)
         if accumulator.rounds_terms:
             largest += config.lanes + 1
+        base = to_exponent - lift
+        far = shape.max_exponent + lift + bits + above + accumulator.rounds_terms
         return AlignedScale(
             accumulator,
             shape,
             base,
-            to_exponent - base,
-            None if accumulator.is_late else to_partial_sum - base,
-            least - base,
-            highest - base,
-            bits + above - 1,
+            lift,
+            least_key,
+            top,
+            max(min(far, partial_sum.max_exponent + to_partial_sum - base), top),
+            (shape.min_exponent + lift if least_key is None else least_key) - bits - 3,
+            to_partial_sum - base,
             bits + above + accumulator.rounds_terms,
             bits + 1 + accumulator.rounds_terms,
             max(largest.bit_length(), 2),
@@ -117,16 +129,14 @@ class AlignTerm(Block):
     ----------
     scale
         Widths.
-    amount_bits
-        Width of `amount` and of the sum of it and a product's exponent.
 
     Members
     -------
     sign : In(1)
     significand, exponent : In
         Of the product.
-    amount : In(amount_bits)
-        Added to the exponent, modulo ``2**amount_bits``, it gives all ones for a product at the
+    amount : In(position_bits)
+        Added to the exponent, modulo ``2**position_bits``, it gives all ones for a product at the
         common exponent, and one less for each place that it lies below.
     number : Out(scale.number_bits)
         The magnitude that is left, all its bits inverted if the sign is 1.
@@ -141,14 +151,14 @@ class AlignTerm(Block):
     number: Signal
     up: Signal
 
-    def __init__(self, scale: AlignedScale, amount_bits: int) -> None:
-        self.scale, self.amount_bits = scale, amount_bits
+    def __init__(self, scale: AlignedScale) -> None:
+        self.scale = scale
         shape = scale.shape
         members = {
             "sign": In(1),
             "significand": In(shape.significand_bits),
             "exponent": In(shape.exponent_bits),
-            "amount": In(amount_bits),
+            "amount": In(scale.position_bits),
             "number": Out(scale.number_bits),
         }
         if scale.accumulator.rounds_terms:
@@ -157,8 +167,8 @@ class AlignTerm(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        scale, bits = self.scale, len(self.significand)
-        position = Signal(self.amount_bits)
+        scale, bits, places = self.scale, len(self.significand), self.scale.position_bits
+        position = Signal(places)
         inverted = Signal(bits)
         m.d.comb += [
             position.eq(self.exponent + self.amount),
@@ -166,7 +176,7 @@ class AlignTerm(Block):
         ]
         # at position all ones, the significand's last bit is at this place of the shifted word,
         # and its top bit is that of the number
-        top_place = (1 << self.amount_bits) - 1
+        top_place = (1 << places) - 1
         lowest = top_place + bits - (scale.number_bits - scale.accumulator.rounds_terms)
         below = bits if scale.accumulator.rounds_terms else 0
         word = place_at(
@@ -174,7 +184,7 @@ class AlignTerm(Block):
             "place",
             inverted,
             position,
-            range(1 << self.amount_bits),
+            range(1 << places),
             range(lowest - below, lowest + scale.number_bits),
             self.sign,
         )
@@ -215,7 +225,7 @@ class AlignPartialSum(Block):
             "align_partial_sum",
             {
                 "significand": In(scale.accumulator.format.precision),
-                "distance": In(max(scale.max_level.bit_length(), 1)),
+                "distance": In((scale.max_key - scale.near_key).bit_length()),
                 "number": Out(scale.partial_sum_bits),
             },
         )

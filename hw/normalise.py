@@ -16,6 +16,7 @@ def shift_out_leading_zeros(
     max_shift: int,
     limit: Value | None = None,
     fill: Value | None = None,
+    forced: tuple[Value, int] | None = None,
 ) -> tuple[Value, Value]:
     """Shift `value` left by its leading zeros, at most by `limit`.
 
@@ -30,6 +31,8 @@ def shift_out_leading_zeros(
         Unsigned; None: no limit.
     fill
         What comes in from below; None: 0.
+    forced
+        Where the first is 1, the shift is the second whatever the value.
 
     Returns
     -------
@@ -52,7 +55,11 @@ def shift_out_leading_zeros(
             # a level not needed although allowed: fewer zeros are left than limit
             is_free = is_free | (bit & ~is_clear)
         step = Signal(name=f"{name}_step_{level}")
-        m.d.comb += step.eq(is_clear & allowed)
+        taken_here = is_clear & allowed
+        if forced is not None:
+            condition, places = forced
+            taken_here = taken_here | condition if places >> level & 1 else taken_here & ~condition
+        m.d.comb += step.eq(taken_here)
         taken.append(step)
         shifted = Signal(len(value), name=f"{name}_{level}")
         below = Const(0, distance) if fill is None else fill.replicate(distance)

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
+from macsmith.hw.leading_zeros import count_leading_zeros
 from macsmith.hw.normalise import shift_out_leading_zeros
 from macsmith.hw.round import Round, is_rounded_up, magnitude_code_bits
 from macsmith.model.formats import FloatFormat
@@ -34,8 +35,14 @@ class RoundAligned(Block):
         Mode.
     max_exponent
         Largest `exponent`.
-    is_limited
-        Whether a sum can lie below the smallest binade.
+    limit
+        What keeps a sum below the smallest binade from being normalised: ``"none"`` (there is no
+        such sum), ``"single"`` (only single terms are, which stay as they came), ``"exponent"``.
+    single_shift
+        Places that a single term is shifted.
+    is_parallel
+        Leading zeros are counted before they are shifted out, and both results of the increment are
+        there when it is known: quicker, and larger.
 
     Members
     -------
@@ -45,6 +52,9 @@ class RoundAligned(Block):
         The sum has the other sign than its number says.
     exponent : In
         By how many binades the magnitude's top bit lies above the smallest binade.
+    is_single : In(1)
+        Only with that limit: nothing was added to the one term, which has its leading bit, if it
+        has one, `single_shift` places below the top.
     code : Out
         As if the exponent field had no end.
     sign : Out(1)
@@ -54,6 +64,7 @@ class RoundAligned(Block):
     total: Signal
     flips: Signal
     exponent: Signal
+    is_single: Signal
     code: Signal
     sign: Signal
 
@@ -65,20 +76,23 @@ class RoundAligned(Block):
         rounding: Rounding,
         max_exponent: int,
         *,
-        is_limited: bool,
+        limit: str,
+        single_shift: int = 0,
+        is_parallel: bool = False,
     ) -> None:
         self.width, self.format, self.kept_bits = width, fmt, kept_bits
-        self.rounding, self.is_limited = rounding, is_limited
-        super().__init__(
-            f"round_aligned_{width}_to_{fmt.name}",
-            {
-                "total": In(width + 1),
-                "flips": In(1),
-                "exponent": In(max(max_exponent.bit_length(), 1)),
-                "code": Out(magnitude_code_bits(fmt, max_exponent)),
-                "sign": Out(1),
-            },
-        )
+        self.rounding, self.limit, self.single_shift = rounding, limit, single_shift
+        self.is_parallel = is_parallel
+        members = {
+            "total": In(width + 1),
+            "flips": In(1),
+            "exponent": In(max(max_exponent.bit_length(), 1)),
+            "code": Out(magnitude_code_bits(fmt, max_exponent)),
+            "sign": Out(1),
+        }
+        if limit == "single":
+            members["is_single"] = In(1)
+        super().__init__(f"round_aligned_{width}_to_{fmt.name}", members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -92,14 +106,11 @@ class RoundAligned(Block):
         m.d.comb += magnitude.eq(self.total[:-1] ^ negative.replicate(self.width))
         # at least one bit below the kept ones, so that every slice exists
         pad = max(fmt.precision + 1 - self.width, 0)
-        word, shift = shift_out_leading_zeros(
-            m,
-            "level",
-            Cat(lacks_one.replicate(pad), magnitude),
-            self.width - 1,
-            self.exponent if self.is_limited else None,
-            lacks_one,
-        )
+        extended = Cat(lacks_one.replicate(pad), magnitude)
+        if self.is_parallel:
+            word, shift = self._shift_counted(m, extended, magnitude, lacks_one)
+        else:
+            word, shift = self._shift_by_levels(m, extended, lacks_one)
         hidden = word[-1]
         kept_from = len(word) - fmt.precision
         fraction, dropped = word[kept_from:-1], word[:kept_from]
@@ -111,22 +122,79 @@ class RoundAligned(Block):
         # it by the carry; a subnormal's exponent is used up.
         has_exponent = hidden | lacks_one
         m.d.comb += [
-            is_zero.eq(self.total.all() if self.is_limited else ~has_exponent),
+            is_zero.eq(~has_exponent if self.limit == "none" else self.total.all()),
             sign.eq((negative ^ self.flips) & ~is_zero),
             self.sign.eq(sign),
             exponent.eq((self.exponent - shift) & has_exponent.replicate(len(exponent))),
         ]
         last_bit = fraction[0] if fmt.fraction_bits else exponent[0] ^ hidden
-        up = self._is_up(sign, last_bit, dropped, lacks_one)
-        rounded = Signal(len(self.code) - (self.format.fraction_bits - fmt.fraction_bits))
-        # `up` twice below the last bit carries exactly `up` into it: one plain '+'
-        m.d.comb += [
-            rounded.eq(
-                (Cat(up, fraction, exponent) + Cat(up, Const(0, fmt.fraction_bits), hidden))[1:]
-            ),
-            self.code.eq(Cat(Const(0, self.format.fraction_bits - fmt.fraction_bits), rounded)),
-        ]
+        up = Signal()
+        m.d.comb += up.eq(self._is_up(sign, last_bit, dropped, lacks_one))
+        unused = self.format.fraction_bits - fmt.fraction_bits
+        rounded = Signal(len(self.code) - unused)
+        if self.is_parallel:
+            m.d.comb += rounded.eq(self._both_increments(m, up, fraction, exponent, hidden))
+        else:
+            # `up` twice below the last bit carries exactly `up` into it: one plain '+'
+            lower = Cat(up, fraction, exponent)
+            m.d.comb += rounded.eq((lower + Cat(up, Const(0, fmt.fraction_bits), hidden))[1:])
+        m.d.comb += self.code.eq(Cat(Const(0, unused), rounded))
         return m
+
+    def _shift_by_levels(self, m: Module, word: Value, fill: Value) -> tuple[Value, Value]:
+        """Leading zeros looked for and shifted out, half as many at each level."""
+        forced = None
+        if self.limit == "single":
+            forced = (self.is_single, self.single_shift)
+        return shift_out_leading_zeros(
+            m,
+            "level",
+            word,
+            self.width - 1,
+            self.exponent if self.limit == "exponent" else None,
+            fill,
+            forced,
+        )
+
+    def _shift_counted(
+        self, m: Module, word: Value, magnitude: Value, fill: Value
+    ) -> tuple[Value, Value]:
+        """Leading zeros counted, with a one where shifting has to stop, and then shifted out."""
+        marked: Value = magnitude
+        if self.limit == "single":
+            bit = self.width - 1 - self.single_shift
+            marked = magnitude | (self.is_single << bit)[: self.width]
+        elif self.limit == "exponent":
+            stops = Cat(*(self.exponent == self.width - 1 - bit for bit in range(self.width)))
+            marked = magnitude | stops
+        # of a sum of 0 nothing is read, one of 1 is normalised by its width
+        count = count_leading_zeros(m, "zeros", marked)
+        for level in reversed(range(len(count))):
+            distance = 1 << level
+            below = fill.replicate(distance)
+            shifted = Signal(len(word), name=f"shifted_{level}")
+            m.d.comb += shifted.eq(Mux(count[level], Cat(below, word)[: len(word)], word))
+            word = shifted
+        return word, count
+
+    def _both_increments(
+        self, m: Module, up: Value, fraction: Value, exponent: Value, hidden: Value
+    ) -> Value:
+        """Field and fraction, plus `up`: what is carried is chosen, not waited for."""
+        bits = max(len(fraction), 1)
+        more = Signal(bits + 1)
+        field = Signal(len(self.code) - self.format.fraction_bits)
+        next_field = Signal(len(field))
+        m.d.comb += [
+            more.eq(fraction + 1),
+            field.eq(exponent + hidden),
+            next_field.eq(exponent + hidden + 1),
+        ]
+        if not len(fraction):
+            return Mux(up, next_field, field)
+        carries = Signal()
+        m.d.comb += carries.eq(up & fraction.all())
+        return Cat(Mux(up, more[:bits], fraction), Mux(carries, next_field, field))
 
     def _round_incremented(self, m: Module, platform: Any) -> None:
         """Without subnormals, what is below the smallest number needs the true magnitude."""

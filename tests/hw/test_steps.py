@@ -29,6 +29,7 @@ e4m3:e6m9:lanes4  e4m3:fp32:lanes2  int8:e6m9  int8:e5m2:lanes3:rdn  e5m2:e6m9:l
 e2m1:e3m2:lanes3  e4m3:e4m3ns:lanes2:rup  e5m2:e4m3b4:lanes2:nan  int4xe2m1:e4m3:lanes2:rdn
 e4m3:e6m9/64  e4m3:exact/64/e6m9  e4m3:e6m9/8/fp32  e5m2:e5m10/16/exact  int8:int24/16/e6m9
 e4m3:fp32_aligned25:lanes8  e4m3:ada  e4m3:fp32_aligned25_late:lanes4:rtz  fp16:v100_fp16
+e4m3:fp32_aligned25:lanes8:goal=speed  e5m2:fp16_aligned9_emin14:lanes2:rup:goal=speed
 e5m2:fp32_aligned13_keep13_emin12:lanes4:rna  e4m3:e6m9_aligned6_rne:lanes3  e3m0:e5m0_aligned3
 e5m2:e4m3_aligned3_keep2_rne:lanes2:rdn  bf16:fp32_aligned24_emin132:lanes2:rup
 e5m2:e6m9_aligned7_late_rne:lanes3  e4m3:e4m3_aligned9_keep1:lanes3:nan  e2m1:e3m2_aligned2:sat
