@@ -126,7 +126,7 @@ def _largest_of_all(m: Module, name: str, value: Any, *rest: Any) -> Any:
 
 
 def _zeros_from_below(*arguments: Any) -> Any:
-    return RIGHT_SHIFT(*arguments[:-1])
+    return RIGHT_SHIFT(*arguments[:5], None, *arguments[6:])
 
 
 RIGHT_DELAY = macsmith.hw.aligned_step.delay
