@@ -14,6 +14,9 @@ from macsmith.model.rounding import Rounding
 
 __all__ = ["RoundAligned"]
 
+#: Bits of a fraction that are incremented together where time matters.
+_GROUP_BITS = 5
+
 
 class RoundAligned(Block):
     """Magnitude code and sign of a sum that comes *less one*; combinational.
@@ -108,7 +111,7 @@ class RoundAligned(Block):
         pad = max(fmt.precision + 1 - self.width, 0)
         extended = Cat(lacks_one.replicate(pad), magnitude)
         if self.is_parallel:
-            word, shift = self._shift_counted(m, extended, magnitude, lacks_one)
+            word, shift = self._shift_counted(m, extended, lacks_one)
         else:
             word, shift = self._shift_by_levels(m, extended, lacks_one)
         hidden = word[-1]
@@ -156,17 +159,19 @@ class RoundAligned(Block):
             forced,
         )
 
-    def _shift_counted(
-        self, m: Module, word: Value, magnitude: Value, fill: Value
-    ) -> tuple[Value, Value]:
+    def _shift_counted(self, m: Module, word: Value, fill: Value) -> tuple[Value, Value]:
         """Leading zeros counted, with a one where shifting has to stop, and then shifted out."""
-        marked: Value = magnitude
+        # Where two neighbours of the sum differ is a leading one, whatever the sign, which is still
+        # on its way to all bits of the magnitude.
+        edges = Signal(self.width)
+        m.d.comb += edges.eq(self.total[:-1] ^ self.total[1:])
+        marked: Value = edges
         if self.limit == "single":
             bit = self.width - 1 - self.single_shift
-            marked = magnitude | (self.is_single << bit)[: self.width]
+            marked = edges | (self.is_single << bit)[: self.width]
         elif self.limit == "exponent":
             stops = Cat(*(self.exponent == self.width - 1 - bit for bit in range(self.width)))
-            marked = magnitude | stops
+            marked = edges | stops
         # of a sum of 0 nothing is read, one of 1 is normalised by its width
         count = count_leading_zeros(m, "zeros", marked)
         for level in reversed(range(len(count))):
@@ -181,20 +186,28 @@ class RoundAligned(Block):
         self, m: Module, up: Value, fraction: Value, exponent: Value, hidden: Value
     ) -> Value:
         """Field and fraction, plus `up`: what is carried is chosen, not waited for."""
-        bits = max(len(fraction), 1)
-        more = Signal(bits + 1)
         field = Signal(len(self.code) - self.format.fraction_bits)
         next_field = Signal(len(field))
         m.d.comb += [
-            more.eq(fraction + 1),
             field.eq(exponent + hidden),
             next_field.eq(exponent + hidden + 1),
         ]
         if not len(fraction):
             return Mux(up, next_field, field)
-        carries = Signal()
-        m.d.comb += carries.eq(up & fraction.all())
-        return Cat(Mux(up, more[:bits], fraction), Mux(carries, next_field, field))
+        # in groups: within one a short chain, and from group to group a single gate
+        parts: list[Value] = []
+        carry: Value = up
+        for start in range(0, len(fraction), _GROUP_BITS):
+            group = fraction[start : start + _GROUP_BITS]
+            plus_one = Signal(len(group), name=f"plus_one_{start}")
+            next_carry = Signal(name=f"carry_{start}")
+            m.d.comb += [
+                plus_one.eq(group + 1),
+                next_carry.eq(up & fraction[: start + len(group)].all()),
+            ]
+            parts.append(Mux(carry, plus_one, group))
+            carry = next_carry
+        return Cat(*parts, Mux(carry, next_field, field))
 
     def _round_incremented(self, m: Module, platform: Any) -> None:
         """Without subnormals, what is below the smallest number needs the true magnitude."""
