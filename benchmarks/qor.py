@@ -97,6 +97,10 @@ JOBS = (
         Peer("MX-for-FPGA", 7.1, 10.6, 868), 5.5, 0.7),
     Job("INT8 dot of 16", "int8:int32:lanes16:unit",
         Peer("MX-for-FPGA", 31.0, 46.2, 1092), 22, 0.7),
+    Job("E4M3 dot of 8 into FP32, aligned", "e4m3:fp32_aligned25:lanes8:rtz:unit",
+        Peer("Vortex", 53.3, 74.1, 2760), 34, 0.5),
+    Job("E4M3 dot of 2 into FP16, stochastic", "e4m3:fp16:lanes2:sr11:unit",
+        Peer("CVFPU SDOTP", 70.6, 101.0, 2716), 42, 0.6),
     Job("E4M3 exact PE, 64 terms", "e4m3:exact:terms64:unit",
         Peer("textbook, 48 bits", 63.2, 78.2, 1175), 46, 0.7, has_register=True),
 )  # fmt: skip
@@ -165,18 +169,25 @@ def _measure(job: Job, text: str, tech: str, recipes: Sequence[Recipe], folder: 
     ]
 
 
-def _variants(job: Job, *, every_architecture: bool) -> list[str]:
-    """Texts of the unit in the architectures to measure, each Verilog once."""
-    choices = {"goal": ARCHITECTURE_CHOICES["goal"]}
+def _variants(job: Job, tech: str, *, every_architecture: bool) -> list[str]:
+    """Texts of the unit in the architectures to measure, each Verilog once.
+
+    Those it is given for area and for speed; on request also each of them with one choice changed.
+    """
+    options: list[list[str]] = [[]]
+    if tech in FAMILIES:
+        options += [[f"fpga={tech}"]]
     if every_architecture:
-        # auto is one of the named ones
-        choices = {key: values[1:] or values for key, values in ARCHITECTURE_CHOICES.items()}
-        choices["goal"] = ARCHITECTURE_CHOICES["goal"]
+        options += [
+            [f"{key}={value}"]
+            for key, values in ARCHITECTURE_CHOICES.items()
+            for value in values[1:]
+            if key not in ("goal", "fpga", "dsp")
+        ]
     found: dict[str, str] = {}
-    for values in itertools.product(*choices.values()):
-        options = [f"{key}={value}" for key, value in zip(choices, values, strict=True)]
+    for goal, choice in itertools.product(ARCHITECTURE_CHOICES["goal"], options):
         try:
-            design = parse_design(":".join([job.design, *options]))
+            design = parse_design(":".join([job.design, f"goal={goal}", *choice]))
             verilog = design_verilog(design).replace(design.id, "unit")
         except ValueError:
             continue  # the choice is none for this function
@@ -380,7 +391,7 @@ def main() -> None:
     work = [
         (job, text)
         for job in jobs
-        for text in [*_variants(job, every_architecture=arguments.front), TEXTBOOK]
+        for text in [*_variants(job, arguments.tech, every_architecture=arguments.front), TEXTBOOK]
     ]
     rows: list[Row] = []
     with (

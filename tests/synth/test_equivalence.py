@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from macsmith.hw.emit import design_verilog
-from macsmith.model.config import parse_design
+from macsmith.model.config import ARCHITECTURE_CHOICES, parse_design
 from macsmith.model.golden import step
 from macsmith.sim.tools import ToolError
 from macsmith.synth.equivalence import EquivalenceResult, prove_equal
@@ -41,6 +41,54 @@ def test_units_equal_textbook_units(text: str, textbook: ModuleType, tmp_path: P
     design = parse_design(text)
     book = textbook.textbook_verilog(design, "textbook")
     assert prove(tmp_path, design_verilog(design), design.id, book, "textbook").is_equal
+
+
+# Small enough to be proven in seconds each; the long list is for `make test-slow`.
+UNITS = ("e2m1:exact:lanes2:unit", "e2m1:e3m3:unit")
+MORE_UNITS = (
+    "e3m1ieee:exact:lanes2:unit",
+    "int3xuint2:exact:lanes3:unit",
+    "e2m1:e4m2:lanes2:unit",
+    "e2m1fnuzxe3m1:e4m4:unit",
+)
+
+
+def architectures(text: str, *, both_goals: bool) -> dict[str, str]:
+    """Verilog of a unit in each architecture that differs from those before, by design text."""
+    options = ["", "goal=speed"]
+    for key, values in ARCHITECTURE_CHOICES.items():
+        options += [f"{key}={value}" for value in values[1:]]
+        if both_goals:
+            options += [f"goal=speed:{key}={value}" for value in values[1:] if key != "goal"]
+    found: dict[str, str] = {}
+    for option in options:
+        try:
+            design = parse_design(f"{text}:{option}" if option else text)
+            verilog = design_verilog(design).replace(design.id, "unit")
+        except ValueError:
+            continue  # the choice is none for this function
+        body = "\n".join(line for line in verilog.splitlines() if not line.startswith("//"))
+        found.setdefault(body, design.text)
+    return {name: body for body, name in found.items()}
+
+
+def check_architectures(text: str, folder: Path, *, both_goals: bool) -> None:
+    (name, first), *others = architectures(text, both_goals=both_goals).items()
+    assert name == parse_design(text).text
+    assert others
+    for other, verilog in others:
+        assert prove(folder, first, "unit", verilog, "unit").is_equal, other
+
+
+@pytest.mark.parametrize("text", UNITS)
+def test_architectures_of_one_function_are_equal(text: str, tmp_path: Path) -> None:
+    check_architectures(text, tmp_path, both_goals=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", UNITS + MORE_UNITS)
+def test_architectures_are_equal_for_both_goals(text: str, tmp_path: Path) -> None:
+    check_architectures(text, tmp_path, both_goals=True)
 
 
 def test_a_planted_bug_gives_a_counterexample(textbook: ModuleType, tmp_path: Path) -> None:
