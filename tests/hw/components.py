@@ -18,6 +18,8 @@ from macsmith.hw.encode import Encode
 from macsmith.hw.lane import FixedTerm
 from macsmith.hw.multiply import Multiply
 from macsmith.hw.normalise import Normalise
+from macsmith.hw.partial_products import Multiplier
+from macsmith.hw.placement import Alignment, Signs
 from macsmith.hw.round import Round
 from macsmith.hw.round_term import NormaliseTerm, RoundTerm, TermScale
 from macsmith.hw.terms import TermShape, operand_shape, product_shape
@@ -85,7 +87,7 @@ def check_decode(name: str) -> Outcome:
     return outcome
 
 
-def check_multiply(a_name: str, b_name: str) -> Outcome:
+def check_multiply(a_name: str, b_name: str, multiplier: Multiplier = "array") -> Outcome:
     """All pairs of significands and signs, and all classes."""
     a_shape, b_shape = (operand_shape(parse_format(name)) for name in (a_name, b_name))
     shape = product_shape(a_shape, b_shape)
@@ -103,7 +105,9 @@ def check_multiply(a_name: str, b_name: str) -> Outcome:
     rows = list(itertools.product(*ranges))
     columns = _columns(names, rows)
     outcome = Outcome()
-    block = Multiply(a_shape, b_shape, zero_specials=True, positive_zeros=False)
+    block = Multiply(
+        a_shape, b_shape, zero_specials=True, positive_zeros=False, multiplier=multiplier
+    )
     for row, out in zip(rows, _run(block, columns), strict=True):
         at = dict(zip(names, row, strict=True))
         a_nan, b_nan = at.get("a_is_nan", 0), at.get("b_is_nan", 0)
@@ -320,25 +324,40 @@ def check_round_term(source: str, target: str, rounding: Rounding) -> Outcome:
     return outcome
 
 
-def check_fixed_term(name: str) -> Outcome:
-    """All finite codes as fixed-point numbers in ones' complement."""
+def check_fixed_term(
+    name: str, align: Alignment = "split", signs: Signs = "word", *, drops: bool = False
+) -> Outcome:
+    """All finite codes as fixed-point numbers: with what is to be added for each inverted span,
+    they are the signed value; 0 where dropped."""
     fmt = _float(name)
     shape = operand_shape(fmt)
     bits = fmt.max_integer.bit_length()
-    block = FixedTerm(shape, fmt.least_exponent, bits)
+    block = FixedTerm(shape, fmt.least_exponent, bits, align, signs, drops=drops)
     rows = [
-        (sign, significand, exponent)
+        (sign, significand, exponent, 0)
         for sign in (0, 1)
         for significand in range(1 << fmt.precision)
         for exponent in range(shape.min_exponent, shape.max_exponent + 1)
         if term_value(shape, 0, significand, exponent) <= fmt.max
     ]
-    names = ("term_sign", "term_significand", "term_exponent")
+    if drops:  # anything, also exponents that no number has
+        rows += [
+            (sign if signs == "block" else 0, significand, exponent, 1)
+            for sign in (0, 1)
+            for significand in range(1 << fmt.precision)
+            for exponent in range(1 << shape.exponent_bits)
+        ]
+    names = ["term_sign", "term_significand", "term_exponent", *["is_dropped"] * drops]
     outcome = Outcome()
     for row, out in zip(rows, _run(block, _columns(names, rows)), strict=True):
-        magnitude = term_value(shape, 0, *row[1:]) / Fraction(2) ** fmt.least_exponent
-        want = int(magnitude) ^ ((1 << bits) - 1 if row[0] else 0)
-        outcome.compare(f"{name} {row}", out["number"], want)
+        sign, significand, exponent, is_dropped = row
+        magnitude = term_value(shape, 0, significand, exponent) / Fraction(2) ** fmt.least_exponent
+        want = 0 if is_dropped else -int(magnitude) if sign else int(magnitude)
+        got = out["number"]
+        for index, span in enumerate(block.spans):
+            if out["inverted"] >> index & 1:
+                got += (1 << span.start) - (1 << span.stop)
+        outcome.compare(f"{name} {row}", got, want)
     return outcome
 
 

@@ -12,6 +12,7 @@ import macsmith.hw.encode
 import macsmith.hw.lane
 import macsmith.hw.multiply
 import macsmith.hw.normalise
+import macsmith.hw.partial_products
 import macsmith.hw.placement
 import macsmith.hw.round
 import macsmith.hw.round_term
@@ -21,7 +22,9 @@ from amaranth.lib.wiring import In, Out
 from components import Outcome
 from logic import Logic, block_verilog
 from macsmith.hw.block import Block
-from macsmith.hw.heap import BitHeap
+from macsmith.hw.heap import BitHeap, HeapOrder
+from macsmith.hw.partial_products import Multiplier
+from macsmith.hw.placement import Alignment, Signs
 from macsmith.model.formats import parse_format
 from macsmith.model.rounding import Overflow, Rounding
 
@@ -134,9 +137,18 @@ def test_round_term_all_codes(source: str, target: str, rounding: Rounding) -> N
     expect_right(components.check_round_term(source, target, rounding), 60)
 
 
+@pytest.mark.parametrize("multiplier", ["dadda", "booth", "operator", "table"])
+def test_multipliers_all_significands(multiplier: Multiplier) -> None:
+    for a, b in (("e4m3", "e4m3"), ("e5m2", "uint5"), ("e2m1", "int4"), ("e3m0", "e3m4")):
+        expect_right(components.check_multiply(a, b, multiplier), 100)
+
+
 @pytest.mark.parametrize("name", ["e4m3", "e5m2", "e2m1", "e2m3", "e3m2ns", "e6m0f", "e1m3f"])
-def test_fixed_term_all_numbers(name: str) -> None:
-    expect_right(components.check_fixed_term(name), 14)
+@pytest.mark.parametrize("align", ["shift", "split"])
+@pytest.mark.parametrize("signs", ["word", "block"])
+def test_fixed_term_all_numbers(name: str, align: Alignment, signs: Signs) -> None:
+    expect_right(components.check_fixed_term(name, align, signs), 14)
+    expect_right(components.check_fixed_term(name, align, signs, drops=True), 30)
 
 
 @pytest.mark.parametrize(
@@ -165,14 +177,20 @@ def test_convert(text: str) -> None:
 class Adder(Block):
     """Sums numbers of given widths, weights and signs; for the test of the heap."""
 
-    def __init__(self, rows: tuple[tuple[int, int, str], ...], constant: int, width: int) -> None:
-        self.rows, self.constant = rows, constant
+    def __init__(
+        self,
+        rows: tuple[tuple[int, int, str], ...],
+        constant: int,
+        width: int,
+        order: HeapOrder,
+    ) -> None:
+        self.rows, self.constant, self.order = rows, constant, order
         members = {f"x{index}": In(bits) for index, (bits, _, _) in enumerate(rows)}
         super().__init__("adder", {**members, "total": Out(width)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        heap = BitHeap(m, platform, "add", len(self.total))
+        heap = BitHeap(m, platform, "add", len(self.total), self.order)
         for index, (_, weight, kind) in enumerate(self.rows):
             value: Signal = getattr(self, f"x{index}")
             match kind:
@@ -189,7 +207,7 @@ class Adder(Block):
     total: Signal
 
 
-def heap_wrong(seed: int) -> int:
+def heap_wrong(seed: int, order: HeapOrder) -> int:
     """Wrong sums of a heap of random shape."""
     rng = random.Random(seed)
     rows = tuple(
@@ -198,7 +216,7 @@ def heap_wrong(seed: int) -> int:
     )
     width, constant = rng.randint(3, 18), rng.randint(-500, 500)
     vectors = [[rng.getrandbits(bits) for bits, _, _ in rows] for _ in range(500)]
-    logic = Logic(block_verilog(Adder(rows, constant, width)))
+    logic = Logic(block_verilog(Adder(rows, constant, width, order)))
     got = logic(**{f"x{i}": [vector[i] for vector in vectors] for i in range(len(rows))})["total"]
     wrong = 0
     for vector, total in zip(vectors, got, strict=True):
@@ -211,9 +229,10 @@ def heap_wrong(seed: int) -> int:
     return wrong
 
 
+@pytest.mark.parametrize("order", ["columns", "dadda"])
 @pytest.mark.parametrize("seed", range(8))
-def test_bit_heap_sums(seed: int) -> None:
-    assert heap_wrong(seed) == 0
+def test_bit_heap_sums(seed: int, order: HeapOrder) -> None:
+    assert heap_wrong(seed, order) == 0
 
 
 def _no_subnormals(self: macsmith.hw.decode.Decode, m: Module, fmt: Any) -> None:
@@ -249,6 +268,7 @@ RIGHT: dict[str, Any] = {
     "shift_out_leading_zeros": macsmith.hw.normalise.shift_out_leading_zeros,
     "shift_right_sticky": macsmith.hw.align.shift_right_sticky,
     "add_bit": BitHeap.add_bit,
+    "_selects": macsmith.hw.placement._selects,
     "shift_left": macsmith.hw.placement.shift_left,
 }
 RNE, RUP = Rounding.NEAREST_EVEN, Rounding.UP
