@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from macsmith.hw.gate_levels import CARRY_LEVELS, cell_levels, has_carry, is_bitwise
+from macsmith.hw.gate_levels import carry_levels, cell_levels, is_bitwise
 
 __all__ = ["CellGraph", "Net", "Node"]
 
@@ -173,7 +173,8 @@ def _cell_node(path: int, name: str, kind: str, cell: Mapping[str, Any]) -> Node
     pins: Mapping[str, list[int | str]] = cell["connections"]
     directions: Mapping[str, str] = cell.get("port_directions") or {}
     is_output = {pin: directions.get(pin, _primitive_direction(pin)) == "output" for pin in pins}
-    levels = cell_levels(kind, {pin: len(bits) for pin, bits in pins.items()})
+    widths = {pin: len(bits) for pin, bits in pins.items()}
+    levels, carry = cell_levels(kind, widths), carry_levels(kind, widths)
     inputs: list[Net | None] = []
     outputs = [
         net
@@ -182,7 +183,7 @@ def _cell_node(path: int, name: str, kind: str, cell: Mapping[str, Any]) -> Node
         for net in (_net(path, bit) for bit in bits)
         if net is not None
     ]
-    has_columns = is_bitwise(kind) or has_carry(kind)
+    has_columns = is_bitwise(kind) or carry is not None
     columns: list[list[int]] | None = [[] for _ in outputs] if has_columns else None
     for pin, bits in pins.items():
         if is_output[pin]:
@@ -199,8 +200,7 @@ def _cell_node(path: int, name: str, kind: str, cell: Mapping[str, Any]) -> Node
                 column.append(first + index)
             elif is_signed:
                 column.append(first + len(bits) - 1)
-    carry_levels = CARRY_LEVELS if has_carry(kind) else None
-    return Node(path, name, False, inputs, outputs, levels, columns, carry_levels)
+    return Node(path, name, False, inputs, outputs, levels, columns, carry)
 
 
 def _primitive_direction(pin: str) -> str:

@@ -1,22 +1,22 @@
 """How long Yosys' word-level cells take, in levels of two-input gates.
 
 Estimates for dividing logic into stages of equal delay, whatever the technology: only their ratios
-matter. They were fitted to cells mapped alone onto ASAP7 by the recipe ``fastest``, where a level
-is 18 ps: a full adder 55 ps; additions of 8, 16, 32 and 48 bits 144, 288, 458 and 644 ps (ABC makes
-ripples of prefix adders); ``<`` of 8 and 24 bits 79 and 134 ps; ``==`` 69 and 84 ps; OR of 8 and 24
-bits 46 and 55 ps; ``*`` of 4 and 8 bits 203 and 425 ps; a selection of 16 bits 60 ps; a shift of 32
-bits 152 ps.
+matter. They were fitted to cells mapped alone onto ASAP7 by the recipes ``fastest`` and
+``fastest-kepthancarlson-folded``, where a level is 18 ps: a full adder 55 ps; additions of 8, 12,
+16, 32 and 48 bits 144, 215, 226, 257 and 267 ps (644 ps where ABC makes a ripple of it); ``<`` of 8
+and 24 bits 79 and 134 ps; ``==`` 69 and 84 ps; OR of 8 and 24 bits 46 and 55 ps; ``*`` of 4 and 8
+bits 203 and 425 ps; a selection of 16 bits 60 ps; a shift of 32 bits 152 ps.
 """
 
 from collections.abc import Mapping
 
-__all__ = ["CARRY_LEVELS", "cell_levels", "has_carry", "is_bitwise"]
+__all__ = ["carry_levels", "cell_levels", "is_bitwise"]
 
-#: Levels of the primitives of emitted Verilog: a full adder, and a carry.
-_PRIMITIVES = {"macsmith_full_adder": 3.0, "macsmith_carry": 1.5}
+#: Levels of the primitive of emitted Verilog.
+_PRIMITIVES = {"macsmith_full_adder": 3.0}
 
-#: Levels from one bit of an addition to the next.
-CARRY_LEVELS = 0.65
+#: Levels from one bit of a narrow addition to the next, and what is narrow.
+_CARRY_LEVELS, _RIPPLE_BITS = 0.75, 12
 
 _BITWISE = {
     "$not": 0.3,
@@ -57,9 +57,10 @@ def is_bitwise(kind: str) -> bool:
     return kind in _BITWISE
 
 
-def has_carry(kind: str) -> bool:
-    """Whether bit i of the output depends on bits up to i of the word inputs."""
-    return kind in _CARRIES
+def carry_levels(kind: str, widths: Mapping[str, int]) -> float | None:
+    """Levels from one bit to the next where bit i of the output depends on bits up to i of the
+    word inputs; None where there is no carry, or all bits take equally long."""
+    return _CARRY_LEVELS if kind in _CARRIES and widths["Y"] <= _RIPPLE_BITS else None
 
 
 def _doublings(count: int) -> int:
@@ -85,7 +86,8 @@ def cell_levels(kind: str, widths: Mapping[str, int]) -> float:
     if kind in _PRIMITIVES:
         return _PRIMITIVES[kind]
     if kind in _CARRIES:
-        return _CARRIES[kind]
+        prefix = 7.0 + 0.85 * _doublings(widths["Y"]) if widths["Y"] > _RIPPLE_BITS else 0.0
+        return _CARRIES[kind] + prefix
     if kind in _BITWISE:
         # a select drives all bits of a word
         return _BITWISE[kind] + (0.1 * _doublings(widths["Y"]) if kind == "$mux" else 0.0)
