@@ -67,26 +67,25 @@ class ChainStep(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, cuts, widths = self.config, self.cuts, self.widths
+        config, widths = self.config, self.widths
         enable = self.enable if self.is_clocked else Const(1)
         largest = config.lanes * mac_widths(config).term.max_integer
         width = widths.integer_bits
         if widths.clips:
             width = max(signed_bits(largest), width) + 1
-        chain = ChainSum(m, "add", signed_bits(largest) if cuts.sum else width)
+        apart = self.architecture.loop == "apart" and (
+            config.lanes > 1 or is_integer_product(config)
+        )
+        chain = ChainSum(m, "add", signed_bits(largest) if apart else width)
         if is_integer_product(config):
             specials: list[Value] = []
             self._add_integers(m, chain, enable)
         else:
             specials = self._add_terms(m, platform, chain, enable)
-        if cuts.sum:
-            lane_sum = delay(m, "lane_sum", chain.sum(), cuts.sum, enable)
+        if apart:
+            lane_sum = chain.sum()
             chain = ChainSum(m, "add_partial_sum", width)
             chain.add(lane_sum, -largest, largest)
-            specials = [
-                delay(m, f"special_{index}", special, cuts.sum, enable)
-                for index, special in enumerate(specials)
-            ]
         chain.add_partial_sum(self.partial_sum_i[: widths.integer_bits])
         total = Signal(width)
         m.d.comb += total.eq(chain.sum())

@@ -6,7 +6,8 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block
-from macsmith.hw.latency import outer_cycles, shares_outer, step_cycles
+from macsmith.hw.carry_save import PropagateCarries
+from macsmith.hw.latency import outer_cycles, propagate_cycles, shares_outer, step_cycles
 from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipeline import NO_CUTS, delay
 from macsmith.hw.pipelined import pipelined, place_enabled
@@ -161,18 +162,36 @@ class Core(Block):
         if inner_random_bits:
             m.d.comb += step.random.eq(self.random[:inner_random_bits])
 
-        partial_sum = Signal(self.widths.inner.bits)
+        partial_sum = Signal(len(step.partial_sum_i))
         m.d.comb += step.partial_sum_i.eq(partial_sum)
         with m.If(self.enable & valid):
             m.d.sync += partial_sum.eq(Mux(sum_ends, 0, step.partial_sum_o))
+        inner: Value = step.partial_sum_o
+        ends: Value = valid & sum_ends
+        if self.architecture.loop == "carrysave":
+            inner, ends, last = self._propagated(m, platform, inner, ends, last)
         if self.is_chunked:
-            self._add_chunk(m, platform, step.partial_sum_o, valid & sum_ends, last)
+            self._add_chunk(m, platform, inner, ends, last)
         else:
-            m.d.comb += [
-                self.finished.eq(step.partial_sum_o),
-                self.is_finished.eq(valid & last),
-            ]
+            m.d.comb += [self.finished.eq(inner), self.is_finished.eq(ends)]
         return m
+
+    def _propagated(
+        self, m: Module, platform: Any, inner: Value, ends: Value, last: Value
+    ) -> tuple[Value, Value, Value]:
+        """A finished carry-save sum as one number, some cycles later, and its flags."""
+        cycles = propagate_cycles(self.design)
+        kept = Signal(len(inner), name="carry_save_sum", reset_less=True)
+        with m.If(self.enable & ends):
+            m.d.sync += kept.eq(inner)
+        propagate = pipelined(PropagateCarries(self.config, cycles + 1), cycles)
+        place_enabled(m, platform, "propagate", propagate, self.enable)
+        m.d.comb += propagate.partial_sum.eq(kept)
+        return (
+            propagate.total,
+            delay(m, "propagated", ends, 1 + cycles, self.enable, reset=True),
+            delay(m, "propagated_last", last, 1 + cycles, self.enable),
+        )
 
     def _add_chunk(self, m: Module, platform: Any, inner: Value, ends: Value, last: Value) -> None:
         chunk = Signal(self.widths.inner.bits, reset_less=True)

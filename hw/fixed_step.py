@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block
 from macsmith.hw.heap import BitHeap
-from macsmith.hw.lanes import add_lanes
+from macsmith.hw.lanes import add_lanes, added_flags
 from macsmith.hw.pipeline import Cuts
 from macsmith.hw.terms import is_integer_product
 from macsmith.model.config import MacConfig
@@ -115,13 +115,6 @@ class FixedStep(Block):
         total = heap.sum()
         if widths.clips:
             total = clip(m, "clipped", total, widths.integer_bits)
-        flags = self.partial_sum_i[widths.integer_bits :]
-        if widths.flag_bits == 1:
-            flags = flags | facts.is_nan
-        elif widths.flag_bits == 2:
-            flags = flags | Cat(
-                facts.is_nan | facts.is_positive_infinity,
-                facts.is_nan | facts.is_negative_infinity,
-            )
+        flags = self.partial_sum_i[widths.integer_bits :] | added_flags(facts, widths.flag_bits)
         m.d.comb += self.partial_sum_o.eq(Cat(total, flags))
         return m

@@ -147,6 +147,20 @@ class BitHeap:
             self.m.d.comb += total.eq(self._two_rows(columns))
         return total
 
+    def rows(self) -> tuple[Value, Value]:
+        """Two numbers whose sum is that of all that was added. The heap is used up by this."""
+        columns, self._columns = self._columns, []
+        ones = [bool(self.constant >> weight & 1) for weight in range(self.width)]
+        self._reduce(columns, ones)
+        for column, has_one in zip(columns, ones, strict=True):
+            if has_one:
+                column.append(_Bit(Const(1), 0.0, None))
+        rows = [Signal(self.width, name=f"{self.name}_row_{row}") for row in range(2)]
+        for index, row in enumerate(rows):
+            bits = [column[index].value if len(column) > index else Const(0) for column in columns]
+            self.m.d.comb += row.eq(Cat(*bits))
+        return rows[0], rows[1]
+
     # Adders. Each gives a sum bit and a carry bit.
 
     def _full_adder(self, bits: list[_Bit]) -> tuple[_Bit, _Bit]:

@@ -21,6 +21,7 @@ __all__ = [
     "add_lanes",
     "add_ones_complement",
     "add_ones_complements",
+    "added_flags",
 ]
 
 # When bits reach the heap, in gates: signs come from the codes by one gate, numbers through a
@@ -123,6 +124,15 @@ def add_ones_complements(
     for number in numbers:
         heap.add_unsigned(number, weight, NUMBER_ARRIVAL)
     add_corrections(m, platform, heap, signs, range(len(numbers[0])), weight, counts=counts)
+
+
+def added_flags(facts: LaneFacts, flag_bits: int) -> Value:
+    """Sticky flags of a fixed-point partial sum that the terms of a step set."""
+    if flag_bits == 2:
+        return Cat(
+            facts.is_nan | facts.is_positive_infinity, facts.is_nan | facts.is_negative_infinity
+        )
+    return facts.is_nan if flag_bits else Const(0, 0)
 
 
 def add_lanes(

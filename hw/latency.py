@@ -12,8 +12,10 @@ __all__ = [
     "drain_start_cycles",
     "edge_cycles",
     "interval_cycles",
+    "keeps_carries",
     "latency_cycles",
     "outer_cycles",
+    "propagate_cycles",
     "shares_outer",
     "step_cycles",
 ]
@@ -26,6 +28,16 @@ def shares_outer(design: Design) -> bool:
 
 def step_cycles(design: Design) -> int:
     """Pipeline stages between the operand codes and the partial sum."""
+    return design.implementation.stages
+
+
+def keeps_carries(design: Design) -> bool:
+    """Whether the inner accumulator is a carry-save one."""
+    return resolve_architecture(design.mac, design.implementation).loop == "carrysave"
+
+
+def propagate_cycles(design: Design) -> int:
+    """Pipeline stages in which the carries of a finished carry-save sum are propagated."""
     return design.implementation.stages
 
 
@@ -49,6 +61,8 @@ def convert_cycles(design: Design) -> int:
 def core_latency_cycles(design: Design) -> int:
     """Cycles from a sum's last beat to `macsmith.hw.core.Core.is_finished`, 0 if the same."""
     cycles = step_cycles(design)
+    if keeps_carries(design):
+        cycles += 1 + propagate_cycles(design)
     if mac_widths(design.mac).outer is not None and not shares_outer(design):
         cycles += 1 + outer_cycles(design)
     return cycles

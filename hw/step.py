@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.aligned_step import AlignedStep
 from macsmith.hw.architecture import Architecture, resolve_architecture
 from macsmith.hw.block import Block, place
+from macsmith.hw.carry_save import CarrySaveStep
 from macsmith.hw.chain_step import ChainStep
 from macsmith.hw.fixed_step import FixedStep
 from macsmith.hw.float_step import FloatStep
@@ -19,7 +20,7 @@ from macsmith.model.widths import mac_widths
 
 __all__ = ["InnerStep", "Unit", "inner_step"]
 
-InnerStep = AlignedStep | ChainStep | FixedStep | FloatStep | WindowStep
+InnerStep = AlignedStep | CarrySaveStep | ChainStep | FixedStep | FloatStep | WindowStep
 
 
 def inner_step(config: MacConfig, cuts: Cuts, architecture: Architecture) -> InnerStep:
@@ -33,6 +34,8 @@ def inner_step(config: MacConfig, cuts: Cuts, architecture: Architecture) -> Inn
     if mac_widths(config).inner.format is None:
         if architecture.fpga != "none":
             return ChainStep(config, cuts, architecture)
+        if architecture.loop == "carrysave":
+            return CarrySaveStep(config, architecture)
         return FixedStep(config, cuts, architecture)
     is_integer = isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat)
     if config.lanes == 1 and not (is_integer and config.product is None):

@@ -313,7 +313,7 @@ class Implementation(BaseModel, frozen=True):
     signs: Literal["auto", "word", "block"] = "auto"
     reduce: Literal["auto", "columns", "dadda"] = "auto"
     outer: Literal["auto", "own", "shared"] = "auto"
-    loop: Literal["auto", "merged", "apart"] = "auto"
+    loop: Literal["auto", "merged", "apart", "carrysave"] = "auto"
     fpga: Literal["none", "ice40", "ecp5", "xilinx7"] = "none"
     dsp: Literal["off", "on"] = "off"
     lfsr: Literal["inside", "port"] = "inside"
@@ -389,6 +389,8 @@ class Design(BaseModel, frozen=True):
                 raise ValueError("modes cannot be switched with stochastic rounding yet")
         if self.implementation.outer == "shared":
             self._check_shared_outer()
+        if self.implementation.loop == "carrysave":
+            self._check_carry_save()
         for mode in self.modes if self.implementation.fpga != "none" else ():
             if mac_widths(mode).inner.format is not None:
                 raise ValueError(
@@ -415,6 +417,20 @@ class Design(BaseModel, frozen=True):
     def mode_designs(self) -> tuple[Design, ...]:
         """The design of each mode alone."""
         return tuple(Design(mac=mode, implementation=self.implementation) for mode in self.modes)
+
+    def _check_carry_save(self) -> None:
+        widths, implementation = mac_widths(self.mac).inner, self.implementation
+        if widths.format is not None or widths.clips:
+            raise ValueError(
+                "loop=carrysave keeps a fixed-point sum as two numbers: the inner accumulator must "
+                f"be exact or intN and not clip, not {format_accumulator(self.mac.accumulator)}; "
+                "take loop=apart"
+            )
+        if implementation.form == "unit" or self.is_switchable or implementation.fpga != "none":
+            raise ValueError(
+                "loop=carrysave is for a MAC or an array with one mode and of standard cells, not "
+                "for a unit, modes or fpga=; take loop=merged"
+            )
 
     def _check_shared_outer(self) -> None:
         if self.mac.random_bits_of(self.mac.last_accumulator):
