@@ -7,7 +7,13 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block
 from macsmith.hw.carry_save import PropagateCarries
-from macsmith.hw.latency import outer_cycles, propagate_cycles, shares_outer, step_cycles
+from macsmith.hw.latency import (
+    keeps_carries,
+    outer_cycles,
+    propagate_cycles,
+    shares_outer,
+    step_cycles,
+)
 from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipeline import NO_CUTS, delay
 from macsmith.hw.pipelined import pipelined, place_enabled
@@ -204,8 +210,10 @@ class Core(Block):
         if "random" in outer.signature.members:
             # the outer bits of the word of the chunk's last step go with the chunk
             chunk_random = Signal(len(outer.random), reset_less=True)
+            late = 1 + propagate_cycles(self.design) if keeps_carries(self.design) else 0
+            word = delay(m, "late_word", self.random[-len(outer.random) :], late, self.enable)
             with m.If(self.enable & ends):
-                m.d.sync += chunk_random.eq(self.random[-len(outer.random) :])
+                m.d.sync += chunk_random.eq(word)
             m.d.comb += outer.random.eq(chunk_random)
         with m.If(self.enable):
             m.d.sync += chunk_valid.eq(ends)

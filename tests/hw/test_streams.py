@@ -27,11 +27,18 @@ MACS = [
     "e4m3:fp16:lanes2:sr8",
     "e4m3:e6m9/4:srb6:stages2",
     "e4m3:exact/2/e5m4:src20:stages1:lfsr=port",
+    "e5m2:exact:lanes2:stages2:loop=carrysave",
+    "e4m3:exact/2/e5m4:sr5:stages1:loop=carrysave",
     "e4m3:exact:lanes3:stages2:signs=block:align=shift:goal=speed",
     "int4:int12:lanes2:stages1:multiply=booth:reduce=columns",
 ]
 ARRAYS = ["int4:int12:3x2", "e4m3:e6m9:1x3", "e4m3:exact:2x1:stages2", "e2m1:e4m3/2:2x2:outer=own"]
-ARRAYS += ["e4m3:e5m4:sr3:2x2", "e4m3:e5m4/2:sr3:2x2:stages1", "e2m1:e4m3:lfsr=port:sr2:2x1"]
+ARRAYS += [
+    "int4:int12/4/int20:2x2:loop=carrysave",
+    "e4m3:e5m4:sr3:2x2",
+    "e4m3:e5m4/2:sr3:2x2:stages1",
+    "e2m1:e4m3:lfsr=port:sr2:2x1",
+]
 ARRAYS += ["e2m1:exact:lanes3:2x1:stages1:multiply=table:signs=block:reduce=columns"]
 SHARED_ARRAYS = [
     "e2m1:e4m3/2:2x2",

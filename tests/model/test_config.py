@@ -183,6 +183,10 @@ ERRORS = [
     ("e4m3:e6m9:sr8:srb9", "option 'srb9' states stochastic a second time"),
     ("e4m3:e6m9:lfsr=port", "lfsr=port needs stochastic rounding (srN): nothing else is random"),
     ("e4m3:e6m9:sr8:lfsr=port:unit", "a unit always has its random word at a port"),
+    ("e4m3:e6m9:loop=carrysave", "loop=carrysave keeps a fixed-point sum as two numbers: the inner "
+     "accumulator must be exact or intN and not clip, not e6m9; take loop=apart"),
+    ("int8:int32:unit:loop=carrysave", "loop=carrysave is for a MAC or an array with one mode and "
+     "of standard cells, not for a unit, modes or fpga=; take loop=merged"),
     ("e4m3:e6m9:8x8:outer=shared", "outer=shared shares the adder of chunks: the accumulator must "
      "be chunked, such as e6m9/64, not e6m9"),
     ("e4m3:e6m9/64:1x8:outer=shared", "outer=shared serves the rows of an array: it must have 2 "
