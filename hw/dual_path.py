@@ -12,82 +12,32 @@ Stanford, 1981.
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
-from amaranth.lib.wiring import In, Out
-from macsmith.hw.block import Block, full_adder, place
+from macsmith.hw.block import full_adder, place
 from macsmith.hw.decode import Decode
-from macsmith.hw.encode import Encode
 from macsmith.hw.far_path import FarPath
-from macsmith.hw.loose_term import LooseTerm, dual_path_obstacle
+from macsmith.hw.loose_add import LooseAdd
+from macsmith.hw.loose_term import LooseTerm
 from macsmith.hw.near_path import NearPath
 from macsmith.hw.prefix_adder import PrefixAdder
-from macsmith.hw.terms import Term
 from macsmith.model.formats import FloatFormat
 from macsmith.model.rounding import Overflow, Rounding
 
 __all__ = ["DualPathAdd"]
 
 
-class DualPathAdd(Block):
-    """Next partial sum of a float accumulator: ``round(partial_sum + term)``; combinational.
+class DualPathAdd(LooseAdd):
+    """Next partial sum of a float accumulator; combinational.
 
     Parameters
     ----------
-    shape
-        Shape of the term.
-    fmt
-        Format of the partial sum.
-    rounding, overflow
-        Of the one rounding.
-
-    Members
-    -------
-    term_* : In
-        Those of `LooseTerm`.
-    partial_sum_i : In(fmt.bits)
-    partial_sum_o : Out(fmt.bits)
+    shape, fmt, rounding, overflow
+        Of `LooseAdd`, whose members it has.
     """
-
-    term_sign: Signal
-    term_significand: Signal
-    term_exponent_a: Signal
-    term_exponent_b: Signal
-    term_is_zero: Signal
-    term_is_nan: Signal
-    term_is_infinity: Signal
-    partial_sum_i: Signal
-    partial_sum_o: Signal
 
     def __init__(
         self, shape: LooseTerm, fmt: FloatFormat, rounding: Rounding, overflow: Overflow
     ) -> None:
-        obstacle = dual_path_obstacle(shape, fmt)
-        if obstacle:
-            raise ValueError(f"DualPathAdd: {obstacle}")
-        self.shape, self.format = shape, fmt
-        self.rounding, self.overflow = rounding, overflow
-        # internal exponents: 1 for the smallest binade; of the place below the term's top
-        self.offset = (
-            shape.lsb_exponent + shape.significand_bits - 2 - (fmt.min_normal_exponent - 1)
-        )
-        self.min_exponent = shape.min_exponent + self.offset
-        self.max_exponent = shape.max_exponent + self.offset
-        nearest = rounding in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY)
-        # Every term but 0 lies so far above the smallest binade that a subnormal partial sum is
-        # less than a quarter of its last place, and what is left by cancelling is normal.
-        self.is_limited = not (nearest and self.min_exponent >= fmt.precision + 3)
-        # Every term lies below a quarter of the last place of the largest binade.
-        last_field = fmt.max_magnitude_code >> fmt.fraction_bits
-        self.can_overflow = not (
-            nearest and self.max_exponent + 1 <= last_field - fmt.precision - 3
-        )
-        super().__init__(
-            f"dual_path_add_{shape.significand_bits}_to_{fmt.name}",
-            {
-                **shape.members(is_input=True),
-                "partial_sum_i": In(fmt.bits),
-                "partial_sum_o": Out(fmt.bits),
-            },
-        )
+        super().__init__("dual_path_add", shape, fmt, rounding, overflow)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -99,7 +49,7 @@ class DualPathAdd(Block):
         field = self.partial_sum_i[fmt.fraction_bits : fmt.magnitude_bits]
         exponent = Signal(fmt.exponent_bits, name="partial_sum_exponent")
         significand = Signal(precision, name="partial_sum_significand")
-        if self.is_limited:
+        if self.range.is_limited:
             m.d.comb += [
                 exponent.eq(partial_sum.exponent),
                 significand.eq(partial_sum.significand),
@@ -113,7 +63,7 @@ class DualPathAdd(Block):
         top = self.term_significand[-1]
         close = -1 if self.shape.has_clear_top else -2
         # below `close` only a subnormal partial sum can cancel a term
-        lowest_place = min(close, self.min_exponent - 1)
+        lowest_place = min(close, self.range.min_exponent - 1)
         difference = self._difference(m, platform, exponent)
         near_place = difference.sum(Const(0), "of_second_place")
         far_distance = difference.sum(top, "of_exponents")
@@ -129,7 +79,7 @@ class DualPathAdd(Block):
             max_place,
             max(0, len(self.term_significand) - 1 - close - precision),
             fmt.exponent_bits,
-            is_limited=self.is_limited,
+            is_limited=self.range.is_limited,
         )
         place(m, platform, "near_path", near)
         index = Signal(len(near.place), name="near_place")
@@ -158,10 +108,13 @@ class DualPathAdd(Block):
         ]
         is_near = Signal()
         # the top bit at the highest place lies two above the partial sum's leading bit: far
-        asked = is_subtraction & is_close & near.is_exact & ~((index == max_place) & top)
-        if not self.is_limited:
-            asked = asked & ~self.term_is_zero
-        m.d.comb += is_near.eq(asked)
+        m.d.comb += is_near.eq(
+            is_subtraction
+            & is_close
+            & near.is_exact
+            & ~((index == max_place) & top)
+            & ~self.term_is_zero
+        )
 
         far = self._far(m, platform, far_distance, exponent, significand, is_subtraction, top)
         zero_sign = Const(int(self.rounding is Rounding.DOWN))
@@ -193,8 +146,8 @@ class DualPathAdd(Block):
 
     def _difference(self, m: Module, platform: Any, exponent: Value) -> PrefixAdder:
         """Exponent of the place below the term's top, less that of the partial sum."""
-        low = min(self.min_exponent - (1 << self.format.exponent_bits), -1)
-        high = self.max_exponent + 2
+        low = min(self.range.min_exponent - (1 << self.format.exponent_bits), -1)
+        high = self.range.max_exponent + 2
         bits = Shape.cast(range(low, high)).width
         rows = [
             self.term_exponent_a,
@@ -207,7 +160,7 @@ class DualPathAdd(Block):
             m.d.comb += signal.eq(row)
             wide.append(signal)
         # the complement of the exponent is one less than its negative
-        constant = Const((self.offset + 1) % (1 << bits), bits)
+        constant = Const((self.range.offset + 1) % (1 << bits), bits)
         totals, carries = [], []
         for at in range(bits):
             total, carry = full_adder(
@@ -239,14 +192,14 @@ class DualPathAdd(Block):
         fmt, precision = self.format, self.format.precision
         # the field that comes out is at most 2 above the exponent of a finite number
         field_bits = fmt.exponent_bits
-        if self.can_overflow:
-            field_bits = (max((1 << field_bits) - 1, self.max_exponent + 1) + 2).bit_length()
+        if self.range.can_overflow:
+            field_bits = (max((1 << field_bits) - 1, self.range.max_exponent + 1) + 2).bit_length()
         far = FarPath(
             precision,
             len(difference) - 1,
             field_bits,
             self.rounding,
-            is_limited=self.is_limited,
+            is_limited=self.range.is_limited,
         )
         place(m, platform, "far_path", far)
         term = self.term_significand
@@ -266,61 +219,16 @@ class DualPathAdd(Block):
                 (exponent + (difference & (~keeps).replicate(len(difference))) - 1)[:field_bits]
             ),
             far.larger.eq(Mux(keeps, significand, wide)),
-            far.smaller.eq(Mux(keeps, Cat(wide, Const(0, 1)), Cat(Const(0, 1), significand))),
+            far.smaller.eq(
+                Mux(
+                    keeps,
+                    Cat(wide & (~self.term_is_zero).replicate(precision), Const(0, 1)),
+                    Cat(Const(0, 1), significand),
+                )
+            ),
             # of a negative difference the complement, one less: `smaller` is shifted by one above
             far.distance.eq(difference[:-1] ^ difference[-1].replicate(len(far.distance))),
             far.exponent.eq(exponent_below),
             far.is_subtraction.eq(is_subtraction),
         ]
         return far
-
-    def _encode(
-        self,
-        m: Module,
-        platform: Any,
-        magnitude: Value,
-        sign: Value,
-        partial_sum: Term,
-        is_subtraction: Value,
-    ) -> None:
-        """Specials beside the datapath: NaN from NaN or from infinities of both signs."""
-        fmt = self.format
-        term_is_nan = self.term_is_nan if self.shape.has_nan else Const(0)
-        term_is_infinity = self.term_is_infinity if self.shape.has_infinity else Const(0)
-        both = self.shape.has_infinity and partial_sum.shape.has_infinity
-        has_nan = self.shape.has_nan or partial_sum.shape.has_nan or both
-        is_nan = (
-            term_is_nan
-            | partial_sum.is_nan
-            | (term_is_infinity & partial_sum.is_infinity & is_subtraction)
-        )
-        has_infinity = self.shape.has_infinity or partial_sum.shape.has_infinity
-        if not self.can_overflow and not self.shape.has_infinity:
-            # an infinite partial sum counts as the number its code would be, and stays that
-            magnitude = magnitude[: fmt.magnitude_bits]
-            if fmt.has_infinity and self.overflow is not Overflow.INFINITY:
-                has_infinity = True
-            else:
-                has_infinity = False
-        encode = Encode(
-            fmt,
-            self.rounding,
-            self.overflow,
-            len(magnitude),
-            has_nan=has_nan,
-            has_infinity=has_infinity,
-        )
-        place(m, platform, "encode", encode)
-        if has_nan:
-            m.d.comb += encode.is_nan.eq(is_nan)
-        if has_infinity:
-            m.d.comb += encode.is_infinity.eq(term_is_infinity | partial_sum.is_infinity)
-            infinite_sign = (self.term_sign & term_is_infinity) | (
-                partial_sum.sign & partial_sum.is_infinity
-            )
-            sign = Mux(encode.is_infinity, infinite_sign, sign)
-        m.d.comb += [
-            encode.magnitude.eq(magnitude),
-            encode.sign.eq(sign),
-            self.partial_sum_o.eq(encode.code),
-        ]

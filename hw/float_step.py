@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block, place
+from macsmith.hw.compact_add import CompactAdd
 from macsmith.hw.dual_path import DualPathAdd
 from macsmith.hw.float_add import FloatAdd
 from macsmith.hw.lane import Lane
@@ -75,13 +76,13 @@ class FloatStep(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        if self.architecture.path == "dual":
-            self._on_two_paths(m, platform)
+        if self.architecture.path == "single":
+            self._add_normalised(m, platform)
         else:
-            self._on_one_path(m, platform)
+            self._add_loose(m, platform)
         return m
 
-    def _on_one_path(self, m: Module, platform: Any) -> None:
+    def _add_normalised(self, m: Module, platform: Any) -> None:
         config, cuts, fmt = self.config, self.cuts, self.format
         enable = self.enable if self.is_clocked else Const(1)
         lane = Lane(config, cuts, zero_specials=False)
@@ -117,18 +118,20 @@ class FloatStep(Block):
         if lane.is_clocked:
             m.d.comb += lane.enable.eq(enable)
 
-    def _on_two_paths(self, m: Module, platform: Any) -> None:
+    def _add_loose(self, m: Module, platform: Any) -> None:
         config, cuts, fmt = self.config, self.cuts, self.format
         enable = self.enable if self.is_clocked else Const(1)
         shape = loose_term(config, fmt)
-        add = DualPathAdd(shape, fmt, config.rounding, config.overflow_of(fmt))
-        place(m, platform, "dual_path_add", add)
+        is_dual = self.architecture.path == "dual"
+        kind = DualPathAdd if is_dual else CompactAdd
+        add = kind(shape, fmt, config.rounding, config.overflow_of(fmt))
+        place(m, platform, "dual_path_add" if is_dual else "compact_add", add)
         a, b = config.a, config.b
         parts: dict[str, Value]
         if has_float_product(config):
             assert isinstance(a, FloatFormat)
             assert isinstance(b, FloatFormat)
-            product = NormalisedProduct(a, b, cuts)
+            product = NormalisedProduct(a, b, cuts, adders="heap" if is_dual else "operator")
             place(m, platform, "product", product)
             m.d.comb += [product.a.eq(self.a), product.b.eq(self.b)]
             if product.is_clocked:

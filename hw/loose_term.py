@@ -9,12 +9,14 @@ from macsmith.hw.round_term import TermScale
 from macsmith.hw.terms import TermShape, rounded_product_shape
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat
+from macsmith.model.rounding import Rounding
 
 __all__ = [
     "LooseTerm",
-    "dual_path_obstacle",
+    "TermRange",
     "exponent_shape",
     "has_float_product",
+    "loose_obstacle",
     "loose_term",
     "product_form",
 ]
@@ -77,6 +79,48 @@ class LooseTerm:
         if self.has_infinity:
             members["term_is_infinity"] = flow(1)
         return members
+
+
+@dataclass(frozen=True)
+class TermRange:
+    """Where terms lie in a float format.
+
+    Exponents are internal ones, 1 for the smallest binade, of the place below the term's top.
+
+    Parameters
+    ----------
+    offset
+        From the sum of a term's exponents to the internal one.
+    min_exponent, max_exponent
+        For numbers but 0.
+    is_limited
+        False: every term but 0 lies so far above the smallest binade that a subnormal partial sum
+        is less than a quarter of its last place, and what is left by cancelling is normal. Only
+        where rounding is to nearest, so that such a partial sum makes no difference.
+    can_overflow
+        False: every term lies below a quarter of the last place of the largest binade.
+    """
+
+    offset: int
+    min_exponent: int
+    max_exponent: int
+    is_limited: bool
+    can_overflow: bool
+
+    @staticmethod
+    def of(shape: LooseTerm, fmt: FloatFormat, rounding: Rounding) -> "TermRange":
+        """Range of terms of a shape."""
+        offset = shape.lsb_exponent + shape.significand_bits - 2 - (fmt.min_normal_exponent - 1)
+        lowest, highest = shape.min_exponent + offset, shape.max_exponent + offset
+        is_nearest = rounding in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY)
+        largest_field = fmt.max_magnitude_code >> fmt.fraction_bits
+        return TermRange(
+            offset,
+            lowest,
+            highest,
+            is_limited=not (is_nearest and lowest >= fmt.precision + 3),
+            can_overflow=not (is_nearest and highest + 1 <= largest_field - fmt.precision - 3),
+        )
 
 
 def _exponents(fmt: FloatFormat) -> range:
@@ -144,10 +188,10 @@ def loose_term(config: MacConfig, fmt: FloatFormat) -> LooseTerm:
     return _normalised_form(rounded_product_shape(config), fmt)
 
 
-def dual_path_obstacle(shape: LooseTerm, fmt: FloatFormat) -> str:
-    """Why terms of a shape cannot be added on two paths; empty if they can.
+def loose_obstacle(shape: LooseTerm, fmt: FloatFormat) -> str:
+    """Why terms of a shape cannot be added in loose form; empty if they can.
 
-    The near path does not round: all that cancels must fit the format.
+    A sum whose leading bits cancel is not rounded: it must fit the format.
     """
     if not fmt.has_subnormals:
         return f"{fmt.name} has no subnormal numbers"

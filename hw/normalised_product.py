@@ -4,7 +4,7 @@ Subnormal operands are normalised before they are multiplied: a fraction has so 
 count of leading zeros gets its own gates, beside the detection of the exponent field 0.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
@@ -29,8 +29,9 @@ class NormaliseOperand(Block):
     -------
     code : In(fmt.bits)
     sign : Out(1)
-    significand : Out(fmt.precision)
-        The top bit is 0 only for zero, and then all bits are.
+    fraction : Out(fmt.fraction_bits)
+        Below the leading 1 of a number that is not 0.
+    is_zero : Out(1)
     exponent : Out(signed)
         The exponent field, 0 and below for subnormals (1 less than their leading zeros ask for
         where the format has none); means nothing for zero and for specials.
@@ -40,8 +41,9 @@ class NormaliseOperand(Block):
 
     code: Signal
     sign: Signal
-    significand: Signal
+    fraction: Signal
     exponent: Signal
+    is_zero: Signal
     is_nan: Signal
     is_infinity: Signal
 
@@ -50,7 +52,8 @@ class NormaliseOperand(Block):
         members = {
             "code": In(fmt.bits),
             "sign": Out(1),
-            "significand": Out(fmt.precision),
+            "fraction": Out(fmt.fraction_bits),
+            "is_zero": Out(1),
             "exponent": Out(exponent_shape(fmt)),
         }
         if fmt.has_nan:
@@ -61,7 +64,7 @@ class NormaliseOperand(Block):
 
     def parts(self) -> dict[str, Signal]:
         """All that comes out, by name."""
-        names = ["sign", "significand", "exponent"]
+        names = ["sign", "fraction", "exponent", "is_zero"]
         names += ["is_nan"] * self.format.has_nan + ["is_infinity"] * self.format.has_infinity
         return {name: getattr(self, name) for name in names}
 
@@ -74,9 +77,9 @@ class NormaliseOperand(Block):
         if fmt.has_subnormals:
             self._normalise(m, fraction, field)
         else:
-            is_nonzero = self.code[: fmt.magnitude_bits].any()
             m.d.comb += [
-                self.significand.eq(Cat(fraction, is_nonzero)),
+                self.fraction.eq(fraction),
+                self.is_zero.eq(~self.code[: fmt.magnitude_bits].any()),
                 self.exponent.eq(Cat(field, Const(0, 1)).as_signed()),
             ]
         magnitude = self.code[: fmt.magnitude_bits]
@@ -120,7 +123,8 @@ class NormaliseOperand(Block):
                     bit = bit | leads[zeros]
             exponent.append(bit)
         m.d.comb += [
-            self.significand.eq(Cat(*shifted, is_normal | fraction.any())),
+            self.fraction.eq(Cat(*shifted)),
+            self.is_zero.eq(none),
             self.exponent.eq(Cat(*exponent).as_signed()),
         ]
 
@@ -137,6 +141,9 @@ class NormalisedProduct(Block):
         Formats of the operands.
     cuts
         Pipeline registers.
+    adders
+        Of the partial products: ``operator`` adds rows by ``+`` (the carry chains of an FPGA),
+        ``heap`` bits by full adders.
 
     Members
     -------
@@ -159,7 +166,15 @@ class NormalisedProduct(Block):
     term_is_nan: Signal
     term_is_infinity: Signal
 
-    def __init__(self, a: FloatFormat, b: FloatFormat, cuts: Cuts = NO_CUTS) -> None:
+    def __init__(
+        self,
+        a: FloatFormat,
+        b: FloatFormat,
+        cuts: Cuts = NO_CUTS,
+        *,
+        adders: Literal["operator", "heap"] = "heap",
+    ) -> None:
+        self.adders = adders
         self.formats, self.cuts = (a, b), cuts
         self.shape = product_form(a, b)
         members = {"a": In(a.bits), "b": In(b.bits), **self.shape.members(is_input=False)}
@@ -186,15 +201,9 @@ class NormalisedProduct(Block):
                 }
             )
         a, b = operands
-        heap = BitHeap(m, platform, "multiply", self.shape.significand_bits)
-        for a_weight in range(self.formats[0].precision):
-            for b_weight in range(self.formats[1].precision):
-                heap.add_bit(
-                    a_weight + b_weight, a["significand"][a_weight] & b["significand"][b_weight]
-                )
-        a_is_zero, b_is_zero = ~a["significand"][-1], ~b["significand"][-1]
+        a_is_zero, b_is_zero = a["is_zero"], b["is_zero"]
         parts = {
-            "significand": heap.sum(),
+            "significand": self._product(m, platform, a["fraction"], b["fraction"]),
             "sign": a["sign"] ^ b["sign"],
             "exponent_a": a["exponent"],
             "exponent_b": b["exponent"],
@@ -213,3 +222,28 @@ class NormalisedProduct(Block):
             register = delay(m, f"product_{part}", value, cuts.multiply, enable)
             m.d.comb += getattr(self, f"term_{part}").eq(register)
         return m
+
+    def _product(self, m: Module, platform: Any, a: Value, b: Value) -> Value:
+        """``(2**m + a) * (2**n + b)``: the leading ones are constants."""
+        width = self.shape.significand_bits
+        if self.adders == "operator":
+            rows: list[Value] = [
+                Cat(Const(0, at), *(bit & b[at] for bit in a)) for at in range(len(b))
+            ]
+            # the leading ones' share, |   1 + a   |   b   | and a in its place
+            rows.append(Cat(Const(0, len(b)), a))
+            rows.append(Cat(Const(0, len(a)), b, Const(1, 1)))
+            while len(rows) > 1:
+                rows = [
+                    rows[at] + rows[at + 1] if at + 1 < len(rows) else rows[at]
+                    for at in range(0, len(rows), 2)
+                ]
+            return rows[0][:width]
+        heap = BitHeap(m, platform, "multiply", width)
+        for a_at in range(len(a)):
+            for b_at in range(len(b)):
+                heap.add_bit(a_at + b_at, a[a_at] & b[b_at], 1.0)
+        heap.add_unsigned(a, len(b))
+        heap.add_unsigned(b, len(a))
+        heap.add_constant(1 << (len(a) + len(b)))
+        return heap.sum()

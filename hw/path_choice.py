@@ -1,48 +1,62 @@
 """Whether a float accumulator adds on one path or on two."""
 
-from macsmith.hw.loose_term import dual_path_obstacle, loose_term
+from macsmith.hw.loose_term import TermRange, loose_obstacle, loose_term
 from macsmith.model.config import Implementation, MacConfig
 from macsmith.model.formats import IntFormat
+from macsmith.model.rounding import Rounding
 from macsmith.model.widths import mac_widths
 
 __all__ = ["resolve_path"]
 
 
 def resolve_path(config: MacConfig, implementation: Implementation) -> str:
-    """How a float accumulator adds its one product: on a single path or on two.
+    """How a float accumulator adds its one product: in which architecture.
 
-    Measured on the bare step in ASAP7, um2 by `smallest` and um2 @ ps by `fastest`:
+    Measured on the bare step in ASAP7, um2 by `smallest-fa`, um2 @ ps by `fastest`, and LUT4 of
+    ECP5 and iCE40 (carry apart):
 
-    ================= ====== ============= ====== =============
-    step              single               dual
-    ================= ====== ============= ====== =============
-    `e4m3:e6m9`       39.3   65.4 @ 1405   51.0   75.7 @ 995
-    `e5m2:e6m9`       37.9   65.2 @ 1418   50.4   74.7 @ 1019
-    `e3m2:e6m5`       25.5   40.2 @ 1091   33.3   49.6 @ 773
-    `e4m3xe5m2:e6m9`  39.0   62.8 @ 1428   51.6   78.2 @ 1082
-    `e4m3:fp16`       42.8   74.2 @ 1589   56.4   88.8 @ 1121
-    `e4m3:bf16`       38.2   59.2 @ 1430   49.3   72.0 @ 996
-    ================= ====== ============= ====== =============
+    ============== ======= ===== ============= === ===
+    step           path    area  fast          ECP iCE
+    ============== ======= ===== ============= === ===
+    `e4m3:e6m9`    single  37.9  65.4 @ 1405   269 326
+    .              compact 34.7  58.7 @ 1360   230 284
+    .              dual    49.2  79.0 @ 975    429 449
+    `e3m2:e6m5`    single  24.8  40.0 @ 1140   175 210
+    .              compact 23.4  36.2 @ 1057   147 189
+    .              dual    35.0  49.6 @ 773
+    `e4m3:e8m7`    single  35.3  61.7 @ 1403   254 303
+    .              compact 33.7  58.5 @ 1341   209 274
+    .              dual    50.0  72.0 @ 996
+    `e5m2:e6m9`    single  34.3  65.2 @ 1418   254 322
+    .              dual    49.1  74.7 @ 1019   462 462
+    ============== ======= ===== ============= === ===
 
-    The single path is the smaller by a quarter, the dual path has the smaller area x delay.
+    The compact path is the smallest and the dual path has the least area x delay (or nearly so)
+    where they can be built.
 
     Raises
     ------
     ValueError
-        ``path=dual`` was asked for where it cannot be built.
+        What was asked for cannot be built.
     """
-    obstacle = _dual_path_obstacle(config)
-    if implementation.path == "dual" and obstacle:
-        raise ValueError(
-            f"path=dual: must be a float accumulator whose terms cancel exactly, but {obstacle}; "
-            "leave path out or say path=single"
-        )
-    if implementation.path != "auto":
-        return implementation.path
-    return "dual" if implementation.goal == "speed" and not obstacle else "single"
+    obstacle = _obstacle(config)
+    compact_obstacle = obstacle or _compact_obstacle(config)
+    asked = implementation.path
+    for path, reason in (("dual", obstacle), ("compact", compact_obstacle)):
+        if asked == path and reason:
+            raise ValueError(
+                f"path={path}: must be a float accumulator whose terms cancel exactly"
+                f"{', far above its smallest binade' if path == 'compact' else ''}, but {reason}; "
+                "leave path out or say path=single"
+            )
+    if asked != "auto":
+        return asked
+    if implementation.goal == "speed" and not obstacle:
+        return "dual"
+    return "single" if compact_obstacle else "compact"
 
 
-def _dual_path_obstacle(config: MacConfig) -> str:
+def _obstacle(config: MacConfig) -> str:
     fmt = mac_widths(config).inner.format
     if fmt is None:
         return "the accumulator is fixed point"
@@ -52,4 +66,14 @@ def _dual_path_obstacle(config: MacConfig) -> str:
         return "random bits are added on a single path only"
     if isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat) and not config.product:
         return "integer products are added in fixed point"
-    return dual_path_obstacle(loose_term(config, fmt), fmt)
+    return loose_obstacle(loose_term(config, fmt), fmt)
+
+
+def _compact_obstacle(config: MacConfig) -> str:
+    fmt = mac_widths(config).inner.format
+    assert fmt is not None
+    if config.rounding not in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY):
+        return "a partial sum far below a term decides how it is rounded"
+    if TermRange.of(loose_term(config, fmt), fmt, config.rounding).is_limited:
+        return f"terms reach the subnormal numbers of {fmt.name}"
+    return ""
