@@ -123,7 +123,7 @@ class NearPath(Block):
         width = precision + 1 + guard
         # The place below the term's top has weight 2 at place max_place. Bits that fall off
         # either end are 0 whenever the result is asked for.
-        options = []
+        options: list[Value] = []
         for place in range(self.max_place + 1):
             start = width - 1 - (len(term) - 2) - (self.max_place - place)
             options.append(

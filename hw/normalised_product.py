@@ -211,9 +211,9 @@ class NormalisedProduct(Block):
         }
         nan = [operand["is_nan"] for operand in operands if "is_nan" in operand]
         infinite = [operand["is_infinity"] for operand in operands if "is_infinity" in operand]
-        for operand, other_is_zero in ((a, b_is_zero), (b, a_is_zero)):
-            if "is_infinity" in operand:
-                nan.append(operand["is_infinity"] & other_is_zero)
+        for parts_of, other_is_zero in ((a, b_is_zero), (b, a_is_zero)):
+            if "is_infinity" in parts_of:
+                nan.append(parts_of["is_infinity"] & other_is_zero)
         if nan:
             parts["is_nan"] = Cat(*nan).any()
         if infinite:
