@@ -18,6 +18,7 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.aligned_terms import AlignedScale, AlignPartialSum, AlignTerm
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block, place
+from macsmith.hw.carry_select import add_in_groups
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.float_add import FloatAdd
@@ -146,7 +147,13 @@ class AlignedStep(Block):
         amount = Signal(scale.position_bits, name="amount")
         m.d.comb += amount.eq(~key + scale.lift if scale.lift else ~key)
         reference = terms[0].sign if partial_sum is None else partial_sum[0]
-        heap = BitHeap(m, platform, "add", scale.width + 1)
+        heap = BitHeap(
+            m,
+            platform,
+            "add",
+            scale.width + 1,
+            add=add_in_groups if self.architecture.goal == "speed" else None,
+        )
         counter = BitHeap(m, platform, "count_signs", len(terms).bit_length())
         low_counter = BitHeap(m, platform, "count_ups", len(terms).bit_length())
         rounds = self.accumulator.rounds_terms

@@ -15,6 +15,7 @@ and takes another bit away. Constants are added up beforehand; they cost bits on
 has ones.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from macsmith.hw.block import full_adder
 __all__ = ["BitHeap", "HeapOrder"]
 
 HeapOrder = Literal["columns", "dadda"]
+Adder = Callable[[Module, str, Value, Value], Value]
 
 # Delays in gates of two inputs, to tell late bits from early ones
 _SUM_LEVELS = 2.0
@@ -64,6 +66,8 @@ class BitHeap:
         Width of the sum.
     order
         In which the columns are reduced.
+    add
+        What adds the two rows that are left of ``dadda``, given a name; None: ``+``.
 
     Attributes
     ----------
@@ -74,12 +78,19 @@ class BitHeap:
     """
 
     def __init__(
-        self, m: Module, platform: Any, name: str, width: int, order: HeapOrder = "dadda"
+        self,
+        m: Module,
+        platform: Any,
+        name: str,
+        width: int,
+        order: HeapOrder = "dadda",
+        add: Adder | None = None,
     ) -> None:
         if width < 1:
             raise ValueError(f"a bit heap must be at least 1 bit wide, not {width}")
         self.m, self.platform, self.name, self.width = m, platform, name, width
         self.order = order
+        self._add = add or (lambda m, name, x, y: x + y)
         self.constant = 0
         self.arrivals: list[float] = []
         self.serial = count()
@@ -258,10 +269,12 @@ class BitHeap:
         ]
         if carry_in is not None:
             # 1 + carry_in below the lowest weight carries exactly carry_in into it: one plain '+'
-            with_carry = Cat(Const(1), rows[0]) + Cat(carry_in.value, rows[1])
+            with_carry = self._add(
+                self.m, f"{self.name}_rows", Cat(Const(1), rows[0]), Cat(carry_in.value, rows[1])
+            )
             return with_carry[1 : self.width + 1]
         if any(len(column) > 1 for column in columns):
-            return rows[0] + rows[1]
+            return self._add(self.m, f"{self.name}_rows", rows[0], rows[1])
         return rows[0]
 
     def _reduce(self, columns: list[list[_Bit]], ones: list[bool]) -> None:
