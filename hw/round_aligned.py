@@ -110,7 +110,12 @@ class RoundAligned(Block):
         # at least one bit below the kept ones, so that every slice exists
         pad = max(fmt.precision + 1 - self.width, 0)
         extended = Cat(lacks_one.replicate(pad), magnitude)
-        if self.is_parallel:
+        if self._increments_early:
+            incremented = Signal(self.width)
+            m.d.comb += incremented.eq(magnitude + lacks_one)
+            extended = Cat(Const(0, pad), incremented)
+            word, shift = self._shift_counted(m, extended, Const(0, 1))
+        elif self.is_parallel:
             word, shift = self._shift_counted(m, extended, lacks_one)
         else:
             word, shift = self._shift_by_levels(m, extended, lacks_one)
@@ -135,7 +140,15 @@ class RoundAligned(Block):
         m.d.comb += up.eq(self._is_up(sign, last_bit, dropped, lacks_one))
         unused = self.format.fraction_bits - fmt.fraction_bits
         rounded = Signal(len(self.code) - unused)
-        if self.is_parallel:
+        if self._increments_early:
+            # a sum that gained a bit is a power of two, and this bit was shifted out
+            next_field, field = Signal(len(rounded)), Signal(len(rounded))
+            m.d.comb += [
+                next_field.eq(exponent + 2),
+                field.eq(exponent + hidden),
+                rounded.eq(Cat(fraction, Mux(lacks_one & ~hidden, next_field, field))),
+            ]
+        elif self.is_parallel:
             m.d.comb += rounded.eq(self._both_increments(m, up, fraction, exponent, hidden))
         else:
             # `up` twice below the last bit carries exactly `up` into it: one plain '+'
@@ -143,6 +156,16 @@ class RoundAligned(Block):
             m.d.comb += rounded.eq((lower + Cat(up, Const(0, fmt.fraction_bits), hidden))[1:])
         m.d.comb += self.code.eq(Cat(Const(0, unused), rounded))
         return m
+
+    @property
+    def _increments_early(self) -> bool:
+        """Whether a positive sum gets the one that it lacks while leading zeros are counted.
+
+        That is quicker where nothing is rounded up behind the normaliser. The count may then be one
+        too many, but not where it is limited by the exponent.
+        """
+        is_truncated = self.rounding is Rounding.TOWARD_ZERO
+        return self.is_parallel and is_truncated and self.limit != "exponent"
 
     def _shift_by_levels(self, m: Module, word: Value, fill: Value) -> tuple[Value, Value]:
         """Leading zeros looked for and shifted out, half as many at each level."""
