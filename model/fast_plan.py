@@ -351,8 +351,8 @@ def make_plan(config: MacConfig, length: int) -> Plan:
     widths = mac_widths(config)
     last = widths.last
     if config.aligned is not None:
-        spec = _plan_aligned(config, widths, length, config.aligned)
-        return Plan(Engine.GENERAL if spec is None else Engine.ALIGNED, aligned=spec)
+        aligned = _plan_aligned(config, widths, length, config.aligned)
+        return Plan(Engine.GENERAL if aligned is None else Engine.ALIGNED, aligned=aligned)
     if config.output_format is None and last.flag_bits:
         return Plan(Engine.GENERAL)  # the integer under a special's flags is part of the result
     is_one_sum = (
