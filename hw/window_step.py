@@ -22,10 +22,12 @@ from macsmith.hw.convert import RoundFixed
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.heap import BitHeap
-from macsmith.hw.lanes import LaneFacts, add_lanes, add_ones_complements
+from macsmith.hw.lanes import LaneFacts, add_lanes, add_ones_complement
 from macsmith.hw.pipeline import Cuts
+from macsmith.hw.placement import Placement, place_word
 from macsmith.hw.round import bits_below
-from macsmith.hw.shift import shift_left, shift_right_sticky
+from macsmith.hw.round_complement import RoundComplement
+from macsmith.hw.shift import shift_right_sticky
 from macsmith.hw.terms import Term
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat
@@ -171,30 +173,36 @@ class WindowStep(Block):
             heap.add_sign_extended(lane_sum, window.low_bits)
 
         number, raised, is_low = self._placed(m, window, partial_sum, binade)
-        add_ones_complements(
-            m,
-            platform,
+        add_ones_complement(
             heap,
-            [number ^ partial_sum.sign.replicate(len(number))],
-            [partial_sum.sign],
+            number,
+            partial_sum.sign,
             max(window.lowest_place, -window.low_bits) + window.low_bits,
         )
         total = heap.sum()
         sign = Signal()
-        magnitude = Signal(window.width - 1)
+        # one less than the magnitude if the sum is negative
+        complement = Signal(window.width - 1)
         m.d.comb += [
             sign.eq(total[-1]),
-            magnitude.eq((total[:-1] ^ sign.replicate(len(magnitude))) + sign),
+            complement.eq(total[:-1] ^ sign.replicate(len(complement))),
         ]
-        rounder = RoundFixed(
-            len(magnitude),
+        rounding = (
+            len(complement),
             mac_widths(config).term.lsb_exponent - window.low_bits,
             fmt,
             config.accumulator_rounding,
             window.max_raise,
         )
+        rounder: RoundComplement | RoundFixed
+        if fmt.has_subnormals:
+            rounder = RoundComplement(*rounding)
+            m.d.comb += rounder.complement.eq(complement)
+        else:
+            rounder = RoundFixed(*rounding)
+            m.d.comb += rounder.magnitude.eq(complement + sign)
         place(m, platform, "round_sum", rounder)
-        m.d.comb += [rounder.sign.eq(sign), rounder.magnitude.eq(magnitude)]
+        m.d.comb += rounder.sign.eq(sign)
         if window.max_raise:
             m.d.comb += rounder.raised.eq(raised)
         if config.stochastic is not None:
@@ -204,11 +212,14 @@ class WindowStep(Block):
         zero_sign = facts.all_negative & partial_sum.sign
         if config.rounding is Rounding.DOWN:
             zero_sign = zero_sign | ~(facts.all_positive & ~partial_sum.sign)
+            result_sign: Value = Mux(total.any(), sign, zero_sign)
+        else:  # where all that is added is negative, only a zero has no sign
+            result_sign = sign | zero_sign
         code: Value = rounder.code
-        result_sign = Mux(magnitude.any(), sign, zero_sign)
         if window.is_cut:
-            # the sum of the lanes is 0 where nothing is left at place -1 and above
-            is_kept = is_low & ~magnitude[window.low_bits - 1 :].any()
+            # The sum of the lanes is 0 where nothing is left at place -1 and above. (What is there
+            # otherwise is at least three quarters of place 0, so one less makes no difference.)
+            is_kept = is_low & ~complement[window.low_bits - 1 :].any()
             code = Mux(is_kept, self.partial_sum_i[: fmt.magnitude_bits], code)
             kept_sign = Mux(partial_sum.significand.any(), partial_sum.sign, zero_sign)
             result_sign = Mux(is_kept, kept_sign, result_sign)
@@ -218,8 +229,8 @@ class WindowStep(Block):
     def _placed(
         self, m: Module, window: Window, partial_sum: Term, binade: Value
     ) -> tuple[Value, Value, Value]:
-        """The partial sum's magnitude in the window, by how much that is raised, and whether the
-        magnitude lies so low that bits of it fell to the sticky bit."""
+        """The partial sum's magnitude in the window, inverted if it is negative, by how much that is
+        raised, and whether it lies so low that bits of it fell to the sticky bit."""
         significand: Value = partial_sum.significand
         amount: Value = binade
         is_low: Value = Const(0)
@@ -249,7 +260,24 @@ class WindowStep(Block):
             ]
             amount = Mux(is_high, window.max_shift, amount)
         amount = amount[: max(window.max_shift.bit_length(), 1)]
-        return shift_left(m, "raise", significand, amount, window.max_shift), raised, is_low
+        sign = partial_sum.sign
+        inverted = Signal(len(significand), name="inverted")
+        m.d.comb += inverted.eq(significand ^ sign.replicate(len(significand)))
+        number = place_word(
+            m,
+            "raise",
+            Placement.choose(
+                len(inverted),
+                range(window.max_shift + 1),
+                range(len(inverted) + window.max_shift),
+                self.architecture.align,
+                "word",
+            ),
+            inverted,
+            amount,
+            sign,
+        )
+        return number, raised, is_low
 
     def _encode(
         self,
