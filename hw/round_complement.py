@@ -44,7 +44,8 @@ class RoundComplement(Block):
     random : In(rounding.bits)
         Only with stochastic rounding.
     code : Out
-        Magnitude code, as `macsmith.hw.round.Round` gives it.
+        Magnitude code, as `macsmith.hw.round.Round` gives it. Where the sum can be beyond the
+        binades of the format, all codes beyond the largest finite one are overflow alike.
     """
 
     sign: Signal
@@ -66,13 +67,20 @@ class RoundComplement(Block):
         self.format, self.rounding, self.max_raise = fmt, rounding, max_raise
         # by how much the top bit lies above the smallest binade; zeros on top where it lies below
         above = lsb_exponent + width - 1 - fmt.min_normal_exponent
+        # bits above the format's largest binade are not shifted: any of them means overflow
+        self.excess = 0
+        if not max_raise:
+            self.excess = max(above - (fmt.max_exponent - fmt.min_normal_exponent), 0)
+        if self.excess >= width:
+            self.excess = 0
+        above -= self.excess
         self.exponent = max(above, 0)
         self.padding = self.exponent - above
         self.max_exponent = max(self.exponent + max_raise, 1)
         members = {
             "sign": In(1),
             "complement": In(width),
-            "code": Out(magnitude_code_bits(fmt, self.max_exponent)),
+            "code": Out(magnitude_code_bits(fmt, self.max_exponent) + (self.excess > 0)),
         }
         if max_raise:
             members["raised"] = In(max_raise.bit_length())
@@ -91,7 +99,8 @@ class RoundComplement(Block):
         m = Module()
         fmt = self.format
         # one of the ones behind, so that the complement of -1, which is 0, has a leading bit too
-        word: Value = Cat(self.sign, self.complement, Const(0, self.padding))
+        used = self.complement[: len(self.complement) - self.excess]
+        word: Value = Cat(self.sign, used, Const(0, self.padding))
         keep = fmt.precision + self._bits_below
         if len(word) < keep:
             word = Cat(self.sign.replicate(keep - len(word)), word)
@@ -105,7 +114,7 @@ class RoundComplement(Block):
         # | ...1 | all ones behind |: the carry they make of themselves
         carry = self.sign & ~rest
         # field = exponent - shift + hidden, as one addition: ~shift is -1 - shift
-        bits = len(self.code) - fmt.fraction_bits
+        bits = len(self.code) - fmt.fraction_bits - (self.excess > 0)
         field = Signal(bits, name="complemented_shift")
         one_more = Signal(bits, name="exponent_and_hidden")
         if limit is None:
@@ -176,7 +185,7 @@ class RoundComplement(Block):
             up = self._rounds_up(rounding, last, below[0], rest, carry)
             lower = Cat(up, fraction, field)
             added = Cat(up, Const(0, len(fraction)), one_more)
-            m.d.comb += self.code.eq((lower + added)[1:])
+            self._drive(m, (lower + added)[1:])
             return
         bits = rounding.bits
         used, random = below[-bits:], Cat(self.random)
@@ -189,7 +198,14 @@ class RoundComplement(Block):
                 carry = self._rounds_up(Rounding.NEAREST_EVEN, used[0], below[0], rest, carry)
         lower = Cat(carry, used, fraction, field)
         added = Cat(carry, random, Const(0, len(fraction)), one_more)
-        m.d.comb += self.code.eq((lower + added)[1 + len(used) :])
+        self._drive(m, (lower + added)[1 + len(used) :])
+
+    def _drive(self, m: Module, code: Value) -> None:
+        """The code out; with a bit on top for what is beyond the binades of the format."""
+        bits = len(self.code) - (self.excess > 0)
+        m.d.comb += self.code.eq(code[:bits])
+        if self.excess:
+            m.d.comb += self.code[-1].eq(self.complement[-self.excess :].any())
 
     def _rounds_up(
         self, rounding: Rounding, last: Value, round_bit: Value, rest: Value, carry: Value

@@ -82,8 +82,9 @@ class Window:
         self.is_cut = -self.lowest_place > enough
         self.low_bits = min(max(-self.lowest_place, 0), enough)
         self.max_shift = self.highest_place - max(self.lowest_place, -self.low_bits)
-        top = max(self.highest_place + fmt.precision, self.sum_bits)
-        self.width = self.low_bits + top + 2
+        largest = ((1 << fmt.precision) - 1) << max(self.highest_place + self.low_bits, 0)
+        lanes = config.lanes * term.max_integer << self.low_bits
+        self.width = signed_bits(largest + lanes)
 
 
 class WindowStep(Block):
@@ -229,8 +230,8 @@ class WindowStep(Block):
     def _placed(
         self, m: Module, window: Window, partial_sum: Term, binade: Value
     ) -> tuple[Value, Value, Value]:
-        """The partial sum's magnitude in the window, inverted if it is negative, by how much that is
-        raised, and whether it lies so low that bits of it fell to the sticky bit."""
+        """The partial sum's magnitude in the window, inverted if it is negative, by how much the
+        window is raised, and whether the magnitude lies so low that bits fell to the sticky bit."""
         significand: Value = partial_sum.significand
         amount: Value = binade
         is_low: Value = Const(0)
