@@ -146,8 +146,12 @@ def add_lanes(
     heap: BitHeap,
     weight: int = 0,
     architecture: Architecture = DEFAULT_ARCHITECTURE,
+    negated: Value | None = None,
 ) -> LaneFacts:
     """Put the terms of all lanes into `heap`, shifted left by `weight`.
+
+    Where `negated` is 1 they are subtracted instead; the facts stay those of the terms. Products of
+    integers cannot be.
 
     The heap gets them ``cuts.total - cuts.sum`` enabled cycles after the codes; so do the facts.
     """
@@ -172,6 +176,7 @@ def add_lanes(
     numbers: list[Value] = []
     inverted: list[Value] = []
     signs: list[Value] = []
+    added_signs: list[Value] = []
     nans: list[Value] = []
     positive: list[Value] = []
     negative: list[Value] = []
@@ -184,11 +189,16 @@ def add_lanes(
         term = lane.term
         # a special term counts as +0; its exponent may be beyond those of numbers
         sign = Signal(name=f"sign_of_number_{index}")
+        added_sign: Value = sign
         m.d.comb += sign.eq(term.sign & ~term.is_special if masks_signs else term.sign)
+        if negated is not None:
+            added_sign = Signal(name=f"added_sign_{index}")
+            flipped = term.sign ^ negated
+            m.d.comb += added_sign.eq(flipped & ~term.is_special if masks_signs else flipped)
         m.d.comb += [
             lane.a.eq(a.word_select(index, config.a.bits)),
             lane.b.eq(b.word_select(index, config.b.bits)),
-            fixed.term_sign.eq(sign),
+            fixed.term_sign.eq(added_sign),
             fixed.term_significand.eq(term.significand),
             fixed.term_exponent.eq(term.exponent),
         ]
@@ -198,6 +208,7 @@ def add_lanes(
             m.d.comb += lane.enable.eq(enable)
         numbers.append(delay(m, f"number_{index}", fixed.number, cuts.term, enable))
         signs.append(delay(m, f"sign_{index}", sign, cuts.term, enable))
+        added_signs.append(delay(m, f"added_sign_{index}", added_sign, cuts.term, enable))
         if architecture.signs == "block":
             inverted.append(delay(m, f"inverted_{index}", fixed.inverted, cuts.term, enable))
         if lane.shape.has_nan:
@@ -210,7 +221,7 @@ def add_lanes(
                 found.append(delay(m, f"is_{name}_{index}", infinity, cuts.term, enable))
     counts = architecture.goal == "area"
     if architecture.signs == "word":
-        add_ones_complements(m, platform, heap, numbers, signs, weight, counts=counts)
+        add_ones_complements(m, platform, heap, numbers, added_signs, weight, counts=counts)
     else:
         for number in numbers:
             heap.add_unsigned(number, weight, NUMBER_ARRIVAL)

@@ -43,6 +43,8 @@ class RoundComplement(Block):
         Only if `max_raise` is not 0: the sum counts ``2**raised`` times as much.
     random : In(rounding.bits)
         Only with stochastic rounding.
+    is_zero : Out(1)
+        The sum is 0.
     code : Out
         Magnitude code, as `macsmith.hw.round.Round` gives it. Where the sum can be beyond the
         binades of the format, all codes beyond the largest finite one are overflow alike.
@@ -52,6 +54,7 @@ class RoundComplement(Block):
     complement: Signal
     raised: Signal
     random: Signal
+    is_zero: Signal
     code: Signal
 
     def __init__(
@@ -80,6 +83,7 @@ class RoundComplement(Block):
         members = {
             "sign": In(1),
             "complement": In(width),
+            "is_zero": Out(1),
             "code": Out(magnitude_code_bits(fmt, self.max_exponent) + (self.excess > 0)),
         }
         if max_raise:
@@ -111,6 +115,8 @@ class RoundComplement(Block):
 
         hidden = word[-1]
         below, fraction = word[: self._bits_below], word[self._bits_below : -1]
+        beyond = self.complement[len(self.complement) - self.excess :]
+        m.d.comb += self.is_zero.eq(~(self.sign | word.any() | rest | beyond.any()))
         # | ...1 | all ones behind |: the carry they make of themselves
         carry = self.sign & ~rest
         # field = exponent - shift + hidden, as one addition: ~shift is -1 - shift

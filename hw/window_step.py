@@ -22,13 +22,13 @@ from macsmith.hw.convert import RoundFixed
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.heap import BitHeap
-from macsmith.hw.lanes import LaneFacts, add_lanes, add_ones_complement
+from macsmith.hw.lanes import NUMBER_ARRIVAL, LaneFacts, add_lanes, add_ones_complement
 from macsmith.hw.pipeline import Cuts
 from macsmith.hw.placement import Placement, place_word
 from macsmith.hw.round import bits_below
 from macsmith.hw.round_complement import RoundComplement
 from macsmith.hw.shift import shift_right_sticky
-from macsmith.hw.terms import Term
+from macsmith.hw.terms import Term, is_integer_product
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat
 from macsmith.model.rounding import Rounding
@@ -165,21 +165,42 @@ class WindowStep(Block):
             window.sum_bits if apart else window.width,
             self.architecture.reduce,
         )
+        # The sum times the sign of the partial sum: that one is positive then, which takes fewer
+        # adders. It does not suit a pipeline, into whose last stage the partial sum comes, nor
+        # directed roundings.
+        negated: Value | None = None
+        if (
+            not apart
+            and fmt.has_subnormals
+            and not is_integer_product(config)
+            and config.rounding not in (Rounding.UP, Rounding.DOWN)
+        ):
+            negated = partial_sum.sign
         facts = add_lanes(
-            m, platform, config, cuts, self.a, self.b, enable, heap, weight, self.architecture
+            m,
+            platform,
+            config,
+            cuts,
+            self.a,
+            self.b,
+            enable,
+            heap,
+            weight,
+            self.architecture,
+            negated,
         )
         if apart:
             lane_sum = heap.sum()
             heap = BitHeap(m, platform, "add", window.width, self.architecture.reduce)
             heap.add_sign_extended(lane_sum, window.low_bits)
 
-        number, raised, is_low = self._placed(m, window, partial_sum, binade)
-        add_ones_complement(
-            heap,
-            number,
-            partial_sum.sign,
-            max(window.lowest_place, -window.low_bits) + window.low_bits,
-        )
+        lowest = max(window.lowest_place, -window.low_bits) + window.low_bits
+        if negated is None:
+            number, raised, is_low = self._placed(m, window, partial_sum, binade, partial_sum.sign)
+            add_ones_complement(heap, number, partial_sum.sign, lowest)
+        else:
+            number, raised, is_low = self._placed(m, window, partial_sum, binade, Const(0))
+            heap.add_unsigned(number, lowest, NUMBER_ARRIVAL)
         total = heap.sum()
         sign = Signal()
         # one less than the magnitude if the sum is negative
@@ -214,6 +235,9 @@ class WindowStep(Block):
         if config.rounding is Rounding.DOWN:
             zero_sign = zero_sign | ~(facts.all_positive & ~partial_sum.sign)
             result_sign: Value = Mux(total.any(), sign, zero_sign)
+        elif negated is not None:
+            assert isinstance(rounder, RoundComplement)
+            result_sign = Mux(rounder.is_zero, zero_sign, sign ^ negated)
         else:  # where all that is added is negative, only a zero has no sign
             result_sign = sign | zero_sign
         code: Value = rounder.code
@@ -228,9 +252,9 @@ class WindowStep(Block):
         return m
 
     def _placed(
-        self, m: Module, window: Window, partial_sum: Term, binade: Value
+        self, m: Module, window: Window, partial_sum: Term, binade: Value, sign: Value
     ) -> tuple[Value, Value, Value]:
-        """The partial sum's magnitude in the window, inverted if it is negative, by how much the
+        """The partial sum's magnitude in the window, inverted where `sign` is 1, by how much the
         window is raised, and whether the magnitude lies so low that bits fell to the sticky bit."""
         significand: Value = partial_sum.significand
         amount: Value = binade
@@ -261,7 +285,6 @@ class WindowStep(Block):
             ]
             amount = Mux(is_high, window.max_shift, amount)
         amount = amount[: max(window.max_shift.bit_length(), 1)]
-        sign = partial_sum.sign
         inverted = Signal(len(significand), name="inverted")
         m.d.comb += inverted.eq(significand ^ sign.replicate(len(significand)))
         number = place_word(
