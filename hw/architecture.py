@@ -10,6 +10,7 @@ from macsmith.hw.placement import Alignment, Signs
 from macsmith.hw.terms import is_integer_product, operand_shape
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import Implementation, MacConfig
+from macsmith.model.widths import mac_widths
 
 __all__ = ["DEFAULT_ARCHITECTURE", "Architecture", "resolve_architecture"]
 
@@ -62,7 +63,9 @@ def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str,
     - `reduce`, smallest-fa: ``columns`` 22.8, 11.8, 10.8, 5.5, 17.5 against ``dadda`` 23.5, 12.2,
       11.0, 5.6, 18.0 for E4M3, E3M2, E2M3, E2M1 and INT8: 1 to 3 % less for 15 to 30 % more delay.
       With one lane ``dadda`` is smaller too (25.4 and 26.0), and on ECP5 it takes 9 to 12 % fewer
-      LUTs. So it is the default for both goals.
+      LUTs. So it is the default for both goals, but for small area of a few lanes that are added to
+      a float partial sum: E4M3 into binary16, 2 lanes with 8 random bits ``columns`` 40.0 and
+      ``dadda`` 43.3 (10 % more delay); with 8 lanes 26.6 and 27.2 (45 % more).
     - `signs`, smallest-fa, by columns: ``word`` 22.8, 11.8, 10.8, 5.5 against ``block`` 23.6, 12.5,
       11.9, 6.0: never better.
     - `multiply`, fastest or fastest-fa, the lesser area x delay in 1,000 um2 ps: E2M1 ``operator``
@@ -72,6 +75,9 @@ def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str,
     if implementation.goal == "speed" and not is_integer_product(config):
         widest = max(operand_shape(fmt).significand_bits for fmt in (config.a, config.b))
         used["multiply"] = "operator" if widest <= 2 else "dadda"
+    adds_float = mac_widths(config).inner.format is not None and config.aligned is None
+    if implementation.goal == "area" and adds_float and 2 <= config.lanes <= 4:
+        used["reduce"] = "columns"
     for key in used:
         asked = getattr(implementation, key)
         if asked != "auto":

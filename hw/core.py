@@ -166,7 +166,8 @@ class Core(Block):
         if self.config.random_bits:
             m.d.comb += self.steps.eq(self.enable & valid)
         if inner_random_bits:
-            m.d.comb += step.random.eq(self.random[:inner_random_bits])
+            # the step is one that rounds, pipelined or not
+            m.d.comb += getattr(step, "random").eq(self.random[:inner_random_bits])  # noqa: B009
 
         partial_sum = Signal(len(step.partial_sum_i))
         m.d.comb += step.partial_sum_i.eq(partial_sum)

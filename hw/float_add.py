@@ -172,10 +172,10 @@ class FloatAdd(Block):
         term_is_infinity = self.term_is_infinity if self.shape.has_infinity else Const(0)
         has_infinity = self.shape.has_infinity or partial_sum.shape.has_infinity
         both = self.shape.has_infinity and partial_sum.shape.has_infinity
-        is_stochastic = isinstance(self.rounding, StochasticRounding)
+        rounding = self.rounding
         encode = Encode(
             self.format,
-            Rounding.NEAREST_EVEN if is_stochastic else self.rounding,
+            Rounding.NEAREST_EVEN if isinstance(rounding, StochasticRounding) else rounding,
             self.overflow,
             len(magnitude),
             has_nan=self.shape.has_nan or partial_sum.shape.has_nan or both,

@@ -200,7 +200,9 @@ class Round(Block):
             is_above_half = hidden & rest
             is_half = hidden & ~rest
         is_zero = ~hidden & ~fraction.any() & ~rest
-        match self.rounding:
+        rounding = self.rounding
+        assert isinstance(rounding, Rounding)  # stochastic rounding is for formats with subnormals
+        match rounding:
             case Rounding.NEAREST_EVEN:
                 to_one: Value = is_above_half
             case Rounding.NEAREST_AWAY:

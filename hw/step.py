@@ -104,6 +104,7 @@ class Unit(Block):
         ]
         inner_random_bits = self.config.random_bits_of(self.widths.inner.accumulator)
         if inner_random_bits:
+            assert isinstance(step, FloatStep | WindowStep)
             m.d.comb += step.random.eq(self.random[:inner_random_bits])
         if self.widths.outer is None:
             m.d.comb += self.partial_sum_o.eq(step.partial_sum_o)

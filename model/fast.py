@@ -275,7 +275,9 @@ def step(
     ends = np.ascontiguousarray(np.broadcast_to(np.asarray(chunk_end, dtype=np.uint8), (count,)))
     if (random is None) != (config.random_bits == 0):
         what = f"random words of {config.random_bits} bits" if config.random_bits else "none"
-        raise ValueError(f"random: must be {what}, not {random}")
+        raise ValueError(
+            f"random: must be {what}, not {np.shape(random) if random is not None else None}"
+        )
     random_words = None
     if random is not None:
         random_words = np.ascontiguousarray(

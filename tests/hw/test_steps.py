@@ -38,7 +38,7 @@ e4m3:int24/4/int30:clip  e4m3:exact/8/exact:lanes4  e4m3:e6m9/8/e5m2:sat  e5m2:e
 e4m3:e6m9:sr8  e5m2:e6m9:srb11  e4m3:e6m9:src8  e4m3:fp16:lanes2:sr8  e4m3:e6m9/8:sr8
 e5m2:e4m3:src3  e4m3:exact/8/e6m9:sr5  e4m3:e6m9/8/exact:sr7  e4m3:e4m3fnuz:src2:lanes2
 e4m3:e5m0:sra4  int8:e6m9:sr4  e4m3:fp32:lanes2:src24  e2m1:e8m3:lanes2:srb5  e4m3:fp32:sr20
-e4m3:e6m9:mule5m2:srb1
+e4m3:e6m9:mule5m2:srb1  e4m3:e2m1:lanes4  int8:e2m1:lanes3:srb1  e4m3:fp16:lanes2:rna
 """
 
 
@@ -146,6 +146,13 @@ def _never_all_negative(all_positive: Any, all_negative: Any, *rest: Any) -> Any
     return RIGHT_FACTS(all_positive, Const(0), *rest)
 
 
+class _NoCarry(macsmith.hw.window_step.RoundComplement):
+    """Negative sums come out one too small."""
+
+    def _add(self, *args: Any) -> None:
+        super()._add(*args[:-1], Const(0))
+
+
 RIGHT_FACTS = macsmith.hw.lanes.LaneFacts
 
 
@@ -172,6 +179,7 @@ RIGHT_FACTS = macsmith.hw.lanes.LaneFacts
             lambda m, name, value, amount, width: (value >> amount)[:width],
             "e4m3:fp32:lanes2",
         ),
+        (macsmith.hw.window_step, "RoundComplement", _NoCarry, "e4m3:fp16:lanes2:sr8"),
         (macsmith.hw.lanes, "LaneFacts", _never_all_negative, "e5m2:e6m9:lanes2"),
         (
             macsmith.hw.outer_step,
@@ -193,6 +201,7 @@ RIGHT_FACTS = macsmith.hw.lanes.LaneFacts
         "clip",
         "zero_sign",
         "sticky",
+        "carry",
         "all_negative",
         "chunk",
         "zero",
