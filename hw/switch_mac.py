@@ -11,6 +11,8 @@ from macsmith.hw.core import beats_per_chunk
 from macsmith.hw.latency import convert_cycles, outer_cycles, step_cycles
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
+from macsmith.hw.switch_fixed import SwitchFixedStep, can_share_fixed
+from macsmith.hw.switch_float import SwitchFloatStep, can_share_float
 from macsmith.hw.switch_step import SeparateSteps, SwitchOuterStep, own_sum, select
 from macsmith.model.config import Design
 from macsmith.model.switch import switch_widths
@@ -18,13 +20,29 @@ from macsmith.model.widths import mac_widths
 
 __all__ = ["SwitchConvert", "SwitchCore", "SwitchMac", "SwitchUnit", "switch_step"]
 
-SwitchStep = SeparateSteps
+SwitchStep = SeparateSteps | SwitchFixedStep | SwitchFloatStep
 
 
 def switch_step(design: Design) -> SwitchStep:
-    """The step of a switchable design."""
+    """The step of a switchable design: one for all modes where they have enough in common."""
     implementation = design.implementation
     architectures = tuple(resolve_architecture(mode, implementation) for mode in design.modes)
+    # the forms for FPGAs are those of the single designs
+    has_form = any(architecture.fpga != "none" for architecture in architectures)
+    if implementation.share != "ports" and not has_form:
+        if can_share_fixed(design.modes):
+            # the one with the largest products decides
+            bits = [mac_widths(mode).term.max_integer for mode in design.modes]
+            reference = bits.index(max(bits))
+            return SwitchFixedStep(design.modes, architectures[reference])
+        if can_share_float(design.modes):
+            return SwitchFloatStep(design.modes)
+    if implementation.share == "datapath":
+        raise ValueError(
+            f"{design.text}: share=datapath needs sums in fixed point that neither wrap nor clip, "
+            "or one product a step into the same float format, and products that are not rounded: "
+            "leave it out"
+        )
     return SeparateSteps(design.modes, architectures)
 
 

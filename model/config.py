@@ -308,6 +308,7 @@ class Implementation(BaseModel, frozen=True):
     form: Literal["stream", "unit"] = "stream"
     goal: Literal["area", "speed"] = "area"
     path: Literal["auto", "single", "compact", "dual"] = "auto"
+    share: Literal["auto", "datapath", "ports"] = "auto"
     multiply: Literal["auto", "array", "dadda", "booth", "operator", "table"] = "auto"
     align: Literal["auto", "shift", "split"] = "auto"
     signs: Literal["auto", "word", "block"] = "auto"
@@ -359,6 +360,7 @@ ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
         "fpga",
         "dsp",
         "lfsr",
+        "share",
     )
 }
 """Values that ``KEY=VALUE`` in a design text can have, the default first."""
@@ -387,6 +389,8 @@ class Design(BaseModel, frozen=True):
                 )
             if self.mac.stochastic is not None:
                 raise ValueError("modes cannot be switched with stochastic rounding yet")
+        elif self.implementation.share != "auto":
+            raise ValueError("share is for designs of several modes, such as e4m3+e5m2:exact")
         if self.implementation.outer == "shared":
             self._check_shared_outer()
         if self.implementation.loop == "carrysave":
@@ -416,7 +420,8 @@ class Design(BaseModel, frozen=True):
     @property
     def mode_designs(self) -> tuple[Design, ...]:
         """The design of each mode alone."""
-        return tuple(Design(mac=mode, implementation=self.implementation) for mode in self.modes)
+        implementation = self.implementation.model_copy(update={"share": "auto"})
+        return tuple(Design(mac=mode, implementation=implementation) for mode in self.modes)
 
     def _check_carry_save(self) -> None:
         widths, implementation = mac_widths(self.mac).inner, self.implementation

@@ -1,19 +1,26 @@
 """Switchable designs against the models of their modes: units on many vectors, streams, bugs."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import macsmith.hw.switch_mac
 import macsmith.hw.switch_step
+import macsmith.hw.union_terms
 import pytest
 from amaranth.hdl import Const, Value
 from amaranth.sim import Simulator
 from logic import Logic, block_verilog
+from macsmith.hw.emit import design_verilog
 from macsmith.hw.latency import latency_cycles
+from macsmith.hw.switch_fixed import SwitchFixedStep
+from macsmith.hw.switch_float import SwitchFloatStep
 from macsmith.hw.switch_mac import SwitchMac, SwitchUnit
+from macsmith.hw.switch_step import SeparateSteps
 from macsmith.model import golden
-from macsmith.model.config import Design, parse_design
+from macsmith.model.config import Design, MacConfig, parse_design
 from macsmith.model.switch import switch_widths
+from macsmith.model.widths import mac_widths
 from steps import make_vectors, model_step
 
 UNITS = """
@@ -22,6 +29,10 @@ e4m3+2e2m1:exact:lanes2  e5m2+2e2m1+4int2:exact  int8+e4m3:exact  int8+2int4:int
 e4m3+e5m2:e6m9/8  e4m3+2e2m1:exact/8/e6m9:lanes2  e4m3+e5m2:exact/4/exact  e4m3+e3m2:e6m9:lanes2
 e4m3+int8:e6m9:rtz  e5m2+e3m2:e6m9+exact:lanes2  int8+e4m3:int20:wrap  uint8+int8:int24:clip
 e4m3+e5m2:e6m9:mule4m3:rup  e4m3fnuz+e5m2fnuz:exact  e5m0+e3m2ns:exact:lanes2  e4m3xint8+e5m2:exact
+uint8+e5m2+2uint4:exact:lanes2  e4m3+2e2m1+2int4:exact:lanes2  int8+int4:int32:lanes2
+int4+e4m3:exact:lanes2  e4m3+e5m2:exact:lanes3:signs=block  e4m3+int8:exact:lanes2:reduce=columns
+e4m3+2e2m1:exact:lanes2:goal=speed  e4m3+e5m2:exact:lanes2:share=ports  bf16+e4m3:e6m9
+e4m3+e5m2:fp32_aligned25:lanes4
 """
 
 
@@ -36,6 +47,18 @@ def slots(codes: list[int], bits: int, rate: int, slot_bits: int, junk: random.R
     return word
 
 
+def in_range(config: MacConfig, word: int) -> int:
+    """A partial sum that has room for a step's products: past it a single design's integer would
+    wrap, and a switchable design has more bits."""
+    inner = mac_widths(config).inner
+    if inner.format is not None:
+        return word
+    mask = (1 << inner.integer_bits) - 1
+    small = (word & mask) >> 2
+    small -= (small >> (inner.integer_bits - 3)) << (inner.integer_bits - 2)
+    return word & ~mask | small & mask
+
+
 def wrong_units(text: str, count: int) -> list[str]:
     """Vectors for which the emitted unit is not what the model of the vector's mode says."""
     design = parse_design(f"{text}:unit")
@@ -47,6 +70,7 @@ def wrong_units(text: str, count: int) -> list[str]:
     want: list[int] = []
     for mode, config in enumerate(design.modes):
         vectors = make_vectors(config, count, (text, mode))
+        vectors = replace(vectors, partial_sums=[in_range(config, s) for s in vectors.partial_sums])
         rate = widths.rates[mode]
         for a, b in zip(vectors.a, vectors.b, strict=True):
             inputs["a"].append(slots(a, config.a.bits, rate, widths.a_slot_bits, junk))
@@ -71,6 +95,43 @@ def test_units_of_all_kinds(text: str) -> None:
     assert wrong_units(text, 600) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("e4m3+2e2m1:exact", SwitchFixedStep),
+        ("int8+e4m3:int32+exact:lanes4", SwitchFixedStep),
+        ("e4m3+e4m3xe5m2+e5m2:e6m9/64", SwitchFloatStep),
+        ("e4m3+e5m2:exact:share=ports", SeparateSteps),
+        ("e4m3+e5m2:int40:wrap", SeparateSteps),
+        ("e4m3+e5m2:exact+e6m9", SeparateSteps),
+        ("e4m3+e5m2:e6m9:lanes2", SeparateSteps),
+        ("e4m3+e5m2:e6m9:mule4m3", SeparateSteps),
+    ],
+)
+def test_modes_share_what_they_can(text: str, step: type) -> None:
+    verilog = design_verilog(parse_design(f"{text}:unit"))
+    names = {
+        SwitchFixedStep: "switch_fixed_step",
+        SwitchFloatStep: "switch_float_step",
+        SeparateSteps: "separate_steps",
+    }
+    assert {each for each, name in names.items() if f"_{name} step (" in verilog} == {step}
+
+
+def test_nothing_to_share_is_told() -> None:
+    with pytest.raises(ValueError, match="share=datapath needs sums in fixed point"):
+        design_verilog(parse_design("e4m3+e5m2:e6m9:lanes2:share=datapath:unit"))
+    with pytest.raises(ValueError, match="share is for designs of several modes"):
+        parse_design("e4m3:exact:share=ports")
+
+
+def test_a_wrong_mode_in_a_shared_decoder_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the decoders of all formats at once
+    monkeypatch.setattr(macsmith.hw.union_terms, "is_one_of", lambda *_: Const(1))
+    assert wrong_units("e4m3+e5m2:e6m9", 100)
+    assert wrong_units("e4m3+2e2m1:exact:lanes2", 100)
+
+
 def test_wrong_mode_wiring_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     right = macsmith.hw.switch_step.select
 
@@ -78,7 +139,7 @@ def test_wrong_mode_wiring_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         return right(~mode, values)
 
     monkeypatch.setattr(macsmith.hw.switch_step, "select", swapped)
-    assert wrong_units("e4m3+int8:e6m9:rtz", 100)
+    assert wrong_units("e4m3+int8:e6m9+exact", 100)
 
 
 def run_sums(design: Design, sums: list[list[tuple[int, int, int]]]) -> list[tuple[int, int]]:
