@@ -3,6 +3,7 @@
 from typing import Any
 
 from macsmith.hw.architecture import resolve_architecture
+from macsmith.hw.switch_mac import shared_step
 from macsmith.model.config import ARCHITECTURE_CHOICES, Design
 
 __all__ = ["explain_architecture"]
@@ -20,9 +21,14 @@ def explain_architecture(design: Design) -> dict[str, dict[str, Any]]:
     used = resolve_architecture(design.mac, design.implementation)
     rows: dict[str, dict[str, Any]] = {}
     for key, choices in ARCHITECTURE_CHOICES.items():
-        if not hasattr(used, key):
+        if key == "share":
+            if not design.is_switchable:
+                continue
+            value = shared_step(design)
+        elif hasattr(used, key):
+            value = getattr(used, key)
+        else:
             continue
-        value = getattr(used, key)
         rows[key] = {
             "value": str(value),
             "asked": getattr(design.implementation, key) != choices[0],

@@ -222,8 +222,8 @@ class SwitchFixedStep(Block):
         if not present:
             return None, (0, 0, align, signs), False
         shape = union_products(
-            UnionScale(tuple(mode and mode.a for mode in own), False),
-            UnionScale(tuple(mode and mode.b for mode in own), False),
+            UnionScale(tuple(None if mode is None else mode.a for mode in own), False),
+            UnionScale(tuple(None if mode is None else mode.b for mode in own), False),
         )
         bits = max(mac_widths(mode).term.max_integer.bit_length() for mode in present)
         placing = (shape.unit_exponent, max(bits, shape.significand_bits), align, signs)

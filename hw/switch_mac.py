@@ -18,32 +18,48 @@ from macsmith.model.config import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 
-__all__ = ["SwitchConvert", "SwitchCore", "SwitchMac", "SwitchUnit", "switch_step"]
+__all__ = ["SwitchConvert", "SwitchCore", "SwitchMac", "SwitchUnit", "shared_step", "switch_step"]
 
 SwitchStep = SeparateSteps | SwitchFixedStep | SwitchFloatStep
 
 
-def switch_step(design: Design) -> SwitchStep:
-    """The step of a switchable design: one for all modes where they have enough in common."""
+def shared_step(design: Design) -> str:
+    """What the modes of a switchable design share: ``datapath`` or ``ports``.
+
+    One datapath is less than one for each mode wherever it can be built: in ASAP7 by
+    ``smallest-fa`` 0.58 to 0.92 of the sum of the single steps (`docs/hardware.md`), for area and
+    for speed. The forms for FPGAs are those of the single designs.
+
+    Raises
+    ------
+    ValueError
+        A common datapath is asked for and cannot be built.
+    """
     implementation = design.implementation
-    architectures = tuple(resolve_architecture(mode, implementation) for mode in design.modes)
-    # the forms for FPGAs are those of the single designs
-    has_form = any(architecture.fpga != "none" for architecture in architectures)
-    if implementation.share != "ports" and not has_form:
-        if can_share_fixed(design.modes):
-            # the one with the largest products decides
-            bits = [mac_widths(mode).term.max_integer for mode in design.modes]
-            reference = bits.index(max(bits))
-            return SwitchFixedStep(design.modes, architectures[reference])
-        if can_share_float(design.modes):
-            return SwitchFloatStep(design.modes)
-    if implementation.share == "datapath":
+    modes = design.modes
+    can_share = (can_share_fixed(modes) or can_share_float(modes)) and all(
+        resolve_architecture(mode, implementation).fpga == "none" for mode in modes
+    )
+    if implementation.share == "datapath" and not can_share:
         raise ValueError(
             f"{design.text}: share=datapath needs sums in fixed point that neither wrap nor clip, "
             "or one product a step into the same float format, and products that are not rounded: "
             "leave it out"
         )
-    return SeparateSteps(design.modes, architectures)
+    return "datapath" if can_share and implementation.share != "ports" else "ports"
+
+
+def switch_step(design: Design) -> SwitchStep:
+    """The step of a switchable design: one for all modes where they have enough in common."""
+    modes = design.modes
+    architectures = tuple(resolve_architecture(mode, design.implementation) for mode in modes)
+    if shared_step(design) == "ports":
+        return SeparateSteps(modes, architectures)
+    if not can_share_fixed(modes):
+        return SwitchFloatStep(modes)
+    # the mode with the largest products decides how they are added
+    sizes = [mac_widths(mode).term.max_integer for mode in modes]
+    return SwitchFixedStep(modes, architectures[sizes.index(max(sizes))])
 
 
 class SwitchUnit(Block):

@@ -15,7 +15,7 @@ from macsmith.hw.emit import design_verilog
 from macsmith.hw.latency import latency_cycles
 from macsmith.hw.switch_fixed import SwitchFixedStep
 from macsmith.hw.switch_float import SwitchFloatStep
-from macsmith.hw.switch_mac import SwitchMac, SwitchUnit
+from macsmith.hw.switch_mac import SwitchMac, SwitchUnit, switch_step
 from macsmith.hw.switch_step import SeparateSteps
 from macsmith.model import golden
 from macsmith.model.config import Design, MacConfig, parse_design
@@ -120,7 +120,7 @@ def test_modes_share_what_they_can(text: str, step: type) -> None:
 
 def test_nothing_to_share_is_told() -> None:
     with pytest.raises(ValueError, match="share=datapath needs sums in fixed point"):
-        design_verilog(parse_design("e4m3+e5m2:e6m9:lanes2:share=datapath:unit"))
+        switch_step(parse_design("e4m3+e5m2:e6m9:lanes2:share=datapath:unit"))
     with pytest.raises(ValueError, match="share is for designs of several modes"):
         parse_design("e4m3:exact:share=ports")
 
