@@ -121,14 +121,18 @@ class Recipe:
 
 RECIPES: tuple[Recipe, ...] = (
     *(Recipe(script) for script in ABC_SCRIPTS),
-    *(Recipe(script, full_adders="cells") for script in ABC_SCRIPTS),
-    # Registers that store complements, at the ends of the front (the smallest adders with the
-    # least logic around them, and the quickest) and in the middle.
-    Recipe("smallest", carry="ripple", fold_inverters=True),
+    # Registers that store complements from here on, where that saves anything. The small end of
+    # the front:
     Recipe("smallest", full_adders="cells", fold_inverters=True),
     Recipe("balanced", full_adders="cells", fold_inverters=True),
+    # The middle: kept prefix networks with the least logic around them.
+    Recipe("smallest", full_adders="cells", carry="kept-brent-kung", fold_inverters=True),
+    Recipe("smallest", carry="kept-brent-kung", fold_inverters=True),
+    Recipe("balanced", carry="kept-brent-kung", fold_inverters=True),
+    # The fast end:
     Recipe("fastest", carry="kogge-stone", fold_inverters=True),
-    Recipe("fastest", full_adders="cells", carry="kogge-stone", fold_inverters=True),
+    Recipe("fastest", carry="kept-han-carlson", fold_inverters=True),
+    Recipe("fastest", full_adders="cells", carry="kept-han-carlson", fold_inverters=True),
 )
 """What is run unless the caller says otherwise."""
 
@@ -185,8 +189,8 @@ def recipes_for(
     full_adder_cells
         Whether the library has a cell for them; otherwise all recipes that keep them are left out.
     inverting_flip_flop
-        Whether the library's flip-flops bring inverters to fold; otherwise a recipe that folds is
-        one that does not.
+        Whether the design has registers and the library's flip-flops bring inverters to fold;
+        otherwise a recipe that folds is one that does not.
     """
     chosen: dict[Recipe, None] = {}
     for entry in recipes:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,12 +153,14 @@ def synthesize(
     build_dir = Path(build_dir).resolve()
     build_dir.mkdir(parents=True, exist_ok=True)
     sources = [Path(file).resolve() for file in verilog_files]
-    has_full_adders = any(FULL_ADDER in file.read_text(errors="replace") for file in sources)
+    texts = [file.read_text(errors="replace") for file in sources]
+    has_full_adders = any(FULL_ADDER in text for text in texts)
+    has_registers = any(re.search(r"\b(pos|neg)edge\b", text) for text in texts)
     chosen = recipes_for(
         recipes,
         full_adders=has_full_adders,
         full_adder_cells=technology.full_adder is not None,
-        inverting_flip_flop=inverting_flip_flop(technology) is not None,
+        inverting_flip_flop=has_registers and inverting_flip_flop(technology) is not None,
     )
     if not chosen:
         raise ValueError(f"{top}: no recipe to run; give at least one with full adders as gates")
