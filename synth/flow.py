@@ -275,7 +275,7 @@ def _variants(recipe: Recipe, technology: Technology) -> dict[str, float]:
     """File stems of what is mapped for a recipe, with the bias of its full adders' polarity."""
     adder = technology.full_adder
     inverts = adder is not None and adder.sum_inverted and adder.carry_inverted
-    if recipe.full_adders == "cells" and recipe.script == "smallest" and inverts:
+    if recipe.makes_chains and recipe.script == "smallest" and inverts:
         return {f"{recipe.name}+direct": -LOGIC_BIAS, f"{recipe.name}+flipped": LOGIC_BIAS}
     return {recipe.name: -LOGIC_BIAS}
 

@@ -125,14 +125,13 @@ RECIPES: tuple[Recipe, ...] = (
     # the front:
     Recipe("smallest", full_adders="cells", fold_inverters=True),
     Recipe("balanced", full_adders="cells", fold_inverters=True),
-    # The middle: kept prefix networks with the least logic around them.
+    # the middle, kept prefix networks with little logic around them:
     Recipe("smallest", full_adders="cells", carry="kept-brent-kung", fold_inverters=True),
-    Recipe("smallest", carry="kept-brent-kung", fold_inverters=True),
     Recipe("balanced", carry="kept-brent-kung", fold_inverters=True),
-    # The fast end:
+    # the fast end:
+    Recipe("fastest", full_adders="cells", carry="kept-brent-kung", fold_inverters=True),
     Recipe("fastest", carry="kogge-stone", fold_inverters=True),
     Recipe("fastest", carry="kept-han-carlson", fold_inverters=True),
-    Recipe("fastest", full_adders="cells", carry="kept-han-carlson", fold_inverters=True),
 )
 """What is run unless the caller says otherwise."""
 
