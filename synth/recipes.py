@@ -126,10 +126,10 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("smallest", full_adders="cells", fold_inverters=True),
     Recipe("balanced", full_adders="cells", fold_inverters=True),
     # the middle, kept prefix networks with little logic around them:
-    Recipe("smallest", full_adders="cells", carry="kept-brent-kung", fold_inverters=True),
+    Recipe("balanced", full_adders="cells", carry="kept-brent-kung", fold_inverters=True),
     Recipe("balanced", carry="kept-brent-kung", fold_inverters=True),
     # the fast end:
-    Recipe("fastest", full_adders="cells", carry="kept-brent-kung", fold_inverters=True),
+    Recipe("fastest", full_adders="cells", carry="kept-han-carlson", fold_inverters=True),
     Recipe("fastest", carry="kogge-stone", fold_inverters=True),
     Recipe("fastest", carry="kept-han-carlson", fold_inverters=True),
 )
