@@ -58,7 +58,7 @@ def resolve_architecture(config: MacConfig, implementation: Implementation) -> A
 def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str, Any]:
     """How products are formed, put in their places and summed.
 
-    Measured on ASAP7 with 32 lanes (16 of INT8), um2 per product:
+    Measured on ASAP7 with 32 lanes (16 of INT8), um2 per product, each pair by one flow:
 
     - `reduce`, smallest-fa: ``columns`` 22.8, 11.8, 10.8, 5.5, 17.5 against ``dadda`` 23.5, 12.2,
       11.0, 5.6, 18.0 for E4M3, E3M2, E2M3, E2M1 and INT8: 1 to 3 % less for 15 to 30 % more delay.
@@ -67,14 +67,18 @@ def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str,
       a float partial sum: E4M3 into binary16, 2 lanes with 8 random bits ``columns`` 40.0 and
       ``dadda`` 43.3 (10 % more delay); with 8 lanes 26.6 and 27.2 (45 % more).
     - `signs`, smallest-fa, by columns: ``word`` 22.8, 11.8, 10.8, 5.5 against ``block`` 23.6, 12.5,
-      11.9, 6.0: never better.
-    - `multiply`, fastest or fastest-fa, the lesser area x delay in 1,000 um2 ps: E2M1 ``operator``
-      7.0, ``array`` 7.4, ``dadda`` 7.5; E2M3 ``dadda`` 17.4, ``array`` 18.0, ``operator`` 18.7.
+      11.9, 6.0; E5M2 by columns in ``block`` 30.9 @ 5852 ps, by ``dadda`` in ``word`` 31.0 @ 4440.
+    - `multiply`: E2M1, smallest-fa: ``operator`` 5.49, ``array`` 5.58, ``table`` 5.60. The lesser
+      area x delay of fastest and fastest-fa, in 1,000 um2 ps: E2M1 ``operator`` 7.0, ``array`` 7.4,
+      ``dadda`` 7.5; E2M3 ``dadda`` 17.4, ``array`` 18.0, ``operator`` 18.7.
+    - `align`: E2M1 ``split`` 5.58 (smallest-fa) and 7.0 (fastest-fa), ``shift`` 5.85 and 7.7.
     """
     used = {"multiply": "array", "align": "split", "signs": "word", "reduce": "dadda"}
-    if implementation.goal == "speed" and not is_integer_product(config):
-        widest = max(operand_shape(fmt).significand_bits for fmt in (config.a, config.b))
-        used["multiply"] = "operator" if widest <= 2 else "dadda"
+    if not is_integer_product(config):
+        if max(operand_shape(fmt).significand_bits for fmt in (config.a, config.b)) <= 2:
+            used["multiply"] = "operator"
+        elif implementation.goal == "speed":
+            used["multiply"] = "dadda"
     adds_float = mac_widths(config).inner.format is not None and config.aligned is None
     if implementation.goal == "area" and adds_float and 2 <= config.lanes <= 4:
         used["reduce"] = "columns"
