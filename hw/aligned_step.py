@@ -246,7 +246,7 @@ class AlignedStep(Block):
             rounder.flips.eq(flips),
             rounder.exponent.eq(key + (to_top + lift)),
         ]
-        if limit == "single":
+        if limit == "single" and is_single is not None:
             m.d.comb += rounder.is_single.eq(is_single)
         return rounder
 
