@@ -219,16 +219,15 @@ class SystolicArray(Block):
 
         control: list[Value] = [passes, ends]
         beats = beats_per_chunk(mac)
+        m.d.comb += ends.eq(self.i_last)
         if beats is not None:
             counter = ChunkCounter(beats)
             place(m, platform, "chunk_counter", counter)
             m.d.comb += [counter.step.eq(passes), counter.last.eq(self.i_last)]
-            if not is_shared:
+            if is_shared:
+                m.d.comb += [ends.eq(counter.chunk_end), drain.last_of_tile.eq(self.i_last)]
+            else:
                 control.append(counter.chunk_end)
-        if is_shared:
-            m.d.comb += [ends.eq(counter.chunk_end), drain.last_of_tile.eq(self.i_last)]
-        else:
-            m.d.comb += ends.eq(self.i_last)
         if self.design.implementation.lfsr == "port":
             control.append(self.i_random)
         elif mac.random_bits:

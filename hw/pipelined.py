@@ -73,7 +73,7 @@ class Pipelined(Block):
     def emit(self, name: str, emission: Emission) -> str:
         """RTLIL with the registers inside."""
         # Amaranth warns of a component that is never elaborated
-        self._MustUse__used = True  # type: ignore[attr-defined]
+        self._MustUse__used = True
         inner = Emission(emission.prefix)
         rtlil = inner.emit_top(self.block, name)
         with tempfile.TemporaryDirectory(prefix="macsmith-") as scratch:

@@ -94,7 +94,7 @@ class _Module:
         for bits, stage in self._readers():
             for bit in bits:
                 word = self._word_of.get(bit) if isinstance(bit, int) else None
-                if word is not None and stage > word.stage:
+                if word is not None and isinstance(bit, int) and stage > word.stage:
                     word.depth[bit] = max(word.depth.get(bit, 0), stage - word.stage)
         delayed: dict[tuple[int, int], int] = {}
         clock, enable = self._new_bits(1), self._new_bits(1)
@@ -106,10 +106,10 @@ class _Module:
         self.is_clocked = bool(registers) or bool(self._clocked_children)
         self.data["cells"] |= registers
         if self.is_clocked:
-            for name, bits in ((CLOCK, clock), (ENABLE, enable)):
-                _add_input(self.data, name, bits)
+            for name, line in ((CLOCK, clock), (ENABLE, enable)):
+                _add_input(self.data, name, line)
                 for child in self._clocked_children:
-                    self.data["cells"][child]["connections"][name] = bits
+                    self.data["cells"][child]["connections"][name] = line
                     self.data["cells"][child]["port_directions"][name] = "input"
         self.data["attributes"] = {}
         return self.data
