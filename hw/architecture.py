@@ -108,6 +108,10 @@ def _best_loop(implementation: Implementation) -> str:
 
     In one tree there is one addition with carries, but the partial sum may pass several adders of
     the tree, and this loop is not pipelined. With stages it is added behind the tree.
+
+    A carry-save sum is faster, but not better in area x delay: int8:int32:lanes16:stages4 on ASAP7,
+    um2 @ ps: apart 686.5 @ 385, carrysave 965.6 @ 272; e4m3:exact:lanes8:stages4 714.9 @ 497 and
+    1129.2 @ 493.
     """
     return "apart" if implementation.stages else "merged"
 
