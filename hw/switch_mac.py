@@ -27,8 +27,8 @@ def shared_step(design: Design) -> str:
     """What the modes of a switchable design share: ``datapath`` or ``ports``.
 
     One datapath is less than one for each mode wherever it can be built: in ASAP7 by
-    ``smallest-fa`` 0.58 to 0.92 of the sum of the single steps (`docs/hardware.md`), for area and
-    for speed. The forms for FPGAs are those of the single designs.
+    ``smallest-fa`` 0.60 to 0.92 of the sum of the single steps, by ``fastest`` 0.66 to 0.88
+    (`docs/hardware.md`). The forms for FPGAs are those of the single designs.
 
     Raises
     ------
