@@ -21,7 +21,12 @@ from macsmith.sim.verify import VerifyResult, verify, verify_sources
 from planting import Component, components, plant
 
 FULL = ["e4m3:e6m9/64"]
-QUICK = ["e5m2:exact:lanes4:stages2", "e2m1:e6m5/8:2x3", "e4m3xe3m2:e6m9/32:unit"]
+QUICK = [
+    "e5m2:exact:lanes4:stages2",
+    "e2m1:e6m5/8:2x3",
+    "e4m3xe3m2:e6m9/32:unit",
+    "e4m3:e6m9_aligned7:lanes4",
+]
 QUICK += ["e4m3:fp16:lanes2:sr8", "e4m3:e6m9/16:srb6:unit", "e2m1:e3m3:src4:lfsr=port:2x2"]
 
 # every kind of component is in one of these
@@ -129,7 +134,15 @@ def test_verify_emits_the_design_itself(tmp_path: Path) -> None:
     assert (tmp_path / design.id / "generate" / f"{design.id}.v").exists()
 
 
-@pytest.mark.parametrize(("text", "kind"), [("e4m3:e6m9/64", "round"), ("e4m3:e6m9/64", "decode")])
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("e4m3:e6m9/64", "round"),
+        ("e4m3:e6m9/64", "decode"),
+        ("e4m3:e6m9_aligned7:lanes4", "largest"),
+        ("e4m3:e6m9_aligned7:lanes4", "align_partial_sum"),
+    ],
+)
 def test_planted_bug_is_told(text: str, kind: str, emitted: Emitted, tmp_path: Path) -> None:
     generated = emitted.get(text)
     verilog = generated.verilog.read_text(encoding="utf-8")
