@@ -141,7 +141,11 @@ class DualPathAdd(LooseAdd):
             sign.eq(Mux(is_near, near_sign, far_sign_zero)),
             magnitude.eq(Mux(is_near, near.magnitude, far.magnitude)),
         ]
-        self._encode(m, platform, magnitude, sign, partial_sum, is_subtraction)
+        # where all fractions are finite, the field decides, before the paths are joined
+        overflows: Value | None = None
+        if self.range.can_overflow and not (fmt.max_magnitude_code + 1) % (1 << fmt.fraction_bits):
+            overflows = far.overflows & ~is_near
+        self._encode(m, platform, magnitude, sign, partial_sum, is_subtraction, overflows)
         return m
 
     def _difference(self, m: Module, platform: Any, exponent: Value) -> PrefixAdder:
@@ -198,6 +202,7 @@ class DualPathAdd(LooseAdd):
             precision,
             len(difference) - 1,
             field_bits,
+            fmt.max_magnitude_code >> fmt.fraction_bits,
             self.rounding,
             is_limited=self.range.is_limited,
         )

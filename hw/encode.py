@@ -39,6 +39,8 @@ class Encode(Block):
         Width of the magnitude code that comes in.
     has_nan, has_infinity
         Which special flags can be set.
+    knows_overflow
+        Whether overflow is told from outside, earlier than the magnitude.
 
     Members
     -------
@@ -46,6 +48,8 @@ class Encode(Block):
         Code as if the exponent field had no end.
     sign : In(1)
         Sign of the result, zeros and infinities included.
+    overflows : In(1)
+        Only with `knows_overflow`: `magnitude` is beyond the largest finite number.
     is_nan, is_infinity : In(1)
         Only where they can be set; NaN goes before infinity.
     code : Out(fmt.bits)
@@ -54,6 +58,7 @@ class Encode(Block):
 
     magnitude: Signal
     sign: Signal
+    overflows: Signal
     is_nan: Signal
     is_infinity: Signal
     code: Signal
@@ -67,10 +72,14 @@ class Encode(Block):
         *,
         has_nan: bool,
         has_infinity: bool,
+        knows_overflow: bool = False,
     ) -> None:
+        self.knows_overflow = knows_overflow
         self.format, self.rounding, self.overflow = fmt, rounding, overflow
         self.has_nan, self.has_infinity = has_nan, has_infinity
         members = {"magnitude": In(magnitude_bits), "sign": In(1), "code": Out(fmt.bits)}
+        if knows_overflow:
+            members["overflows"] = In(1)
         if has_nan:
             members["is_nan"] = In(1)
         if has_infinity:
@@ -84,7 +93,9 @@ class Encode(Block):
         largest = fmt.max_magnitude_code
         is_infinity: Value = self.is_infinity if self.has_infinity else Const(0)
         is_nan: Value = self.is_nan if self.has_nan else Const(0)
-        overflows = self._exceeds(self.magnitude, largest)
+        overflows = (
+            self.overflows if self.knows_overflow else self._exceeds(self.magnitude, largest)
+        )
 
         magnitude: Value = self.magnitude[:bits]
         sign: Value = self.sign

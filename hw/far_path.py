@@ -23,6 +23,8 @@ class FarPath(Block):
         Width of the distance.
     exponent_bits
         Width of the exponent of the larger number and of the result's field.
+    largest_field
+        Of finite numbers.
     rounding
         Mode.
     is_limited
@@ -44,6 +46,8 @@ class FarPath(Block):
         Of `larger`, less 1.
     magnitude : Out(precision - 1 + exponent_bits)
         Magnitude code, as if the exponent field had no end but that of `exponent_bits`.
+    overflows : Out(1)
+        Its field is beyond `largest_field`.
     """
 
     larger: Signal
@@ -53,16 +57,19 @@ class FarPath(Block):
     sign: Signal
     exponent: Signal
     magnitude: Signal
+    overflows: Signal
 
     def __init__(
         self,
         precision: int,
         distance_bits: int,
         exponent_bits: int,
+        largest_field: int,
         rounding: Rounding,
         *,
         is_limited: bool,
     ) -> None:
+        self.largest_field = largest_field
         self.precision, self.rounding, self.is_limited = precision, rounding, is_limited
         super().__init__(
             f"far_path_{precision}",
@@ -74,6 +81,7 @@ class FarPath(Block):
                 "sign": In(1),
                 "exponent": In(exponent_bits),
                 "magnitude": Out(precision - 1 + exponent_bits),
+                "overflows": Out(1),
             },
         )
 
@@ -138,7 +146,11 @@ class FarPath(Block):
             ones = kept[:at].all() if at else Const(1)
             rounded.append(kept[at] ^ (ones & up))
         carry = up & (kept.all() if fraction_bits else Const(1))
-        m.d.comb += self.magnitude.eq(Cat(*rounded, Mux(carry, high, low)))
+        limit = self.largest_field
+        m.d.comb += [
+            self.magnitude.eq(Cat(*rounded, Mux(carry, high, low))),
+            self.overflows.eq((low > limit) | (carry & (low >= limit))),
+        ]
         return m
 
     def _align(self, m: Module, word: Value) -> tuple[Value, Value]:

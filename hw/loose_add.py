@@ -81,6 +81,7 @@ class LooseAdd(Block):
         sign: Value,
         partial_sum: Term,
         is_subtraction: Value,
+        overflows: Value | None = None,
     ) -> None:
         """Specials beside the datapath: NaN from NaN or from infinities of both signs."""
         fmt = self.format
@@ -108,7 +109,10 @@ class LooseAdd(Block):
             len(magnitude),
             has_nan=has_nan,
             has_infinity=has_infinity,
+            knows_overflow=overflows is not None,
         )
+        if overflows is not None:
+            m.d.comb += encode.overflows.eq(overflows)
         place(m, platform, "encode", encode)
         if has_nan:
             m.d.comb += encode.is_nan.eq(is_nan)
