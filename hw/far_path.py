@@ -154,12 +154,12 @@ class FarPath(Block):
         return m
 
     def _align(self, m: Module, word: Value) -> tuple[Value, Value]:
-        """`word` shifted right, and whether a 1 was lost."""
+        """`word` shifted right, far shifts first, and whether a 1 was lost."""
         width = len(word)
         levels = (width - 1).bit_length()
         lost: list[Value] = []
         distance = self.distance
-        for level in range(min(levels, len(distance))):
+        for level in reversed(range(min(levels, len(distance)))):
             step = 1 << level
             shifted = Signal(width, name=f"align_{level}")
             m.d.comb += shifted.eq(Mux(distance[level], Cat(word[step:], Const(0, step)), word))
