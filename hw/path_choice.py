@@ -20,19 +20,23 @@ def resolve_path(config: MacConfig, implementation: Implementation) -> str:
     ============== ======= ===== ============= === ===
     `e4m3:e6m9`    single  37.9  65.4 @ 1405   269 326
     .              compact 34.7  58.7 @ 1360   230 284
-    .              dual    49.2  79.0 @ 975    429 449
+    .              dual    49.8  71.8 @ 985    429 449
     `e3m2:e6m5`    single  24.8  40.0 @ 1140   175 210
     .              compact 23.4  36.2 @ 1057   147 189
-    .              dual    35.0  49.6 @ 773
+    .              dual    34.9  46.3 @ 777
     `e4m3:e8m7`    single  35.3  61.7 @ 1403   254 303
     .              compact 33.7  58.5 @ 1341   209 274
-    .              dual    50.0  72.0 @ 996
-    `e5m2:e6m9`    single  34.3  65.2 @ 1418   254 322
-    .              dual    49.1  74.7 @ 1019   462 462
+    .              dual    50.0  72.2 @ 975
+    `e5m2:e6m9`    single  34.8  65.2 @ 1383   254 322
+    .              dual    50.3  71.0 @ 948    462 462
+    `e4m3xe5m2`    single  36.2  62.7 @ 1514   276 342
+    `:e6m9`        dual    51.5  76.6 @ 1001
+    `e4m3:e5m10`   single  40.1  71.7 @ 1575   307 365
+    .              dual    54.9  80.3 @ 1069
     ============== ======= ===== ============= === ===
 
-    The compact path is the smallest and the dual path has the least area x delay (or nearly so)
-    where they can be built.
+    The compact path is the smallest and the dual path has the least area x delay where
+    they can be built.
 
     Raises
     ------

@@ -19,6 +19,7 @@ MACS = [
     "e4m3:exact",
     "int8:int32:stages1",
     "e4m3:e6m9:stages3",
+    "e5m2:e6m9:stages3:goal=speed",
     "e4m3:exact:lanes2:stages7:oute4m3",
     "e4m3:e6m9/4",
     "e4m3:exact/2/e6m9:stages2",
