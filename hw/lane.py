@@ -75,7 +75,7 @@ class Lane(Block):
         multiplier: Multiplier = "array",
     ) -> None:
         self.config, self.cuts, self.zero_specials = config, cuts, zero_specials
-        self.multiplier = multiplier
+        self.multiplier: Multiplier = multiplier
         self.shape = rounded_product_shape(config)
         members = {
             "a": In(config.a.bits),

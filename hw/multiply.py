@@ -50,7 +50,7 @@ class Multiply(Block):
         self.shape = product_shape(a_shape, b_shape)
         self.zero_specials = zero_specials and self.shape.has_specials
         self.positive_zeros = positive_zeros
-        self.multiplier = multiplier
+        self.multiplier: Multiplier = multiplier
         super().__init__(
             f"multiply_{a_shape.significand_bits}x{b_shape.significand_bits}",
             {
