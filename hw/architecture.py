@@ -61,7 +61,7 @@ def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str,
     Measured on ASAP7 with 32 lanes (16 of INT8), um2 per product, each pair by one flow:
 
     - `reduce`, smallest-fa: ``columns`` 22.8, 11.8, 10.8, 5.5, 17.5 against ``dadda`` 23.5, 12.2,
-      11.0, 5.6, 18.0 for E4M3, E3M2, E2M3, E2M1 and INT8: 1 to 3 % less for 15 to 30 % more delay.
+      11.0, 5.6, 18.0 for E4M3, E3M2, E2M3, E2M1 and INT8: 1 to 3 % less for 14 to 31 % more delay.
       With one lane ``dadda`` is smaller too (25.4 and 26.0), and on ECP5 it takes 9 to 12 % fewer
       LUTs. So it is the default for both goals, but for small area of a few lanes that are added to
       a float partial sum: E4M3 into binary16, 2 lanes with 8 random bits ``columns`` 40.0 and
@@ -70,8 +70,7 @@ def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str,
       11.9, 6.0; E5M2 by columns in ``block`` 30.9 @ 5852 ps, by ``dadda`` in ``word`` 31.0 @ 4440.
     - `multiply`: E2M1, smallest-fa: ``operator`` 5.49, ``array`` 5.58, ``table`` 5.60. The lesser
       area x delay of fastest and fastest-fa, in 1,000 um2 ps: E2M1 ``operator`` 7.0, ``array`` 7.4,
-      ``dadda`` 7.5; E2M3 ``dadda`` 17.4, ``array`` 18.0,
-      ``operator`` 18.4; E4M3 (fastest-fa-kepthancarlson) ``dadda`` 39.1, ``array`` 45.5.
+      ``dadda`` 7.5; E2M3 ``dadda`` 17.4, ``array`` 18.0, ``operator`` 18.7; E4M3 (fastest-fa-kepthancarlson) ``dadda`` 39.1, ``array`` 45.5.
     - `align`: E2M1 ``split`` 5.58 (smallest-fa) and 7.0 (fastest-fa), ``shift`` 5.85 and 7.7.
     """
     used = {"multiply": "array", "align": "split", "signs": "word", "reduce": "dadda"}

@@ -88,7 +88,8 @@ class SwitchLane(Block):
         multiplier: Multiplier = "array",
     ) -> None:
         self.modes = modes
-        self.zero_specials, self.multiplier = zero_specials, multiplier
+        self.zero_specials = zero_specials
+        self.multiplier: Multiplier = multiplier
         self.integers = integer_modes(modes)
         self.terms = [
             i for i, mode in enumerate(modes) if mode is not None and i not in self.integers
