@@ -70,7 +70,8 @@ def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str,
       11.9, 6.0; E5M2 by columns in ``block`` 30.9 @ 5852 ps, by ``dadda`` in ``word`` 31.0 @ 4440.
     - `multiply`: E2M1, smallest-fa: ``operator`` 5.49, ``array`` 5.58, ``table`` 5.60. The lesser
       area x delay of fastest and fastest-fa, in 1,000 um2 ps: E2M1 ``operator`` 7.0, ``array`` 7.4,
-      ``dadda`` 7.5; E2M3 ``dadda`` 17.4, ``array`` 18.0, ``operator`` 18.7; E4M3 (fastest-fa-kepthancarlson) ``dadda`` 39.1, ``array`` 45.5.
+      ``dadda`` 7.5; E2M3 ``dadda`` 17.4, ``array`` 18.0, ``operator`` 18.7; E4M3
+      (fastest-fa-kepthancarlson) ``dadda`` 39.1, ``array`` 45.5.
     - `align`: E2M1 ``split`` 5.58 (smallest-fa) and 7.0 (fastest-fa), ``shift`` 5.85 and 7.7.
     """
     used = {"multiply": "array", "align": "split", "signs": "word", "reduce": "dadda"}
