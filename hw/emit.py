@@ -12,6 +12,7 @@ from typing import Any
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.array import SystolicArray
 from macsmith.hw.block import FULL_ADDER_MODULE, Block, Emission
+from macsmith.hw.dsp_multiply import PAIR_MODULE, pair_verilog
 from macsmith.hw.mac import Mac
 from macsmith.hw.manifest import core_file, manifest_dict, verilog_header
 from macsmith.hw.step import Unit
@@ -20,7 +21,7 @@ from macsmith.hw.verilog_bench import Vectors, bench_verilog, vectors_hex
 from macsmith.hw.yosys import rtlil_to_verilog
 from macsmith.model.config import Design
 
-__all__ = ["FULL_ADDER_VERILOG", "GeneratedDesign", "design_verilog", "generate"]
+__all__ = ["FULL_ADDER_VERILOG", "GeneratedDesign", "design_verilog", "generate", "primitives_of"]
 
 # The guard lets the files of several designs be read together.
 FULL_ADDER_VERILOG = f"""\
@@ -84,8 +85,15 @@ def design_verilog(design: Design) -> str:
     # the first line names the machine Yosys was built on
     body = body.split("\n", 1)[1].strip("\n") + "\n"
     header = verilog_header(design)
-    primitive = f"\n{FULL_ADDER_VERILOG}" if FULL_ADDER_MODULE in body else ""
-    return header + body + primitive
+    return header + body + primitives_of(body)
+
+
+def primitives_of(verilog: str) -> str:
+    """Text of the primitives that Verilog text has instances of."""
+    found = [FULL_ADDER_VERILOG] if FULL_ADDER_MODULE in verilog else []
+    suffixes = sorted(set(re.findall(rf"{PAIR_MODULE}_([su]{{2}})\b", verilog)))
+    found += [pair_verilog(suffix) for suffix in suffixes]
+    return "".join(f"\n{primitive}" for primitive in found)
 
 
 def generate(

@@ -12,8 +12,13 @@ from collections.abc import Mapping
 
 __all__ = ["carry_levels", "cell_levels", "is_bitwise"]
 
-#: Levels of the primitive of emitted Verilog.
-_PRIMITIVES = {"macsmith_full_adder": 3.0}
+#: Levels of the primitives of emitted Verilog: a full adder, and a pair of 8 x 8 products.
+_PRIMITIVES = {
+    "macsmith_full_adder": 3.0,
+    "macsmith_multiply_pair_uu": 24.0,
+    "macsmith_multiply_pair_su": 24.0,
+    "macsmith_multiply_pair_ss": 24.0,
+}
 
 #: Levels from one bit of a narrow addition to the next, and what is narrow.
 _CARRY_LEVELS, _RIPPLE_BITS = 0.75, 12

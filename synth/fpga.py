@@ -21,7 +21,8 @@ class _Family:
     """How a family is mapped and how its cells count.
 
     `counts` gives, by prefix of the cell name, the metric and how much one cell adds to it; the
-    first prefix that fits counts. `metrics` are those every result has.
+    first prefix that fits counts. `metrics` are those every result has. `dsp_define` is the macro
+    that selects the blocks in emitted primitives.
     """
 
     title: str
@@ -30,6 +31,7 @@ class _Family:
     with_dsp: str
     counts: tuple[tuple[str, str, int], ...]
     metrics: tuple[str, ...]
+    dsp_define: str = ""
 
 
 FAMILIES: dict[str, _Family] = {
@@ -45,6 +47,7 @@ FAMILIES: dict[str, _Family] = {
             ("SB_MAC16", "dsp", 1),
         ),
         metrics=("lut4", "carry", "flip_flops"),
+        dsp_define="MACSMITH_SB_MAC16",
     ),
     "ecp5": _Family(
         title="Lattice ECP5",
@@ -145,7 +148,9 @@ def map_to_fpga(
     build_dir.mkdir(parents=True, exist_ok=True)
     (build_dir / "full_adder_gates.v").write_text(primitive_as_gates(), encoding="utf-8")
     flow = entry.command + (entry.with_dsp if allow_dsp else entry.without_dsp)
-    commands = [f"read_verilog {quote(Path(file).resolve())}" for file in verilog_files]
+    # the primitives' form for the family's own blocks
+    define = f" -D{entry.dsp_define}" if allow_dsp and entry.dsp_define else ""
+    commands = [f"read_verilog{define} {quote(Path(file).resolve())}" for file in verilog_files]
     commands += [
         "read_verilog -overwrite full_adder_gates.v",
         f"hierarchy -check -top {top}",

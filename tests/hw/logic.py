@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from macsmith.hw.block import Block, Emission
-from macsmith.hw.emit import FULL_ADDER_VERILOG
+from macsmith.hw.emit import primitives_of
 from macsmith.hw.yosys import rtlil_to_verilog
 from numpy.typing import ArrayLike, NDArray
 
@@ -54,7 +54,8 @@ def block_verilog(block: Block) -> str:
     emission = Emission("dut")
     rtlil = emission.emit_top(block)
     with tempfile.TemporaryDirectory() as scratch:
-        return rtlil_to_verilog(rtlil, Path(scratch)) + FULL_ADDER_VERILOG
+        verilog = rtlil_to_verilog(rtlil, Path(scratch))
+    return verilog + primitives_of(verilog)
 
 
 class Logic:
