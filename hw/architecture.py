@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from macsmith.hw.dsp_plan import plan_products
 from macsmith.hw.heap import HeapOrder
 from macsmith.hw.partial_products import MAX_TABLE_BITS, Multiplier
 from macsmith.hw.path_choice import resolve_path
@@ -42,6 +43,8 @@ def resolve_architecture(config: MacConfig, implementation: Implementation) -> A
     ValueError
         What was asked for cannot be built for this configuration.
     """
+    if implementation.dsp == "on":
+        plan_products(config, implementation.fpga)  # raises what stands in the way
     return Architecture(
         goal=implementation.goal,
         path=resolve_path(config, implementation),

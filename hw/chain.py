@@ -137,14 +137,15 @@ class ChainSum:
         # what lies below the higher row needs no adder
         lower = low_row.extended(passed_bits + len(total))
         upper = high_row.extended(len(total))
-        addends = lower[passed_bits:] + upper
-        if carry is not None and self._count == 1:
-            addends = addends + carry[1]
-        elif carry is not None:
+        x, y = lower[passed_bits:], upper
+        if self._count == 1:
+            addends = x + y if carry is None else x + y + carry[1]
+        else:
             # 1 + carry below the lowest bit carries exactly `carry` into it. A third number in the
-            # `+` of a sum of sums would make Yosys build a tree of full adders; in the first
-            # addition it saves a bit.
-            addends = (Cat(Const(1), lower[passed_bits:]) + Cat(carry[1], upper))[1:]
+            # `+`, or a sum of whole sums, would make Yosys build a tree of full adders, which takes
+            # two LUTs a bit; so without a carry, the lowest bit of `x` serves as one.
+            cut = x if carry is not None else Cat(Const(0, 1), x[1:])
+            addends = (Cat(Const(1), cut) + Cat(x[0] if carry is None else carry[1], y))[1:]
         self.m.d.comb += total.eq(addends)
         bits = Cat(lower[:passed_bits], total)
         return self._cut(_Row(bits, low_row.weight, least < 0, low, high, tuple(owed)))

@@ -13,9 +13,9 @@ from macsmith.hw.dsp_multiply import PackedMultiply, PairMultiply
 from macsmith.hw.dsp_plan import DSP_FAMILIES, DspPlan, plan_products
 from macsmith.hw.fixed_step import clip
 from macsmith.hw.lane import Lane, fixed_term_bits
-from macsmith.hw.lanes import is_integer_product
 from macsmith.hw.pipeline import Cuts, delay
 from macsmith.hw.radix4 import add_product_rows
+from macsmith.hw.terms import is_integer_product
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat
 from macsmith.model.widths import mac_widths, signed_bits

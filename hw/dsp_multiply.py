@@ -6,11 +6,19 @@ from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value, signed, un
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, Emission
 
-__all__ = ["PAIR_MODULE", "PackedMultiply", "PairMultiply", "pair_verilog"]
+__all__ = [
+    "PAIR_MODULE",
+    "PAIR_SUFFIXES",
+    "PackedMultiply",
+    "PairMultiply",
+    "pair_box",
+    "pair_verilog",
+]
 
-#: Name of the primitive of `PairMultiply`, followed by ``_uu``, ``_su`` or ``_ss``: which of the
-#: operands are signed.
+#: Name of the primitive of `PairMultiply`; a suffix says which of the operands are signed.
 PAIR_MODULE = "macsmith_multiply_pair"
+PAIR_SUFFIXES = ("uu", "su", "ss")
+_PAIR_PORTS = "(input [15:0] a, input [15:0] b, output [31:0] product)"
 _PAIR_BITS = 8
 
 
@@ -32,8 +40,8 @@ def pair_verilog(suffix: str) -> str:
     return f"""\
 `ifndef {guard}
 `define {guard}
-module {name}(input [15:0] a, input [15:0] b, output [31:0] product);
-`ifdef MACSMITH_SB_MAC16
+module {name}{_PAIR_PORTS};
+`ifdef MACSMITH_SB_MAC16 // for Yosys after or without its pass ice40_dsp, which would undo MODE_8x8
   SB_MAC16 #(
     .A_SIGNED(1'b{a_signed}), .B_SIGNED(1'b{b_signed}), .MODE_8x8(1'b1),
     .TOPOUTPUT_SELECT(2'b10), .BOTOUTPUT_SELECT(2'b10)
@@ -52,6 +60,11 @@ module {name}(input [15:0] a, input [15:0] b, output [31:0] product);
 endmodule
 `endif
 """
+
+
+def pair_box(suffix: str) -> str:
+    """Verilog of the primitive as a black box."""
+    return f"(* blackbox *)\nmodule {PAIR_MODULE}_{suffix}{_PAIR_PORTS};\nendmodule\n"
 
 
 class PairMultiply(Block):

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from macsmith.hw.lanes import is_integer_product
-from macsmith.hw.terms import operand_shape
+from macsmith.hw.terms import is_integer_product, operand_shape
 from macsmith.model.accumulators import format_accumulator
 from macsmith.model.config import Design, MacConfig
 from macsmith.model.formats import IntFormat

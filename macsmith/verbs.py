@@ -222,6 +222,7 @@ def verify(
         "macsmith synth e4m3:e6m9:unit --tech sky130",
         "macsmith synth int8:int32 --liberty my_tt.lib my_ff.lib.gz",
         "macsmith synth e4m3:exact --tech ice40 --json",
+        "macsmith synth int8:int32:lanes4 --tech ice40 --dsp",
         "macsmith synth e4m3:exact:lanes32:unit --explain",
     ),
 )
@@ -253,6 +254,10 @@ def synth(
             "--explain", help="Also tell the architecture that was built, and area by module."
         ),
     ] = False,
+    dsp: Annotated[
+        bool,
+        typer.Option("--dsp", help="On an FPGA: the design built with the family's DSP blocks."),
+    ] = False,
     seed: SeedOption = 0,
     build_dir: BuildDirOption = _BUILD_DIR,
     as_json: JsonOption = False,
@@ -270,6 +275,7 @@ def synth(
             liberty=liberty or [],
             operands=None if operands == "none" else operands,
             seed=seed,
+            dsp=dsp,
         )
     text = _price_text(result)
     _finish(result, as_json, f"{text}\n\n{_explanation(result)}" if explain else text)

@@ -193,6 +193,7 @@ def synthesize(
     operands: str | None = ENERGY_OPERANDS,
     seed: int = 0,
     generated: GeneratedDesign | None = None,
+    dsp: bool = False,
 ) -> dict[str, Any]:
     """Area, delay and energy of a design in a technology, or its counts on an FPGA.
 
@@ -209,6 +210,8 @@ def synthesize(
         Selects the operands.
     generated
         What `generate` returned; emitted anew by default.
+    dsp
+        On an FPGA: price the design built with the family's DSP blocks (``fpga=FAMILY:dsp=on``).
 
     Returns
     -------
@@ -221,10 +224,12 @@ def synthesize(
     Raises
     ------
     ValueError
-        Unknown technology or task, or a file that is no Liberty file.
+        Unknown technology or task, a file that is no Liberty file, or a design that cannot be
+        built with DSP blocks, or is for those of another family.
     RuntimeError
         Yosys or ABC failed; the message has the command and the tail of its log.
     """
+    from macsmith.hw.dsp_plan import dsp_blocks
     from macsmith.hw.explain import explain_architecture
     from macsmith.model.accuracy.stimulus import DEFAULT_LAYERS
     from macsmith.synth.fpga import family_of
@@ -236,6 +241,14 @@ def synthesize(
     family = None if liberty else family_of(technology)
     chosen = family or resolve_technology(technology, liberty)  # fails before any work is done
     label = chosen if isinstance(chosen, str) else chosen.name
+    if dsp:
+        design, generated = _with_dsp(design, family, label), None
+    has_dsp = design.implementation.dsp == "on" and family is not None
+    if has_dsp and family != design.implementation.fpga:
+        raise ValueError(
+            f"{design.text} is built for the DSP blocks of {design.implementation.fpga}, not of "
+            f"{family}; state fpga={family}"
+        )
     generated = generated or generate(design, build_dir=build_dir)
     macs = design.mac.lanes * design.implementation.rows * design.implementation.columns
     waveforms, first_counted_cycle = None, 1
@@ -253,6 +266,8 @@ def synthesize(
         * (macs / design.mac.lanes),
         first_counted_cycle=first_counted_cycle,
         valid_ports=None if design.implementation.form == "unit" else {"o_data": "o_valid"},
+        allow_dsp=has_dsp,
+        dsp_blocks=dsp_blocks(design) if has_dsp else None,
     )
     checked = kept_check(design, generated.verilog, Path(build_dir), seed)
     result = {"design": design.text, "macs": macs, "checked": checked, **record}
@@ -269,6 +284,18 @@ def synthesize(
             f"{operands}, layer {layer}, {ENERGY_STREAMS} streams{each_mode}"
         )
     return result
+
+
+def _with_dsp(design: Design, family: str | None, technology: str) -> Design:
+    """The design, built with the DSP blocks of an FPGA family."""
+    if family is None:
+        raise ValueError(
+            f"technology {technology} has no DSP blocks; must be an FPGA family: ice40, ecp5 or "
+            "xilinx7"
+        )
+    implementation = design.implementation.model_copy(update={"fpga": family, "dsp": "on"})
+    # by its text, which is checked like any other
+    return parse_design(design.model_copy(update={"implementation": implementation}).text)
 
 
 def _area_split(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from macsmith.hw.dsp_multiply import PAIR_SUFFIXES, pair_box, pair_verilog
 from macsmith.sim.tools import ToolError
 from macsmith.synth.full_adder import primitive_as_gates
 from macsmith.synth.yosys import quote, run_yosys, tool_versions
@@ -21,8 +22,8 @@ class _Family:
     """How a family is mapped and how its cells count.
 
     `counts` gives, by prefix of the cell name, the metric and how much one cell adds to it; the
-    first prefix that fits counts. `metrics` are those every result has. `dsp_define` is the macro
-    that selects the blocks in emitted primitives.
+    first prefix that fits counts. `metrics` are those every result has. `pair_define` is the macro
+    that makes the primitive of a pair of products one of the family's blocks.
     """
 
     title: str
@@ -31,7 +32,7 @@ class _Family:
     with_dsp: str
     counts: tuple[tuple[str, str, int], ...]
     metrics: tuple[str, ...]
-    dsp_define: str = ""
+    pair_define: str = ""
 
 
 FAMILIES: dict[str, _Family] = {
@@ -47,7 +48,7 @@ FAMILIES: dict[str, _Family] = {
             ("SB_MAC16", "dsp", 1),
         ),
         metrics=("lut4", "carry", "flip_flops"),
-        dsp_define="MACSMITH_SB_MAC16",
+        pair_define="MACSMITH_SB_MAC16",
     ),
     "ecp5": _Family(
         title="Lattice ECP5",
@@ -127,15 +128,25 @@ def map_to_fpga(
     *,
     build_dir: Path,
     allow_dsp: bool = False,
+    dsp_blocks: int | None = None,
 ) -> FpgaResult:
     """Map a design onto an FPGA family and count.
+
+    Parameters
+    ----------
+    allow_dsp
+        Whether multipliers may become DSP blocks, and primitives that have a form for the family's
+        blocks take it.
+    dsp_blocks
+        How many of them there must be; None: as many as come.
 
     Raises
     ------
     ValueError
         Unknown family, or a Verilog file that is not there.
     ToolError
-        Yosys failed, or left a cell whose meaning for the count is not known.
+        Yosys failed, left a cell whose meaning for the count is not known, or took another number
+        of DSP blocks.
     """
     name = family_of(family)
     if name is None:
@@ -148,14 +159,20 @@ def map_to_fpga(
     build_dir.mkdir(parents=True, exist_ok=True)
     (build_dir / "full_adder_gates.v").write_text(primitive_as_gates(), encoding="utf-8")
     flow = entry.command + (entry.with_dsp if allow_dsp else entry.without_dsp)
-    # the primitives' form for the family's own blocks
-    define = f" -D{entry.dsp_define}" if allow_dsp and entry.dsp_define else ""
-    commands = [f"read_verilog{define} {quote(Path(file).resolve())}" for file in verilog_files]
+    commands = [f"read_verilog {quote(Path(file).resolve())}" for file in verilog_files]
+    has_pairs = allow_dsp and entry.pair_define
+    if has_pairs:
+        (build_dir / "pairs.v").write_text("\n".join(map(pair_verilog, PAIR_SUFFIXES)))
+        (build_dir / "pair_boxes.v").write_text("\n".join(map(pair_box, PAIR_SUFFIXES)))
+        commands.append("read_verilog -overwrite pair_boxes.v")
     commands += [
         "read_verilog -overwrite full_adder_gates.v",
-        f"hierarchy -check -top {top}",
+        # the flow checks it, when it knows the family's cells
+        f"hierarchy -top {top}",
         "flatten",
         f"{flow} -top {top}",
+        # Only now: Yosys' pass for such blocks would take them for one 16 x 16 multiplier.
+        *([f"techmap -D {entry.pair_define} -map pairs.v"] if has_pairs else []),
         f"write_json {name}.json",
     ]
     run_yosys(commands, build_dir, name)
@@ -164,10 +181,18 @@ def map_to_fpga(
     counts: dict[str, int] = {}
     for cell in data["modules"][top]["cells"].values():
         counts[cell["type"]] = counts.get(cell["type"], 0) + 1
+    metrics = _metrics(name, counts, allow_dsp)
+    if dsp_blocks is not None and metrics.get("dsp", 0) != dsp_blocks:
+        raise ToolError(
+            f"mapping {top} to {entry.title}",
+            [flow],
+            f"{metrics.get('dsp', 0)} DSP blocks came out; the design is built for {dsp_blocks} "
+            f"({path})",
+        )
     return FpgaResult(
         family=name,
         title=entry.title,
-        metrics=_metrics(name, counts, allow_dsp),
+        metrics=metrics,
         cell_counts=dict(sorted(counts.items())),
         flow=flow,
         netlist_path=path,

@@ -15,7 +15,7 @@ from macsmith.sim.timed import time_netlist
 from macsmith.synth.cells import Technology
 from macsmith.synth.delays import output_delays
 from macsmith.synth.energy import EnergyResult, measure_energy
-from macsmith.synth.fpga import FAMILIES, family_of, map_to_fpga
+from macsmith.synth.fpga import FAMILIES, FpgaResult, family_of, map_to_fpga
 from macsmith.synth.liberty import read_liberty
 from macsmith.synth.linear import technology_from_library
 from macsmith.synth.recipes import RECIPES, Recipe
@@ -78,6 +78,7 @@ def price(
     period_ps: float | None = None,
     recipes: Sequence[Recipe] = RECIPES,
     allow_dsp: bool = False,
+    dsp_blocks: int | None = None,
 ) -> dict[str, Any]:
     """Area, delay and energy of a design on a standard-cell library, or its counts on an FPGA.
 
@@ -106,6 +107,8 @@ def price(
         Clock period for leakage; by default the delay of each netlist.
     allow_dsp
         On an FPGA, whether multipliers may become DSP blocks.
+    dsp_blocks
+        With `allow_dsp`, how many there must be; None: as many as come.
 
     Returns
     -------
@@ -131,7 +134,15 @@ def price(
     if isinstance(tech, str):
         family = family_of(tech)
         if family is not None:
-            return _price_fpga(verilog_files, top, family, Path(build_dir), allow_dsp)
+            result_on_fpga = map_to_fpga(
+                verilog_files,
+                top,
+                family,
+                build_dir=Path(build_dir),
+                allow_dsp=allow_dsp,
+                dsp_blocks=dsp_blocks,
+            )
+            return _fpga_record(result_on_fpga, top)
         tech = resolve_technology(tech)
     result = synthesize(verilog_files, top, tech, build_dir=build_dir, recipes=recipes)
     energies: dict[str, EnergyResult] = {}
@@ -177,10 +188,7 @@ def price(
     return record
 
 
-def _price_fpga(
-    verilog_files: Sequence[Path], top: str, family: str, build_dir: Path, allow_dsp: bool
-) -> dict[str, Any]:
-    result = map_to_fpga(verilog_files, top, family, build_dir=build_dir, allow_dsp=allow_dsp)
+def _fpga_record(result: FpgaResult, top: str) -> dict[str, Any]:
     return {
         "top": top,
         "technology": result.family,

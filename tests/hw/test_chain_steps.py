@@ -5,6 +5,7 @@ from typing import Any
 
 import macsmith.hw.chain
 import macsmith.hw.chain_lane
+import macsmith.hw.dsp_plan
 import macsmith.hw.radix4
 import pytest
 from amaranth.hdl import Cat, Const, Module, Signal, Value
@@ -12,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 from logic import Logic, block_verilog
 from macsmith.hw.block import Block
 from macsmith.hw.chain import ChainSum
+from macsmith.hw.dsp_plan import dsp_blocks
 from macsmith.hw.radix4 import add_product_rows, small_product
 from macsmith.model.config import parse_design
 from steps import wrong_steps
@@ -188,3 +190,72 @@ def test_only_fixed_point_sums_have_a_form_for_fpgas() -> None:
         ValueError, match=r"fpga=ice40: only sums in fixed point \(exact, intN\) .* not e6m9"
     ):
         parse_design("e4m3:e6m9:fpga=ice40")
+
+
+DSP_DESIGNS = """
+int8:int32:lanes3:fpga=ice40 int8:int32:lanes3:fpga=ecp5 int8:int32:lanes3:fpga=xilinx7
+e4m3:exact:lanes3:fpga=ice40 e4m3xe5m2:exact:lanes2:fpga=ecp5 bf16:exact:lanes2:fpga=ice40
+int8xuint6:exact:lanes2:fpga=ice40 uint8:exact:lanes2:fpga=ice40 int8xe4m3:exact:lanes2:fpga=ice40
+e2m1:exact:lanes2:fpga=xilinx7
+"""
+
+
+def test_designs_with_dsp_blocks() -> None:
+    for text in DSP_DESIGNS.split():
+        wrong = wrong_steps(f"{text}:dsp=on", 1000)
+        assert wrong == [], wrong[:2]
+
+
+def test_a_packing_too_tight_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        macsmith.hw.dsp_plan, "pack_two", lambda *bits: (bits[0] + bits[1], bits[0] + bits[1])
+    )
+    assert wrong_steps("e4m3:exact:lanes2:fpga=ice40:dsp=on", 2000)
+
+
+@pytest.mark.parametrize("bits", [(3, 3), (4, 4), (3, 4), (5, 5)])
+def test_packed_products_do_not_touch(bits: tuple[int, int]) -> None:
+    offsets = macsmith.hw.dsp_plan.pack_two(*bits, 16, 16)
+    assert offsets is not None
+    i, j = offsets
+    a_values, b_values = range(1 << bits[0]), range(1 << bits[1])
+    corners_a, corners_b = {0, 1, max(a_values)}, {0, 1, max(b_values)}
+    for a0 in a_values:
+        for b0 in b_values:
+            for a1 in corners_a:
+                for b1 in corners_b:
+                    product = (a0 + (a1 << i)) * (b0 + (b1 << j))
+                    assert product % (1 << sum(bits)) == a0 * b0
+                    assert product >> (i + j) == a1 * b1
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("int8:int32:lanes4:fpga=ice40:dsp=on", 2),
+        ("int8:int32:lanes5:fpga=ice40:dsp=on:2x3", 18),
+        ("int8:int32:lanes4:fpga=ecp5:dsp=on", 4),
+        ("e4m3:exact:lanes8:fpga=xilinx7:dsp=on", 4),
+        ("e4m3:exact:fpga=ice40:dsp=on", 0),
+        ("e2m1:exact:lanes8:fpga=ice40:dsp=on", 0),
+        ("bf16:exact:lanes2:fpga=ecp5:dsp=on", 2),
+        ("int8:int32:lanes4:fpga=ecp5", 0),
+    ],
+)
+def test_planned_blocks(text: str, blocks: int) -> None:
+    assert dsp_blocks(parse_design(text)) == blocks
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fp32:exact:fpga=ecp5:dsp=on", r"24 x 24 bits; one MULT18X18D takes at most 18 x 18"),
+        ("e4m3:exact:mule4m3:fpga=ecp5:dsp=on", r"products must be exact, not rounded to e4m3"),
+    ],
+)
+def test_what_blocks_cannot_do(text: str, message: str) -> None:
+    design = parse_design(text)
+    with pytest.raises(ValueError, match=message):
+        dsp_blocks(design)
+    with pytest.raises(ValueError, match="dsp=on needs the family"):
+        parse_design("int8:int32:dsp=on")
