@@ -201,11 +201,11 @@ class ChainTerm(Block):
                 number.append(taken[0] if taken else sign)
                 continue
             if used not in controls:
-                control = Signal(2, name=f"control_{len(controls)}")
+                made = Signal(2, name=f"control_{len(controls)}")
                 chosen = [coarse == index for index in used]
                 fills = sign & ~Cat(*chosen).any() if chosen else sign
-                m.d.comb += control.eq(Cat(*(one | fills for one in [*chosen, fills][:2])))
-                controls[used] = control
+                m.d.comb += made.eq(Cat(*(one | fills for one in [*chosen, fills][:2])))
+                controls[used] = made
             control = controls[used]
             lower, upper = (*taken, Const(1), Const(1))[:2]
             if len(taken) == 1:

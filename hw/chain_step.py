@@ -139,9 +139,9 @@ class ChainStep(Block):
             for y in (b_format.min_code_integer, b_format.max_code_integer)
         ]
         is_absorbed = bool(singles) and DSP_FAMILIES[self.architecture.fpga].adds
-        for product in products:
+        for formed in products:
             # one after the other, so that each block takes in the addition behind its product
-            chain.add(product, min(corners), max(corners), comes_last=is_absorbed)
+            chain.add(formed, min(corners), max(corners), comes_last=is_absorbed)
         for lane in others:
             add_product_rows(
                 m,
