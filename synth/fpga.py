@@ -202,7 +202,9 @@ def map_to_fpga(
 
 def _metrics(family: str, counts: Mapping[str, int], allow_dsp: bool) -> dict[str, int]:
     entry = FAMILIES[family]
-    metrics = dict.fromkeys([*entry.metrics, *(["dsp"] if allow_dsp else [])], 0)
+    metrics: dict[str, int] = dict.fromkeys(entry.metrics, 0)
+    if allow_dsp:
+        metrics["dsp"] = 0
     for cell, count in counts.items():
         if cell in _FREE:
             continue
