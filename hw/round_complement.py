@@ -188,7 +188,7 @@ class RoundComplement(Block):
         rounding = self.rounding
         if not isinstance(rounding, StochasticRounding):
             last = fraction[0] if len(fraction) else (field ^ one_more)[0]
-            up = self._rounds_up(rounding, last, below[0], rest, carry)
+            up = self._rounding_carry(rounding, last, below[0], rest, carry)
             lower = Cat(up, fraction, field)
             added = Cat(up, Const(0, len(fraction)), one_more)
             self._drive(m, (lower + added)[1:])
@@ -201,7 +201,7 @@ class RoundComplement(Block):
             case "b":  # a bit more of the sum, and a 1 below the random bits
                 used, random = below, Cat(Const(1, 1), self.random)
             case _:
-                carry = self._rounds_up(Rounding.NEAREST_EVEN, used[0], below[0], rest, carry)
+                carry = self._rounding_carry(Rounding.NEAREST_EVEN, used[0], below[0], rest, carry)
         lower = Cat(carry, used, fraction, field)
         added = Cat(carry, random, Const(0, len(fraction)), one_more)
         self._drive(m, (lower + added)[1 + len(used) :])
@@ -213,7 +213,7 @@ class RoundComplement(Block):
         if self.excess:
             m.d.comb += self.code[-1].eq(self.complement[-self.excess :].any())
 
-    def _rounds_up(
+    def _rounding_carry(
         self, rounding: Rounding, last: Value, round_bit: Value, rest: Value, carry: Value
     ) -> Value:
         """Whether 1 is added above `round_bit`, for the carry or by the rounding.

@@ -121,7 +121,7 @@ def check_pipeline(block: Block, cycles: int, late: tuple[str, ...], folder: Pat
         "hierarchy -top piped",
         "proc",
         "flatten",
-        "opt_dff -simple-dffe",
+        "opt_dff -simple-dffe -nosdff",
         "opt_clean",
         "write_json flat.json",
         "techmap -map wire.v",
