@@ -23,9 +23,8 @@ from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.float_add import FloatAdd
 from macsmith.hw.heap import BitHeap
-from macsmith.hw.lane import Lane, delay_term
+from macsmith.hw.lane import Lane
 from macsmith.hw.largest_exponent import LargestExponent
-from macsmith.hw.pipeline import Cuts, delay
 from macsmith.hw.round_aligned import RoundAligned
 from macsmith.hw.round_term import NormaliseTerm
 from macsmith.hw.terms import Term, operand_shape
@@ -36,14 +35,12 @@ __all__ = ["AlignedStep"]
 
 
 class AlignedStep(Block):
-    """Next partial sum of an inner aligned accumulator.
+    """Next partial sum of an inner aligned accumulator; combinational.
 
     Parameters
     ----------
     config
         What is computed.
-    cuts
-        Pipeline registers between the codes and the partial sum.
     architecture
         How it is built.
 
@@ -52,26 +49,20 @@ class AlignedStep(Block):
     a : In(lanes * config.a.bits)
     b : In(lanes * config.b.bits)
         Lane 0 in the lowest bits.
-    enable : In(1)
-        Only with registers: they hold while it is 0.
-    partial_sum_i : In(inner.bits)
-        Meets the operands that came ``cuts.total`` enabled cycles before.
-    partial_sum_o : Out(inner.bits)
-        Combinational in `partial_sum_i`.
+    partial_sum_i, partial_sum_o : In, Out(inner.bits)
     """
 
     a: Signal
     b: Signal
-    enable: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
     def __init__(
-        self, config: MacConfig, cuts: Cuts, architecture: Architecture = DEFAULT_ARCHITECTURE
+        self, config: MacConfig, architecture: Architecture = DEFAULT_ARCHITECTURE
     ) -> None:
         if config.aligned is None:
             raise ValueError("AlignedStep: must have an aligned accumulator")
-        self.config, self.cuts, self.accumulator = config, cuts, config.aligned
+        self.config, self.accumulator = config, config.aligned
         self.format = config.aligned.format
         self.scale = AlignedScale.of(config, config.aligned)
         self.architecture = architecture
@@ -81,44 +72,35 @@ class AlignedStep(Block):
             "partial_sum_i": In(self.format.bits),
             "partial_sum_o": Out(self.format.bits),
         }
-        if cuts.is_clocked:
-            members["enable"] = In(1)
-        super().__init__("aligned_step", members, is_clocked=cuts.is_clocked)
+        super().__init__("aligned_step", members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        enable = self.enable if self.is_clocked else Const(1)
-        terms, largest = self._lanes(m, platform, enable)
+        terms, largest = self._lanes(m, platform)
         if self.accumulator.is_late:
-            code = self._late_sum(m, platform, terms, largest)
-            code = delay(m, "product_sum", code, self.cuts.sum, enable)
-            self._add_late(m, platform, code)
+            self._add_late(m, platform, self._late_sum(m, platform, terms, largest))
         else:
             self._sum_with(m, platform, terms, largest)
         return m
 
     # -- products -----------------------------------------------------------------------------
-    def _lanes(self, m: Module, platform: Any, enable: Value) -> tuple[list[Term], Value]:
+    def _lanes(self, m: Module, platform: Any) -> tuple[list[Term], Value]:
         """Products, and the largest key of those that are not 0, `min_exponent` included."""
-        config, cuts, scale = self.config, self.cuts, self.scale
-        before = cuts.codes + cuts.decode + cuts.multiply
+        config, scale = self.config, self.scale
         terms: list[Term] = []
         keys: list[Value] = []
         for index in range(config.lanes):
-            lane = Lane(config, cuts, zero_specials=False)
+            lane = Lane(config, zero_specials=False)
             place(m, platform, f"lane_{index}", lane)
             a = self.a.word_select(index, config.a.bits)
             b = self.b.word_select(index, config.b.bits)
             m.d.comb += [lane.a.eq(a), lane.b.eq(b)]
-            if lane.is_clocked:
-                m.d.comb += lane.enable.eq(enable)
             is_number = Signal(name=f"is_not_zero_{index}")
             m.d.comb += is_number.eq(a[:-1].any() & b[:-1].any())
-            counts = delay(m, f"counts_{index}", is_number, before, enable)
             key = Signal(scale.key_bits, name=f"key_{index}")
-            m.d.comb += key.eq((lane.term.exponent + scale.lift) & counts.replicate(len(key)))
+            m.d.comb += key.eq((lane.term.exponent + scale.lift) & is_number.replicate(len(key)))
             keys.append(key)
-            terms.append(delay_term(m, f"term_{index}", lane.term, cuts.term, enable))
+            terms.append(lane.term)
         tree = LargestExponent(config.lanes, scale.key_bits)
         place(m, platform, "largest_exponent", tree)
         m.d.comb += tree.exponents.eq(Cat(*keys))
@@ -127,7 +109,7 @@ class AlignedStep(Block):
             clamped = Signal(scale.key_bits, name="largest_or_least")
             m.d.comb += clamped.eq(Mux(largest < scale.least_key, scale.least_key, largest))
             largest = clamped
-        return terms, delay(m, "largest_key", largest, cuts.term, enable)
+        return terms, largest
 
     # -- the sum ------------------------------------------------------------------------------
     def _heap_sum(

@@ -13,7 +13,6 @@ from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lanes import add_lanes, added_flags
-from macsmith.hw.pipeline import NO_CUTS
 from macsmith.model.config import MacConfig
 from macsmith.model.widths import mac_widths
 
@@ -67,15 +66,7 @@ class CarrySaveStep(Block):
         width, order = self.widths.integer_bits, self.architecture.reduce
         lanes = BitHeap(m, platform, "add_lanes", width, order)
         facts = add_lanes(
-            m,
-            platform,
-            self.config,
-            NO_CUTS,
-            self.a,
-            self.b,
-            Const(1),
-            lanes,
-            architecture=self.architecture,
+            m, platform, self.config, self.a, self.b, lanes, architecture=self.architecture
         )
         heap = BitHeap(m, platform, "add", width)
         for row in lanes.rows():

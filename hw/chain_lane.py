@@ -7,8 +7,6 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.decode import Decode
-from macsmith.hw.lane import delay_term
-from macsmith.hw.pipeline import Cuts, delay
 from macsmith.hw.radix4 import small_product
 from macsmith.hw.shift import shift_left
 from macsmith.hw.terms import Term, TermShape, operand_shape, product_shape
@@ -18,14 +16,12 @@ __all__ = ["ChainLane", "ChainTerm"]
 
 
 class ChainLane(Block):
-    """A pair of codes as an exact term; a special term has significand 0.
+    """A pair of codes as an exact term; a special term has significand 0; combinational.
 
     Parameters
     ----------
     config
         What is computed; its products are exact.
-    cuts
-        Pipeline registers.
     outside
         Whether the significands' product is formed outside, by a DSP block.
 
@@ -33,25 +29,22 @@ class ChainLane(Block):
     -------
     a, b : In
         Codes.
-    enable : In(1)
-        Only with registers: they hold while it is 0.
     factor_a, factor_b : Out
-        Only with `outside`: significands, behind the registers of `cuts.codes` and `cuts.decode`.
+        Only with `outside`: significands.
     product : In
-        Only with `outside`: their product, of the same cycle.
+        Only with `outside`: their product.
     term_* : Out
-        The term of `macsmith.hw.terms.product_shape`, behind `cuts.multiply`.
+        The term of `macsmith.hw.terms.product_shape`.
     """
 
     a: Signal
     b: Signal
-    enable: Signal
     factor_a: Signal
     factor_b: Signal
     product: Signal
 
-    def __init__(self, config: MacConfig, cuts: Cuts, *, outside: bool) -> None:
-        self.config, self.cuts, self.outside = config, cuts, outside
+    def __init__(self, config: MacConfig, *, outside: bool) -> None:
+        self.config, self.outside = config, outside
         self.shapes = operand_shape(config.a), operand_shape(config.b)
         self.shape = product_shape(*self.shapes)
         members = {
@@ -59,14 +52,11 @@ class ChainLane(Block):
             "b": In(config.b.bits),
             **self.shape.members("term", is_input=False),
         }
-        is_clocked = cuts.codes + cuts.decode + cuts.multiply > 0
-        if is_clocked:
-            members["enable"] = In(1)
         if outside:
             members["factor_a"] = Out(self.shapes[0].significand_bits)
             members["factor_b"] = Out(self.shapes[1].significand_bits)
             members["product"] = In(self.shape.significand_bits)
-        super().__init__("lane", members, is_clocked=is_clocked)
+        super().__init__("lane", members)
 
     @property
     def term(self) -> Term:
@@ -75,14 +65,12 @@ class ChainLane(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        cuts = self.cuts
-        enable = self.enable if self.is_clocked else Const(1)
         operands: list[Term] = []
         for name, fmt, code in (("a", self.config.a, self.a), ("b", self.config.b, self.b)):
             decode = Decode(fmt)
             place(m, platform, f"decode_{name}", decode)
-            m.d.comb += decode.code.eq(delay(m, f"{name}_code", code, cuts.codes, enable))
-            operands.append(delay_term(m, f"{name}_operand", decode.term, cuts.decode, enable))
+            m.d.comb += decode.code.eq(code)
+            operands.append(decode.term)
         a, b = operands
 
         factors = [
@@ -114,8 +102,7 @@ class ChainLane(Block):
             is_infinity = (a.is_infinity | b.is_infinity) & ~is_nan
         sign = a.sign ^ b.sign
         exponent = a.exponent + b.exponent
-        term = Term(self.shape, sign, product, exponent, is_nan, is_infinity)
-        self.term.drive(m, delay_term(m, "product", term, cuts.multiply, enable))
+        self.term.drive(m, Term(self.shape, sign, product, exponent, is_nan, is_infinity))
         return m
 
 

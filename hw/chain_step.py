@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import Architecture
 from macsmith.hw.block import Block, place
@@ -13,7 +13,6 @@ from macsmith.hw.dsp_multiply import PackedMultiply, PairMultiply
 from macsmith.hw.dsp_plan import DSP_FAMILIES, DspPlan, plan_products
 from macsmith.hw.fixed_step import clip
 from macsmith.hw.lane import Lane, fixed_term_bits
-from macsmith.hw.pipeline import Cuts, delay
 from macsmith.hw.radix4 import add_product_rows
 from macsmith.hw.terms import is_integer_product
 from macsmith.model.config import MacConfig
@@ -24,14 +23,12 @@ __all__ = ["ChainStep"]
 
 
 class ChainStep(Block):
-    """Next partial sum of the inner accumulator, an integer or exact one.
+    """Next partial sum of the inner accumulator, an integer or exact one; combinational.
 
     Parameters
     ----------
     config
         What is computed.
-    cuts
-        Pipeline registers between the codes and the partial sum.
     architecture
         How it is built.
 
@@ -40,23 +37,16 @@ class ChainStep(Block):
     a : In(lanes * config.a.bits)
     b : In(lanes * config.b.bits)
         Lane 0 in the lowest bits.
-    enable : In(1)
-        Only with registers: they hold while it is 0.
-    partial_sum_i : In(inner.bits)
-        Meets the operands that came ``cuts.total`` enabled cycles before.
-    partial_sum_o : Out(inner.bits)
-        Combinational in `partial_sum_i`.
+    partial_sum_i, partial_sum_o : In, Out(inner.bits)
     """
 
     a: Signal
     b: Signal
-    enable: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
-    def __init__(self, config: MacConfig, cuts: Cuts, architecture: Architecture) -> None:
-        self.config, self.cuts = config, cuts
-        self.architecture = architecture
+    def __init__(self, config: MacConfig, architecture: Architecture) -> None:
+        self.config, self.architecture = config, architecture
         self.plan = DspPlan("lut")
         if architecture.dsp == "on":
             self.plan = plan_products(config, architecture.fpga)
@@ -67,14 +57,11 @@ class ChainStep(Block):
             "partial_sum_i": In(self.widths.bits),
             "partial_sum_o": Out(self.widths.bits),
         }
-        if cuts.is_clocked:
-            members["enable"] = In(1)
-        super().__init__("chain_step", members, is_clocked=cuts.is_clocked)
+        super().__init__("chain_step", members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, widths = self.config, self.widths
-        enable = self.enable if self.is_clocked else Const(1)
         largest = config.lanes * mac_widths(config).term.max_integer
         width = widths.integer_bits
         if widths.clips:
@@ -85,9 +72,9 @@ class ChainStep(Block):
         chain = ChainSum(m, "add", signed_bits(largest) if apart else width)
         if is_integer_product(config):
             specials: list[Value] = []
-            self._add_integers(m, platform, chain, enable)
+            self._add_integers(m, platform, chain)
         else:
-            specials = self._add_terms(m, platform, chain, enable)
+            specials = self._add_terms(m, platform, chain)
         if apart:
             lane_sum = chain.sum()
             chain = ChainSum(m, "add_partial_sum", width)
@@ -102,15 +89,13 @@ class ChainStep(Block):
         m.d.comb += self.partial_sum_o.eq(Cat(integer, flags))
         return m
 
-    def _add_integers(self, m: Module, platform: Any, chain: ChainSum, enable: Value) -> None:
+    def _add_integers(self, m: Module, platform: Any, chain: ChainSum) -> None:
         config = self.config
         a_format, b_format = config.a, config.b
         assert isinstance(a_format, IntFormat)
         assert isinstance(b_format, IntFormat)
-        a_codes = delay(m, "a_codes", self.a, self.cuts.codes, enable)
-        b_codes = delay(m, "b_codes", self.b, self.cuts.codes, enable)
         codes = [
-            (a_codes.word_select(lane, a_format.bits), b_codes.word_select(lane, b_format.bits))
+            (self.a.word_select(lane, a_format.bits), self.b.word_select(lane, b_format.bits))
             for lane in range(config.lanes)
         ]
         pairs, singles, others = self._groups()
@@ -191,10 +176,10 @@ class ChainStep(Block):
             lane = lanes[index]
             m.d.comb += lane.product.eq(lane.factor_a * lane.factor_b)
 
-    def _add_terms(self, m: Module, platform: Any, chain: ChainSum, enable: Value) -> list[Value]:
+    def _add_terms(self, m: Module, platform: Any, chain: ChainSum) -> list[Value]:
         """Put all lanes' terms into `chain`; returns what the flags of the partial sum are set by
         (`macsmith.model.widths`)."""
-        config, cuts = self.config, self.cuts
+        config = self.config
         bounds = mac_widths(config).term
         nans: list[Value] = []
         positive: list[Value] = []
@@ -204,10 +189,10 @@ class ChainStep(Block):
         for index in range(config.lanes):
             lane: Lane | ChainLane
             if config.product is None:
-                lane = ChainLane(config, cuts, outside=index not in inside)
+                lane = ChainLane(config, outside=index not in inside)
                 lanes.append(lane)
             else:
-                lane = Lane(config, cuts, zero_specials=True)
+                lane = Lane(config, zero_specials=True)
             place(m, platform, f"lane_{index}", lane)
             fixed = ChainTerm(lane.shape, bounds.lsb_exponent, fixed_term_bits(config))
             place(m, platform, f"fixed_term_{index}", fixed)
@@ -219,20 +204,10 @@ class ChainStep(Block):
                 fixed.term_significand.eq(term.significand),
                 fixed.term_exponent.eq(term.exponent),
             ]
-            if lane.is_clocked:
-                m.d.comb += lane.enable.eq(enable)
-            chain.add_ones_complement(
-                delay(m, f"number_{index}", fixed.number, cuts.term, enable),
-                delay(m, f"sign_{index}", term.sign, cuts.term, enable),
-                bounds.max_integer,
-            )
-            flags = (
-                ("nan", nans, term.is_nan),
-                ("positive", positive, term.is_infinity & ~term.sign),
-                ("negative", negative, term.is_infinity & term.sign),
-            )
-            for name, found, flag in flags:
-                found.append(delay(m, f"is_{name}_{index}", flag, cuts.term, enable))
+            chain.add_ones_complement(fixed.number, term.sign, bounds.max_integer)
+            nans.append(term.is_nan)
+            positive.append(term.is_infinity & ~term.sign)
+            negative.append(term.is_infinity & term.sign)
         self._multiply_outside(m, platform, lanes)
         if bounds.flag_bits == 2:
             is_nan = Cat(*nans).any()

@@ -15,7 +15,7 @@ from macsmith.hw.latency import (
     step_cycles,
 )
 from macsmith.hw.outer_step import OuterStep
-from macsmith.hw.pipeline import NO_CUTS, delay
+from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.step import inner_step
 from macsmith.model.accumulators import ChunkedAccumulator
@@ -154,7 +154,7 @@ class Core(Block):
         cycles = step_cycles(self.design)
         inner_random_bits = self.config.random_bits_of(self.widths.inner.accumulator)
         late = ("partial_sum_i", "random") if inner_random_bits else ("partial_sum_i",)
-        step = pipelined(inner_step(self.config, NO_CUTS, self.architecture), cycles, late)
+        step = pipelined(inner_step(self.config, self.architecture), cycles, late)
         place_enabled(m, platform, "step", step, self.enable)
         m.d.comb += [step.a.eq(self.a), step.b.eq(self.b)]
         valid = delay(m, "valid_delayed", self.valid, cycles, self.enable, reset=True)

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lanes import add_lanes, added_flags
-from macsmith.hw.pipeline import Cuts
 from macsmith.hw.terms import is_integer_product
 from macsmith.model.config import MacConfig
 from macsmith.model.widths import mac_widths, signed_bits
@@ -27,14 +26,12 @@ def clip(m: Module, name: str, value: Value, bits: int) -> Value:
 
 
 class FixedStep(Block):
-    """Next partial sum of the inner accumulator, an integer or exact one.
+    """Next partial sum of the inner accumulator, an integer or exact one; combinational.
 
     Parameters
     ----------
     config
         What is computed.
-    cuts
-        Pipeline registers between the codes and the partial sum.
     architecture
         How it is built.
 
@@ -43,25 +40,18 @@ class FixedStep(Block):
     a : In(lanes * config.a.bits)
     b : In(lanes * config.b.bits)
         Lane 0 in the lowest bits.
-    enable : In(1)
-        Only with registers: they hold while it is 0.
-    partial_sum_i : In(inner.bits)
-        Meets the operands that came ``cuts.total`` enabled cycles before.
-    partial_sum_o : Out(inner.bits)
-        Combinational in `partial_sum_i`.
+    partial_sum_i, partial_sum_o : In, Out(inner.bits)
     """
 
     a: Signal
     b: Signal
-    enable: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
     def __init__(
-        self, config: MacConfig, cuts: Cuts, architecture: Architecture = DEFAULT_ARCHITECTURE
+        self, config: MacConfig, architecture: Architecture = DEFAULT_ARCHITECTURE
     ) -> None:
-        self.config, self.cuts = config, cuts
-        self.architecture = architecture
+        self.config, self.architecture = config, architecture
         self.widths = mac_widths(config).inner
         members = {
             "a": In(config.lanes * config.a.bits),
@@ -69,14 +59,11 @@ class FixedStep(Block):
             "partial_sum_i": In(self.widths.bits),
             "partial_sum_o": Out(self.widths.bits),
         }
-        if cuts.is_clocked:
-            members["enable"] = In(1)
-        super().__init__("fixed_step", members, is_clocked=cuts.is_clocked)
+        super().__init__("fixed_step", members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, cuts, widths = self.config, self.cuts, self.widths
-        enable = self.enable if self.is_clocked else Const(1)
+        config, widths = self.config, self.widths
         largest = config.lanes * mac_widths(config).term.max_integer
         width = widths.integer_bits
         if widths.clips:
@@ -92,17 +79,7 @@ class FixedStep(Block):
             signed_bits(largest) if apart else width,
             self.architecture.reduce,
         )
-        facts = add_lanes(
-            m,
-            platform,
-            config,
-            cuts,
-            self.a,
-            self.b,
-            enable,
-            heap,
-            architecture=self.architecture,
-        )
+        facts = add_lanes(m, platform, config, self.a, self.b, heap, architecture=self.architecture)
         if apart:
             lane_sum = heap.sum()
             heap = BitHeap(m, platform, "add", width, self.architecture.reduce)

@@ -12,7 +12,6 @@ from macsmith.hw.float_add import FloatAdd
 from macsmith.hw.lane import Lane
 from macsmith.hw.loose_term import has_float_product, loose_term
 from macsmith.hw.normalised_product import NormalisedProduct
-from macsmith.hw.pipeline import Cuts, delay
 from macsmith.hw.round_term import NormaliseTerm
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat
@@ -22,14 +21,13 @@ __all__ = ["FloatStep"]
 
 
 class FloatStep(Block):
-    """Next partial sum of an inner float accumulator with one lane: product added, rounded once.
+    """Next partial sum of an inner float accumulator with one lane: product added, rounded once;
+    combinational.
 
     Parameters
     ----------
     config
         What is computed; `lanes` is 1.
-    cuts
-        Pipeline registers between the codes and the partial sum.
     architecture
         How it is built.
 
@@ -37,30 +35,24 @@ class FloatStep(Block):
     -------
     a : In(config.a.bits)
     b : In(config.b.bits)
-    enable : In(1)
-        Only with registers: they hold while it is 0.
-    partial_sum_i : In(inner.bits)
-        Meets the operands that came ``cuts.total`` enabled cycles before.
+    partial_sum_i, partial_sum_o : In, Out(inner.bits)
     random : In(inner random bits)
-        Only with stochastic rounding; with `partial_sum_i`.
-    partial_sum_o : Out(inner.bits)
-        Combinational in `partial_sum_i`.
+        Only with stochastic rounding.
     """
 
     a: Signal
     b: Signal
-    enable: Signal
     random: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
     def __init__(
-        self, config: MacConfig, cuts: Cuts, architecture: Architecture = DEFAULT_ARCHITECTURE
+        self, config: MacConfig, architecture: Architecture = DEFAULT_ARCHITECTURE
     ) -> None:
         fmt = mac_widths(config).inner.format
         if fmt is None or config.lanes != 1:
             raise ValueError("FloatStep: must have a float accumulator and 1 lane")
-        self.config, self.cuts, self.format = config, cuts, fmt
+        self.config, self.format = config, fmt
         self.architecture = architecture
         members = {
             "a": In(config.a.bits),
@@ -70,9 +62,7 @@ class FloatStep(Block):
         }
         if config.random_bits_of(mac_widths(config).inner.accumulator):
             members["random"] = In(config.random_bits_of(mac_widths(config).inner.accumulator))
-        if cuts.is_clocked:
-            members["enable"] = In(1)
-        super().__init__("float_step", members, is_clocked=cuts.is_clocked)
+        super().__init__("float_step", members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -83,9 +73,8 @@ class FloatStep(Block):
         return m
 
     def _add_normalised(self, m: Module, platform: Any) -> None:
-        config, cuts, fmt = self.config, self.cuts, self.format
-        enable = self.enable if self.is_clocked else Const(1)
-        lane = Lane(config, cuts, zero_specials=False)
+        config, fmt = self.config, self.format
+        lane = Lane(config, zero_specials=False)
         place(m, platform, "lane", lane)
         term = lane.term
         normalise = NormaliseTerm(lane.shape, fmt)
@@ -97,30 +86,21 @@ class FloatStep(Block):
             lane.b.eq(self.b),
             normalise.significand.eq(term.significand),
             normalise.exponent.eq(term.exponent),
-            add.term_sign.eq(delay(m, "term_sign", term.sign, cuts.term, enable)),
-            add.term_significand.eq(
-                delay(m, "term_significand", normalise.normalised, cuts.term, enable)
-            ),
-            add.term_internal_exponent.eq(
-                delay(m, "term_exponent", normalise.internal_exponent, cuts.term, enable)
-            ),
+            add.term_sign.eq(term.sign),
+            add.term_significand.eq(normalise.normalised),
+            add.term_internal_exponent.eq(normalise.internal_exponent),
             add.partial_sum_i.eq(self.partial_sum_i),
             self.partial_sum_o.eq(add.partial_sum_o),
         ]
         if "random" in self.signature.members:
             m.d.comb += add.random.eq(self.random)
         if lane.shape.has_nan:
-            m.d.comb += add.term_is_nan.eq(delay(m, "term_is_nan", term.is_nan, cuts.term, enable))
+            m.d.comb += add.term_is_nan.eq(term.is_nan)
         if lane.shape.has_infinity:
-            m.d.comb += add.term_is_infinity.eq(
-                delay(m, "term_is_infinity", term.is_infinity, cuts.term, enable)
-            )
-        if lane.is_clocked:
-            m.d.comb += lane.enable.eq(enable)
+            m.d.comb += add.term_is_infinity.eq(term.is_infinity)
 
     def _add_loose(self, m: Module, platform: Any) -> None:
-        config, cuts, fmt = self.config, self.cuts, self.format
-        enable = self.enable if self.is_clocked else Const(1)
+        config, fmt = self.config, self.format
         shape = loose_term(config, fmt)
         is_dual = self.architecture.path == "dual"
         kind = DualPathAdd if is_dual else CompactAdd
@@ -131,14 +111,12 @@ class FloatStep(Block):
         if has_float_product(config):
             assert isinstance(a, FloatFormat)
             assert isinstance(b, FloatFormat)
-            product = NormalisedProduct(a, b, cuts, adders="heap" if is_dual else "operator")
+            product = NormalisedProduct(a, b, adders="heap" if is_dual else "operator")
             place(m, platform, "product", product)
             m.d.comb += [product.a.eq(self.a), product.b.eq(self.b)]
-            if product.is_clocked:
-                m.d.comb += product.enable.eq(enable)
             parts = {name: getattr(product, name) for name in shape.members(is_input=False)}
         else:
-            lane = Lane(config, cuts, zero_specials=False)
+            lane = Lane(config, zero_specials=False)
             place(m, platform, "lane", lane)
             normalise = NormaliseTerm(lane.shape, fmt)
             place(m, platform, "normalise_term", normalise)
@@ -149,8 +127,6 @@ class FloatStep(Block):
                 normalise.significand.eq(term.significand),
                 normalise.exponent.eq(term.exponent),
             ]
-            if lane.is_clocked:
-                m.d.comb += lane.enable.eq(enable)
             parts = {
                 "term_sign": term.sign,
                 "term_significand": Cat(
@@ -164,7 +140,7 @@ class FloatStep(Block):
                 "term_is_infinity": term.is_infinity,
             }
         for name in shape.members(is_input=True):
-            m.d.comb += getattr(add, name).eq(delay(m, name, parts[name], cuts.term, enable))
+            m.d.comb += getattr(add, name).eq(parts[name])
         m.d.comb += [
             add.partial_sum_i.eq(self.partial_sum_i),
             self.partial_sum_o.eq(add.partial_sum_o),

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.decode import Decode
 from macsmith.hw.multiply import Multiply
 from macsmith.hw.partial_products import Multiplier
-from macsmith.hw.pipeline import Cuts, delay
 from macsmith.hw.placement import Alignment, Placement, Signs, place_blocks, place_word
 from macsmith.hw.round_term import RoundTerm
 from macsmith.hw.terms import Term, TermShape, rounded_product_shape
@@ -16,37 +15,17 @@ from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat
 from macsmith.model.widths import mac_widths
 
-__all__ = ["FixedTerm", "Lane", "delay_term", "fixed_term_bits", "term_placement"]
-
-
-def delay_term(m: Module, name: str, term: Term, cycles: int, enable: Value) -> Term:
-    """A term, some enabled cycles later."""
-
-    def later(part: str, value: Value) -> Value:
-        return delay(m, f"{name}_{part}", value, cycles, enable)
-
-    return Term(
-        term.shape,
-        later("sign", term.sign),
-        later("significand", term.significand),
-        later("exponent", term.exponent),
-        later("is_nan", term.is_nan) if term.shape.has_nan else term.is_nan,
-        later("is_infinity", term.is_infinity) if term.shape.has_infinity else term.is_infinity,
-    )
+__all__ = ["FixedTerm", "Lane", "fixed_term_bits", "term_placement"]
 
 
 class Lane(Block):
-    """Decode two codes, multiply them, and round the product if the configuration asks for it.
-
-    Combinational but for the registers of `cuts`: the term comes
-    ``cuts.codes + cuts.decode + cuts.multiply`` enabled cycles after its codes.
+    """Decode two codes, multiply them, and round the product if the configuration asks for it;
+    combinational.
 
     Parameters
     ----------
     config
         What is computed.
-    cuts
-        Pipeline registers.
     zero_specials
         Whether a special term's significand must be 0.
     multiplier
@@ -56,25 +35,17 @@ class Lane(Block):
     -------
     a : In(config.a.bits)
     b : In(config.b.bits)
-    enable : In(1)
-        Only with registers: they hold while it is 0.
     term_* : Out
         The term of `macsmith.hw.terms.rounded_product_shape`.
     """
 
     a: Signal
     b: Signal
-    enable: Signal
 
     def __init__(
-        self,
-        config: MacConfig,
-        cuts: Cuts,
-        *,
-        zero_specials: bool,
-        multiplier: Multiplier = "array",
+        self, config: MacConfig, *, zero_specials: bool, multiplier: Multiplier = "array"
     ) -> None:
-        self.config, self.cuts, self.zero_specials = config, cuts, zero_specials
+        self.config, self.zero_specials = config, zero_specials
         self.multiplier: Multiplier = multiplier
         self.shape = rounded_product_shape(config)
         members = {
@@ -82,10 +53,7 @@ class Lane(Block):
             "b": In(config.b.bits),
             **self.shape.members("term", is_input=False),
         }
-        is_clocked = cuts.codes + cuts.decode + cuts.multiply > 0
-        if is_clocked:
-            members["enable"] = In(1)
-        super().__init__("lane", members, is_clocked=is_clocked)
+        super().__init__("lane", members)
 
     @property
     def term(self) -> Term:
@@ -94,14 +62,13 @@ class Lane(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, cuts = self.config, self.cuts
-        enable = self.enable if self.is_clocked else Signal()
+        config = self.config
         operands: list[Term] = []
         for name, fmt, code in (("a", config.a, self.a), ("b", config.b, self.b)):
             decode = Decode(fmt)
             place(m, platform, f"decode_{name}", decode)
-            m.d.comb += decode.code.eq(delay(m, f"{name}_code", code, cuts.codes, enable))
-            operands.append(delay_term(m, f"{name}_operand", decode.term, cuts.decode, enable))
+            m.d.comb += decode.code.eq(code)
+            operands.append(decode.term)
         a, b = operands
 
         rounds = config.product is not None
@@ -115,9 +82,7 @@ class Lane(Block):
         place(m, platform, "multiply", multiply)
         Term.of(multiply, "a", a.shape).drive(m, a)
         Term.of(multiply, "b", b.shape).drive(m, b)
-        term = delay_term(
-            m, "product", Term.of(multiply, "product", multiply.shape), cuts.multiply, enable
-        )
+        term = Term.of(multiply, "product", multiply.shape)
         if config.product is not None:
             term = self._rounded(m, platform, term)
         self.term.drive(m, term)

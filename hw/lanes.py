@@ -10,7 +10,6 @@ from macsmith.hw.block import place
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lane import FixedTerm, Lane, fixed_term_bits, term_placement
 from macsmith.hw.partial_products import add_product
-from macsmith.hw.pipeline import Cuts, delay
 from macsmith.hw.terms import is_integer_product, rounded_product_shape
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, FloatSpecials, IntFormat
@@ -42,23 +41,6 @@ class LaneFacts:
     is_nan: Value
     is_positive_infinity: Value
     is_negative_infinity: Value
-
-    def delayed(self, m: Module, name: str, cycles: int, enable: Value) -> "LaneFacts":
-        """The same, some enabled cycles later; constants stay."""
-
-        def later(part: str) -> Value:
-            value: Value = getattr(self, part)
-            if isinstance(value, Const):
-                return value
-            return delay(m, f"{name}_{part}", value, cycles, enable)
-
-        return LaneFacts(
-            later("all_positive"),
-            later("all_negative"),
-            later("is_nan"),
-            later("is_positive_infinity"),
-            later("is_negative_infinity"),
-        )
 
 
 def add_corrections(
@@ -139,10 +121,8 @@ def add_lanes(
     m: Module,
     platform: Any,
     config: MacConfig,
-    cuts: Cuts,
     a: Value,
     b: Value,
-    enable: Value,
     heap: BitHeap,
     weight: int = 0,
     architecture: Architecture = DEFAULT_ARCHITECTURE,
@@ -152,11 +132,9 @@ def add_lanes(
 
     Where `negated` is 1 they are subtracted instead; the facts stay those of the terms. Products of
     integers cannot be.
-
-    The heap gets them ``cuts.total - cuts.sum`` enabled cycles after the codes; so do the facts.
     """
     if is_integer_product(config):
-        return _add_integers(m, config, cuts, a, b, enable, heap, weight, architecture)
+        return _add_integers(m, config, a, b, heap, weight, architecture)
     shape = rounded_product_shape(config)
     fixed_arguments = (
         shape,
@@ -181,7 +159,7 @@ def add_lanes(
     positive: list[Value] = []
     negative: list[Value] = []
     for index in range(config.lanes):
-        lane = Lane(config, cuts, zero_specials=not drops, multiplier=architecture.multiply)
+        lane = Lane(config, zero_specials=not drops, multiplier=architecture.multiply)
         place(m, platform, f"lane_{index}", lane)
         fixed = FixedTerm(*fixed_arguments, drops=drops)
         place(m, platform, f"fixed_term_{index}", fixed)
@@ -204,21 +182,16 @@ def add_lanes(
         ]
         if drops:
             m.d.comb += fixed.is_dropped.eq(term.is_special)
-        if lane.is_clocked:
-            m.d.comb += lane.enable.eq(enable)
-        numbers.append(delay(m, f"number_{index}", fixed.number, cuts.term, enable))
-        signs.append(delay(m, f"sign_{index}", sign, cuts.term, enable))
-        added_signs.append(delay(m, f"added_sign_{index}", added_sign, cuts.term, enable))
+        numbers.append(fixed.number)
+        signs.append(sign)
+        added_signs.append(added_sign)
         if architecture.signs == "block":
-            inverted.append(delay(m, f"inverted_{index}", fixed.inverted, cuts.term, enable))
+            inverted.append(fixed.inverted)
         if lane.shape.has_nan:
-            nans.append(delay(m, f"is_nan_{index}", term.is_nan, cuts.term, enable))
+            nans.append(term.is_nan)
         if lane.shape.has_infinity:
-            for name, found, infinity in (
-                ("positive", positive, term.is_infinity & ~term.sign),
-                ("negative", negative, term.is_infinity & term.sign),
-            ):
-                found.append(delay(m, f"is_{name}_{index}", infinity, cuts.term, enable))
+            positive.append(term.is_infinity & ~term.sign)
+            negative.append(term.is_infinity & term.sign)
     counts = architecture.goal == "area"
     if architecture.signs == "word":
         add_ones_complements(m, platform, heap, numbers, added_signs, weight, counts=counts)
@@ -241,22 +214,18 @@ def add_lanes(
 def _add_integers(
     m: Module,
     config: MacConfig,
-    cuts: Cuts,
     a: Value,
     b: Value,
-    enable: Value,
     heap: BitHeap,
     weight: int,
     architecture: Architecture,
 ) -> LaneFacts:
     assert isinstance(config.a, IntFormat)
     assert isinstance(config.b, IntFormat)
-    a_codes = delay(m, "a_codes", a, cuts.codes, enable)
-    b_codes = delay(m, "b_codes", b, cuts.codes, enable)
     zeros: list[Value] = []
     for lane in range(config.lanes):
-        a_code = a_codes.word_select(lane, config.a.bits)
-        b_code = b_codes.word_select(lane, config.b.bits)
+        a_code = a.word_select(lane, config.a.bits)
+        b_code = b.word_select(lane, config.b.bits)
         add_product(
             m,
             heap,

@@ -11,7 +11,6 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.loose_term import exponent_shape, product_form
-from macsmith.hw.pipeline import NO_CUTS, Cuts, delay
 from macsmith.model.formats import FloatFormat, FloatSpecials
 
 __all__ = ["NormaliseOperand", "NormalisedProduct"]
@@ -130,17 +129,12 @@ class NormaliseOperand(Block):
 
 
 class NormalisedProduct(Block):
-    """Multiply two float codes.
-
-    Combinational but for the registers of `cuts`: the term comes
-    ``cuts.codes + cuts.decode + cuts.multiply`` enabled cycles after its codes.
+    """Multiply two float codes; combinational.
 
     Parameters
     ----------
     a, b
         Formats of the operands.
-    cuts
-        Pipeline registers.
     adders
         Of the partial products: ``operator`` adds rows by ``+`` (the carry chains of an FPGA),
         ``heap`` bits by full adders.
@@ -149,15 +143,12 @@ class NormalisedProduct(Block):
     -------
     a, b : In
         Codes.
-    enable : In(1)
-        Only with registers: they hold while it is 0.
     term_* : Out
         The term of `LooseTerm`, the operands' exponents not yet added.
     """
 
     a: Signal
     b: Signal
-    enable: Signal
     term_sign: Signal
     term_significand: Signal
     term_exponent_a: Signal
@@ -167,39 +158,22 @@ class NormalisedProduct(Block):
     term_is_infinity: Signal
 
     def __init__(
-        self,
-        a: FloatFormat,
-        b: FloatFormat,
-        cuts: Cuts = NO_CUTS,
-        *,
-        adders: Literal["operator", "heap"] = "heap",
+        self, a: FloatFormat, b: FloatFormat, *, adders: Literal["operator", "heap"] = "heap"
     ) -> None:
         self.adders = adders
-        self.formats, self.cuts = (a, b), cuts
+        self.formats = a, b
         self.shape = product_form(a, b)
         members = {"a": In(a.bits), "b": In(b.bits), **self.shape.members(is_input=False)}
-        is_clocked = cuts.codes + cuts.decode + cuts.multiply > 0
-        if is_clocked:
-            members["enable"] = In(1)
-        super().__init__(
-            f"normalised_product_{a.precision}x{b.precision}", members, is_clocked=is_clocked
-        )
+        super().__init__(f"normalised_product_{a.precision}x{b.precision}", members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        cuts = self.cuts
-        enable = self.enable if self.is_clocked else Const(1)
-        operands: list[dict[str, Value]] = []
+        operands: list[dict[str, Signal]] = []
         for name, fmt, code in zip("ab", self.formats, (self.a, self.b), strict=True):
             operand = NormaliseOperand(fmt)
             place(m, platform, f"normalise_{name}", operand)
-            m.d.comb += operand.code.eq(delay(m, f"{name}_code", code, cuts.codes, enable))
-            operands.append(
-                {
-                    part: delay(m, f"{name}_{part}", value, cuts.decode, enable)
-                    for part, value in operand.parts().items()
-                }
-            )
+            m.d.comb += operand.code.eq(code)
+            operands.append(operand.parts())
         a, b = operands
         a_is_zero, b_is_zero = a["is_zero"], b["is_zero"]
         parts = {
@@ -209,7 +183,7 @@ class NormalisedProduct(Block):
             "exponent_b": b["exponent"],
             "is_zero": a_is_zero | b_is_zero,
         }
-        nan = [operand["is_nan"] for operand in operands if "is_nan" in operand]
+        nan: list[Value] = [operand["is_nan"] for operand in operands if "is_nan" in operand]
         infinite = [operand["is_infinity"] for operand in operands if "is_infinity" in operand]
         for parts_of, other_is_zero in ((a, b_is_zero), (b, a_is_zero)):
             if "is_infinity" in parts_of:
@@ -219,8 +193,7 @@ class NormalisedProduct(Block):
         if infinite:
             parts["is_infinity"] = Cat(*infinite).any()
         for part, value in parts.items():
-            register = delay(m, f"product_{part}", value, cuts.multiply, enable)
-            m.d.comb += getattr(self, f"term_{part}").eq(register)
+            m.d.comb += getattr(self, f"term_{part}").eq(value)
         return m
 
     def _product(self, m: Module, platform: Any, a: Value, b: Value) -> Value:

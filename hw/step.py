@@ -12,7 +12,6 @@ from macsmith.hw.chain_step import ChainStep
 from macsmith.hw.fixed_step import FixedStep
 from macsmith.hw.float_step import FloatStep
 from macsmith.hw.outer_step import OuterStep
-from macsmith.hw.pipeline import NO_CUTS, Cuts
 from macsmith.hw.window_step import WindowStep
 from macsmith.model.config import Implementation, MacConfig
 from macsmith.model.formats import IntFormat
@@ -23,24 +22,24 @@ __all__ = ["InnerStep", "Unit", "inner_step"]
 InnerStep = AlignedStep | CarrySaveStep | ChainStep | FixedStep | FloatStep | WindowStep
 
 
-def inner_step(config: MacConfig, cuts: Cuts, architecture: Architecture) -> InnerStep:
+def inner_step(config: MacConfig, architecture: Architecture) -> InnerStep:
     """The step of the accumulator that products are added to.
 
     A float accumulator of one product adds it as floats do. With more lanes, whose exact sum may
     cancel to anything, or with integer operands, the products are summed in fixed point first.
     """
     if config.aligned is not None:
-        return AlignedStep(config, cuts, architecture)
+        return AlignedStep(config, architecture)
     if mac_widths(config).inner.format is None:
         if architecture.fpga != "none":
-            return ChainStep(config, cuts, architecture)
+            return ChainStep(config, architecture)
         if architecture.loop == "carrysave":
             return CarrySaveStep(config, architecture)
-        return FixedStep(config, cuts, architecture)
+        return FixedStep(config, architecture)
     is_integer = isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat)
     if config.lanes == 1 and not (is_integer and config.product is None):
-        return FloatStep(config, cuts, architecture)
-    return WindowStep(config, cuts, architecture)
+        return FloatStep(config, architecture)
+    return WindowStep(config, architecture)
 
 
 class Unit(Block):
@@ -95,7 +94,7 @@ class Unit(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         inner_bits = self.widths.inner.bits
-        step = inner_step(self.config, NO_CUTS, self.architecture)
+        step = inner_step(self.config, self.architecture)
         place(m, platform, "step", step)
         m.d.comb += [
             step.a.eq(self.a),

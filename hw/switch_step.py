@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import Architecture
 from macsmith.hw.block import Block, place
 from macsmith.hw.outer_step import OuterStep
-from macsmith.hw.pipeline import NO_CUTS
 from macsmith.hw.step import inner_step
 from macsmith.model.config import MacConfig
 from macsmith.model.switch import CommonSum, switch_widths
@@ -119,7 +118,7 @@ class SeparateSteps(Block):
         widths = switch_widths(self.modes)
         sums: list[Value] = []
         for index, config in enumerate(self.modes):
-            step = inner_step(config, NO_CUTS, self.architectures[index])
+            step = inner_step(config, self.architectures[index])
             place(m, platform, f"step_{index}", step)
             rate = widths.rates[index]
             m.d.comb += [

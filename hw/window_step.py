@@ -23,7 +23,6 @@ from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lanes import NUMBER_ARRIVAL, LaneFacts, add_lanes, add_ones_complement
-from macsmith.hw.pipeline import Cuts
 from macsmith.hw.placement import Placement, place_word
 from macsmith.hw.round import bits_below
 from macsmith.hw.round_complement import RoundComplement
@@ -88,14 +87,13 @@ class Window:
 
 
 class WindowStep(Block):
-    """Next partial sum of an inner float accumulator: all products added exactly, rounded once.
+    """Next partial sum of an inner float accumulator: all products added exactly, rounded once;
+    combinational.
 
     Parameters
     ----------
     config
         What is computed.
-    cuts
-        Pipeline registers between the codes and the partial sum.
     architecture
         How it is built.
 
@@ -104,30 +102,24 @@ class WindowStep(Block):
     a : In(lanes * config.a.bits)
     b : In(lanes * config.b.bits)
         Lane 0 in the lowest bits.
-    enable : In(1)
-        Only with registers: they hold while it is 0.
-    partial_sum_i : In(inner.bits)
-        Meets the operands that came ``cuts.total`` enabled cycles before.
+    partial_sum_i, partial_sum_o : In, Out(inner.bits)
     random : In(inner random bits)
-        Only with stochastic rounding; with `partial_sum_i`.
-    partial_sum_o : Out(inner.bits)
-        Combinational in `partial_sum_i`.
+        Only with stochastic rounding.
     """
 
     a: Signal
     b: Signal
-    enable: Signal
     random: Signal
     partial_sum_i: Signal
     partial_sum_o: Signal
 
     def __init__(
-        self, config: MacConfig, cuts: Cuts, architecture: Architecture = DEFAULT_ARCHITECTURE
+        self, config: MacConfig, architecture: Architecture = DEFAULT_ARCHITECTURE
     ) -> None:
         fmt = mac_widths(config).inner.format
         if fmt is None:
             raise ValueError("WindowStep: must have a float accumulator")
-        self.config, self.cuts, self.format = config, cuts, fmt
+        self.config, self.format = config, fmt
         self.architecture = architecture
         members = {
             "a": In(config.lanes * config.a.bits),
@@ -137,14 +129,11 @@ class WindowStep(Block):
         }
         if config.random_bits_of(mac_widths(config).inner.accumulator):
             members["random"] = In(config.random_bits_of(mac_widths(config).inner.accumulator))
-        if cuts.is_clocked:
-            members["enable"] = In(1)
-        super().__init__("window_step", members, is_clocked=cuts.is_clocked)
+        super().__init__("window_step", members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, cuts, fmt = self.config, self.cuts, self.format
-        enable = self.enable if self.is_clocked else Const(1)
+        config, fmt = self.config, self.format
         decode = Decode(fmt)
         place(m, platform, "decode_partial_sum", decode)
         m.d.comb += decode.code.eq(self.partial_sum_i)
@@ -177,17 +166,7 @@ class WindowStep(Block):
         ):
             negated = partial_sum.sign
         facts = add_lanes(
-            m,
-            platform,
-            config,
-            cuts,
-            self.a,
-            self.b,
-            enable,
-            heap,
-            weight,
-            self.architecture,
-            negated,
+            m, platform, config, self.a, self.b, heap, weight, self.architecture, negated
         )
         if apart:
             lane_sum = heap.sum()

@@ -18,7 +18,6 @@ from macsmith.hw.convert import Convert
 from macsmith.hw.emit import FULL_ADDER_VERILOG
 from macsmith.hw.min_cut import INFINITE, FlowGraph
 from macsmith.hw.outer_step import OuterStep
-from macsmith.hw.pipeline import NO_CUTS
 from macsmith.hw.pipelined import Pipelined
 from macsmith.hw.step import inner_step
 from macsmith.hw.yosys import rtlil_to_json, rtlil_to_verilog
@@ -38,7 +37,7 @@ endmodule
 
 def _step(text: str) -> Block:
     design = parse_design(text)
-    return inner_step(design.mac, NO_CUTS, resolve_architecture(design.mac, design.implementation))
+    return inner_step(design.mac, resolve_architecture(design.mac, design.implementation))
 
 
 def _yosys(folder: Path, *commands: str) -> None:
