@@ -249,54 +249,67 @@ def _mark(is_met: bool) -> str:
 
 def _area_table(tech: str, jobs: Sequence[Job], rows: Sequence[Row]) -> Table:
     kept = _read_kept()
-    on_asap7 = tech == "asap7"
     table = Table(title=f"{tech}: um2 per product; area x delay in 1000 um2 ps per product")
-    for head in ("job", "smallest", "gates only", "change", "textbook", "ours / textbook"):
-        table.add_column(head, justify="left" if head == "job" else "right")
-    if on_asap7:
-        for head in ("peer", "aim", ""):
-            table.add_column(head, justify="right")
-    for head in ("fastest", "area x delay", "gates only"):
+    small_heads = ["smallest", "gates only", "change", "textbook", "ours / textbook"]
+    fast_heads = ["fastest", "area x delay", "gates only"]
+    if tech == "asap7":
+        small_heads += ["peer", "aim", ""]
+        fast_heads += ["peer", "aim", ""]
+    table.add_column("job")
+    for head in [*small_heads, *fast_heads]:
         table.add_column(head, justify="right")
-    if on_asap7:
-        for head in ("peer", "aim", ""):
-            table.add_column(head, justify="right")
     for job in jobs:
         ours = [row for row in rows if row.job == job.name and row.design != TEXTBOOK]
         book = [row for row in rows if row.job == job.name and row.design == TEXTBOOK]
-        small = _least(ours, cells=True, speed=False)
-        gates = _least(ours, cells=False, speed=False)
-        fast = _least(ours, cells=True, speed=True)
-        fast_gates = _least(ours, cells=False, speed=True)
-        if not (small and gates and fast and fast_gates):
-            continue
-        yardstick = _least(book, cells=False, speed=False)
+        small = _small_cells(job, ours, book, kept) if ours else []
+        fast = _fast_cells(job, ours) if ours else []
         cells = [
-            job.name,
-            f"{small.area:.2f}",
-            f"{gates.area:.2f}",
-            _change(small, kept),
-            f"{yardstick.area:.1f}" if yardstick else "",
-            f"{small.area / yardstick.area:.3f}" if yardstick else "",
+            *(small or [""] * len(small_heads))[: len(small_heads)],
+            *(fast or [""] * len(fast_heads))[: len(fast_heads)],
         ]
-        product = fast.area * fast.delay_ps / 1000
-        if on_asap7:
-            cells += [
-                f"{job.peer.smallest_um2:g}",
-                f"{job.max_area_um2:g}",
-                _mark(small.area <= job.max_area_um2),
-            ]
-        cells += [
-            f"{fast.area:.1f} @ {fast.delay_ps:.0f}",
-            f"{product:.1f}",
-            f"{fast_gates.area * fast_gates.delay_ps / 1000:.1f}",
-        ]
-        if on_asap7:
-            peers = job.peer.fastest_um2 * job.peer.fastest_ps / 1000
-            aim = job.max_ratio * peers
-            cells += [f"{peers:.1f}", f"{aim:.1f}", _mark(product <= aim)]
-        table.add_row(*cells)
+        table.add_row(job.name, *cells)
     return table
+
+
+def _small_cells(
+    job: Job,
+    ours: Sequence[Row],
+    book: Sequence[Row],
+    kept: dict[tuple[str, str, str, str], Row],
+) -> list[str]:
+    small = _least(ours, cells=True, speed=False)
+    gates = _least(ours, cells=False, speed=False)
+    yardstick = _least(book, cells=False, speed=False)
+    if small is None or gates is None:
+        return []
+    return [
+        f"{small.area:.2f}",
+        f"{gates.area:.2f}",
+        _change(small, kept),
+        f"{yardstick.area:.1f}" if yardstick else "",
+        f"{small.area / yardstick.area:.3f}" if yardstick else "",
+        f"{job.peer.smallest_um2:g}",
+        f"{job.max_area_um2:g}",
+        _mark(small.area <= job.max_area_um2),
+    ]
+
+
+def _fast_cells(job: Job, ours: Sequence[Row]) -> list[str]:
+    fast = _least(ours, cells=True, speed=True)
+    gates = _least(ours, cells=False, speed=True)
+    if fast is None or gates is None:
+        return []
+    product = fast.area * fast.delay_ps / 1000
+    peers = job.peer.fastest_um2 * job.peer.fastest_ps / 1000
+    aim = job.max_ratio * peers
+    return [
+        f"{fast.area:.1f} @ {fast.delay_ps:.0f}",
+        f"{product:.1f}",
+        f"{gates.area * gates.delay_ps / 1000:.1f}",
+        f"{peers:.1f}",
+        f"{aim:.1f}",
+        _mark(product <= aim),
+    ]
 
 
 def _lut_table(tech: str, jobs: Sequence[Job], rows: Sequence[Row]) -> Table:
@@ -307,6 +320,8 @@ def _lut_table(tech: str, jobs: Sequence[Job], rows: Sequence[Row]) -> Table:
     for job in jobs:
         ours = [row for row in rows if row.job == job.name and row.design != TEXTBOOK]
         book = [row for row in rows if row.job == job.name and row.design == TEXTBOOK]
+        if not ours:
+            continue
         best = min(ours, key=lambda row: row.area)
         aim = dict(job.max_lut4).get(tech)
         table.add_row(
@@ -369,6 +384,7 @@ def main() -> None:
     )
     parser.add_argument("--tech", default="asap7", help="a library or an FPGA family (asap7)")
     parser.add_argument("-j", "--job", action="append", help="only jobs whose name holds this")
+    parser.add_argument("--script", choices=PUBLISHED, help="only recipes of this ABC script")
     parser.add_argument("--front", action="store_true", help="all recipes and architectures")
     parser.add_argument("--modules", action="store_true", help="area by module")
     parser.add_argument("--keep", action="store_true", help="keep the rows for later runs")
@@ -386,7 +402,8 @@ def main() -> None:
     ]
     recipes = list(dict.fromkeys([*plain, *RECIPES]))
     if not arguments.front:
-        recipes = [recipe for recipe in recipes if recipe.script in PUBLISHED]
+        wanted = (arguments.script,) if arguments.script else PUBLISHED
+        recipes = [recipe for recipe in recipes if recipe.script in wanted]
     console = Console(width=200)
     work = [
         (job, text)
