@@ -181,8 +181,8 @@ def write_report(
         technology = sweep.technologies[0]
         footnote = (
             f"{technologies[technology][0]}. Area: arithmetic and partial sum, no wires. Energy: "
-            "the whole MAC, toggles under real operands with glitches, no wires. Line: Pareto "
-            "front; bars: one standard error."
+            "the whole MAC, real operands, with glitches, no wires. Line: front; bars: one "
+            "standard error."
         )
         draw_pareto(rows, files[-1], technology=technology, title=title, footnote=footnote)
     files += write_tables(rows, folder)
