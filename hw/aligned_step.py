@@ -34,6 +34,11 @@ from macsmith.model.rounding import Overflow, Rounding
 __all__ = ["AlignedStep"]
 
 
+def is_not_zero(a: Value, b: Value) -> Value:
+    """Whether the product of two codes counts for the largest exponent: neither is a zero."""
+    return a[:-1].any() & b[:-1].any()
+
+
 class AlignedStep(Block):
     """Next partial sum of an inner aligned accumulator; combinational.
 
@@ -96,7 +101,7 @@ class AlignedStep(Block):
             b = self.b.word_select(index, config.b.bits)
             m.d.comb += [lane.a.eq(a), lane.b.eq(b)]
             is_number = Signal(name=f"is_not_zero_{index}")
-            m.d.comb += is_number.eq(a[:-1].any() & b[:-1].any())
+            m.d.comb += is_number.eq(is_not_zero(a, b))
             key = Signal(scale.key_bits, name=f"key_{index}")
             m.d.comb += key.eq((lane.term.exponent + scale.lift) & is_number.replicate(len(key)))
             keys.append(key)

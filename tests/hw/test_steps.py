@@ -130,15 +130,14 @@ def _plus_zero(value: Any, *shape: Any) -> Const:
     return Const(0, *shape)  # the sign of a cancelled sum is the only constant 1
 
 
-def _largest_of_all(m: Module, name: str, value: Any, *rest: Any) -> Any:
-    return RIGHT_DELAY(m, name, Const(1) if name.startswith("counts_") else value, *rest)
+def _largest_of_all(a: Any, b: Any) -> Any:
+    return Const(1)  # zeros count too
 
 
 def _zeros_from_below(*arguments: Any) -> Any:
     return RIGHT_SHIFT(*arguments[:5], None, *arguments[6:])
 
 
-RIGHT_DELAY = macsmith.hw.aligned_step.delay
 RIGHT_SHIFT = macsmith.hw.round_aligned.shift_out_leading_zeros
 
 
@@ -187,7 +186,7 @@ RIGHT_FACTS = macsmith.hw.lanes.LaneFacts
             _swapped,
             "e4m3:e6m9/8/exact",
         ),
-        (macsmith.hw.aligned_step, "delay", _largest_of_all, "e4m3:fp32_aligned9:lanes4"),
+        (macsmith.hw.aligned_step, "is_not_zero", _largest_of_all, "e4m3:fp32_aligned9:lanes4"),
         (
             macsmith.hw.round_aligned,
             "shift_out_leading_zeros",
