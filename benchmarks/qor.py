@@ -204,7 +204,7 @@ def _worth(text: str, texts: Sequence[str], recipes: Sequence[Recipe]) -> list[R
     if len(texts) != 3 or TEXTBOOK not in texts:
         return list(recipes)
     left_out = "smallest" if "goal=speed" in text else "fastest"
-    return [recipe for recipe in recipes if recipe.script != left_out]
+    return [recipe for recipe in recipes if recipe.script != left_out] or list(recipes)
 
 
 def _is_speed(row: Row) -> bool:
