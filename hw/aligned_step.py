@@ -14,10 +14,9 @@ sum of the complements is one less than the sum, which is what `RoundAligned` ta
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
-from amaranth.lib.wiring import In, Out
 from macsmith.hw.aligned_terms import AlignedScale, AlignPartialSum, AlignTerm
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
-from macsmith.hw.block import Block, place
+from macsmith.hw.block import place
 from macsmith.hw.carry_select import add_in_groups
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
@@ -27,6 +26,7 @@ from macsmith.hw.lane import Lane
 from macsmith.hw.largest_exponent import LargestExponent
 from macsmith.hw.round_aligned import RoundAligned
 from macsmith.hw.round_term import NormaliseTerm
+from macsmith.hw.step_block import StepBlock
 from macsmith.hw.terms import Term, operand_shape
 from macsmith.model.config import MacConfig
 from macsmith.model.rounding import Overflow, Rounding
@@ -39,7 +39,7 @@ def is_not_zero(a: Value, b: Value) -> Value:
     return a[:-1].any() & b[:-1].any()
 
 
-class AlignedStep(Block):
+class AlignedStep(StepBlock):
     """Next partial sum of an inner aligned accumulator; combinational.
 
     Parameters
@@ -48,36 +48,17 @@ class AlignedStep(Block):
         What is computed.
     architecture
         How it is built.
-
-    Members
-    -------
-    a : In(lanes * config.a.bits)
-    b : In(lanes * config.b.bits)
-        Lane 0 in the lowest bits.
-    partial_sum_i, partial_sum_o : In, Out(inner.bits)
     """
-
-    a: Signal
-    b: Signal
-    partial_sum_i: Signal
-    partial_sum_o: Signal
 
     def __init__(
         self, config: MacConfig, architecture: Architecture = DEFAULT_ARCHITECTURE
     ) -> None:
         if config.aligned is None:
             raise ValueError("AlignedStep: must have an aligned accumulator")
-        self.config, self.accumulator = config, config.aligned
+        self.accumulator = config.aligned
         self.format = config.aligned.format
         self.scale = AlignedScale.of(config, config.aligned)
-        self.architecture = architecture
-        members = {
-            "a": In(config.lanes * config.a.bits),
-            "b": In(config.lanes * config.b.bits),
-            "partial_sum_i": In(self.format.bits),
-            "partial_sum_o": Out(self.format.bits),
-        }
-        super().__init__("aligned_step", members)
+        super().__init__("aligned_step", config, architecture, self.format.bits)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -13,13 +13,14 @@ from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import Block
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lanes import add_lanes, added_flags
+from macsmith.hw.step_block import StepBlock
 from macsmith.model.config import MacConfig
 from macsmith.model.widths import mac_widths
 
 __all__ = ["CarrySaveStep", "PropagateCarries"]
 
 
-class CarrySaveStep(Block):
+class CarrySaveStep(StepBlock):
     """Next partial sum of an inner integer or exact accumulator, as two numbers.
 
     Parameters
@@ -31,35 +32,18 @@ class CarrySaveStep(Block):
 
     Members
     -------
-    a : In(lanes * config.a.bits)
-    b : In(lanes * config.b.bits)
-        Lane 0 in the lowest bits.
     partial_sum_i, partial_sum_o : In, Out(2 * inner.integer_bits + inner.flag_bits)
         Combinational.
     """
 
-    a: Signal
-    b: Signal
-    partial_sum_i: Signal
-    partial_sum_o: Signal
-
     def __init__(
         self, config: MacConfig, architecture: Architecture = DEFAULT_ARCHITECTURE
     ) -> None:
-        self.config, self.architecture = config, architecture
         self.widths = mac_widths(config).inner
         if self.widths.format is not None or self.widths.clips:
             raise ValueError("CarrySaveStep: must have a fixed-point sum that does not clip")
         bits = 2 * self.widths.integer_bits + self.widths.flag_bits
-        super().__init__(
-            "carry_save_step",
-            {
-                "a": In(config.lanes * config.a.bits),
-                "b": In(config.lanes * config.b.bits),
-                "partial_sum_i": In(bits),
-                "partial_sum_o": Out(bits),
-            },
-        )
+        super().__init__("carry_save_step", config, architecture, bits)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import Architecture
-from macsmith.hw.block import Block, place
+from macsmith.hw.block import place
 from macsmith.hw.chain import ChainSum
 from macsmith.hw.chain_lane import ChainLane, ChainTerm
 from macsmith.hw.dsp_multiply import PackedMultiply, PairMultiply
@@ -14,6 +13,7 @@ from macsmith.hw.dsp_plan import DSP_FAMILIES, DspPlan, plan_products
 from macsmith.hw.fixed_step import clip
 from macsmith.hw.lane import Lane, fixed_term_bits
 from macsmith.hw.radix4 import add_product_rows
+from macsmith.hw.step_block import StepBlock
 from macsmith.hw.terms import is_integer_product
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat
@@ -22,7 +22,7 @@ from macsmith.model.widths import mac_widths, signed_bits
 __all__ = ["ChainStep"]
 
 
-class ChainStep(Block):
+class ChainStep(StepBlock):
     """Next partial sum of the inner accumulator, an integer or exact one; combinational.
 
     Parameters
@@ -31,33 +31,14 @@ class ChainStep(Block):
         What is computed.
     architecture
         How it is built.
-
-    Members
-    -------
-    a : In(lanes * config.a.bits)
-    b : In(lanes * config.b.bits)
-        Lane 0 in the lowest bits.
-    partial_sum_i, partial_sum_o : In, Out(inner.bits)
     """
 
-    a: Signal
-    b: Signal
-    partial_sum_i: Signal
-    partial_sum_o: Signal
-
     def __init__(self, config: MacConfig, architecture: Architecture) -> None:
-        self.config, self.architecture = config, architecture
         self.plan = DspPlan("lut")
         if architecture.dsp == "on":
             self.plan = plan_products(config, architecture.fpga)
         self.widths = mac_widths(config).inner
-        members = {
-            "a": In(config.lanes * config.a.bits),
-            "b": In(config.lanes * config.b.bits),
-            "partial_sum_i": In(self.widths.bits),
-            "partial_sum_o": Out(self.widths.bits),
-        }
-        super().__init__("chain_step", members)
+        super().__init__("chain_step", config, architecture, self.widths.bits)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

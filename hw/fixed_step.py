@@ -3,11 +3,10 @@
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
-from macsmith.hw.block import Block
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lanes import add_lanes, added_flags
+from macsmith.hw.step_block import StepBlock
 from macsmith.hw.terms import is_integer_product
 from macsmith.model.config import MacConfig
 from macsmith.model.widths import mac_widths, signed_bits
@@ -25,7 +24,7 @@ def clip(m: Module, name: str, value: Value, bits: int) -> Value:
     return clipped
 
 
-class FixedStep(Block):
+class FixedStep(StepBlock):
     """Next partial sum of the inner accumulator, an integer or exact one; combinational.
 
     Parameters
@@ -34,32 +33,13 @@ class FixedStep(Block):
         What is computed.
     architecture
         How it is built.
-
-    Members
-    -------
-    a : In(lanes * config.a.bits)
-    b : In(lanes * config.b.bits)
-        Lane 0 in the lowest bits.
-    partial_sum_i, partial_sum_o : In, Out(inner.bits)
     """
-
-    a: Signal
-    b: Signal
-    partial_sum_i: Signal
-    partial_sum_o: Signal
 
     def __init__(
         self, config: MacConfig, architecture: Architecture = DEFAULT_ARCHITECTURE
     ) -> None:
-        self.config, self.architecture = config, architecture
         self.widths = mac_widths(config).inner
-        members = {
-            "a": In(config.lanes * config.a.bits),
-            "b": In(config.lanes * config.b.bits),
-            "partial_sum_i": In(self.widths.bits),
-            "partial_sum_o": Out(self.widths.bits),
-        }
-        super().__init__("fixed_step", members)
+        super().__init__("fixed_step", config, architecture, self.widths.bits)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

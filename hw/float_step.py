@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Const, Module, Value
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
-from macsmith.hw.block import Block, place
+from macsmith.hw.block import place
 from macsmith.hw.compact_add import CompactAdd
 from macsmith.hw.dual_path import DualPathAdd
 from macsmith.hw.float_add import FloatAdd
@@ -13,6 +12,7 @@ from macsmith.hw.lane import Lane
 from macsmith.hw.loose_term import has_float_product, loose_term
 from macsmith.hw.normalised_product import NormalisedProduct
 from macsmith.hw.round_term import NormaliseTerm
+from macsmith.hw.step_block import StepBlock
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat
 from macsmith.model.widths import mac_widths
@@ -20,7 +20,7 @@ from macsmith.model.widths import mac_widths
 __all__ = ["FloatStep"]
 
 
-class FloatStep(Block):
+class FloatStep(StepBlock):
     """Next partial sum of an inner float accumulator with one lane: product added, rounded once;
     combinational.
 
@@ -30,21 +30,7 @@ class FloatStep(Block):
         What is computed; `lanes` is 1.
     architecture
         How it is built.
-
-    Members
-    -------
-    a : In(config.a.bits)
-    b : In(config.b.bits)
-    partial_sum_i, partial_sum_o : In, Out(inner.bits)
-    random : In(inner random bits)
-        Only with stochastic rounding.
     """
-
-    a: Signal
-    b: Signal
-    random: Signal
-    partial_sum_i: Signal
-    partial_sum_o: Signal
 
     def __init__(
         self, config: MacConfig, architecture: Architecture = DEFAULT_ARCHITECTURE
@@ -52,17 +38,9 @@ class FloatStep(Block):
         fmt = mac_widths(config).inner.format
         if fmt is None or config.lanes != 1:
             raise ValueError("FloatStep: must have a float accumulator and 1 lane")
-        self.config, self.format = config, fmt
-        self.architecture = architecture
-        members = {
-            "a": In(config.a.bits),
-            "b": In(config.b.bits),
-            "partial_sum_i": In(fmt.bits),
-            "partial_sum_o": Out(fmt.bits),
-        }
-        if config.random_bits_of(mac_widths(config).inner.accumulator):
-            members["random"] = In(config.random_bits_of(mac_widths(config).inner.accumulator))
-        super().__init__("float_step", members)
+        self.format = fmt
+        random_bits = config.random_bits_of(mac_widths(config).inner.accumulator)
+        super().__init__("float_step", config, architecture, fmt.bits, random_bits)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

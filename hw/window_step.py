@@ -15,9 +15,8 @@ sticky bit, unless the sum of the lanes is 0; then it is the result.
 from typing import Any
 
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
-from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
-from macsmith.hw.block import Block, place
+from macsmith.hw.block import place
 from macsmith.hw.convert import RoundFixed
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
@@ -27,6 +26,7 @@ from macsmith.hw.placement import Placement, place_word
 from macsmith.hw.round import bits_below
 from macsmith.hw.round_complement import RoundComplement
 from macsmith.hw.shift import shift_right_sticky
+from macsmith.hw.step_block import StepBlock
 from macsmith.hw.terms import Term, is_integer_product
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat
@@ -86,7 +86,7 @@ class Window:
         self.width = signed_bits(largest + lanes)
 
 
-class WindowStep(Block):
+class WindowStep(StepBlock):
     """Next partial sum of an inner float accumulator: all products added exactly, rounded once;
     combinational.
 
@@ -96,22 +96,7 @@ class WindowStep(Block):
         What is computed.
     architecture
         How it is built.
-
-    Members
-    -------
-    a : In(lanes * config.a.bits)
-    b : In(lanes * config.b.bits)
-        Lane 0 in the lowest bits.
-    partial_sum_i, partial_sum_o : In, Out(inner.bits)
-    random : In(inner random bits)
-        Only with stochastic rounding.
     """
-
-    a: Signal
-    b: Signal
-    random: Signal
-    partial_sum_i: Signal
-    partial_sum_o: Signal
 
     def __init__(
         self, config: MacConfig, architecture: Architecture = DEFAULT_ARCHITECTURE
@@ -119,17 +104,9 @@ class WindowStep(Block):
         fmt = mac_widths(config).inner.format
         if fmt is None:
             raise ValueError("WindowStep: must have a float accumulator")
-        self.config, self.format = config, fmt
-        self.architecture = architecture
-        members = {
-            "a": In(config.lanes * config.a.bits),
-            "b": In(config.lanes * config.b.bits),
-            "partial_sum_i": In(fmt.bits),
-            "partial_sum_o": Out(fmt.bits),
-        }
-        if config.random_bits_of(mac_widths(config).inner.accumulator):
-            members["random"] = In(config.random_bits_of(mac_widths(config).inner.accumulator))
-        super().__init__("window_step", members)
+        self.format = fmt
+        random_bits = config.random_bits_of(mac_widths(config).inner.accumulator)
+        super().__init__("window_step", config, architecture, fmt.bits, random_bits)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

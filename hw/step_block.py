@@ -1,0 +1,61 @@
+"""What the steps of all inner accumulators have in common: their ports."""
+
+from amaranth.hdl import Signal
+from amaranth.lib.wiring import In, Out
+from macsmith.hw.architecture import Architecture
+from macsmith.hw.block import Block
+from macsmith.model.config import MacConfig
+
+__all__ = ["StepBlock"]
+
+
+class StepBlock(Block):
+    """Next partial sum of an inner accumulator; combinational.
+
+    Parameters
+    ----------
+    module_name
+        Name of the kind of step.
+    config
+        What is computed.
+    architecture
+        How it is built.
+    partial_sum_bits
+        Width of the partial sum.
+    random_bits
+        Width of the random word, 0 without stochastic rounding.
+
+    Members
+    -------
+    a : In(lanes * config.a.bits)
+    b : In(lanes * config.b.bits)
+        Lane 0 in the lowest bits.
+    partial_sum_i, partial_sum_o : In, Out(partial_sum_bits)
+    random : In(random_bits)
+        Only with random bits.
+    """
+
+    a: Signal
+    b: Signal
+    random: Signal
+    partial_sum_i: Signal
+    partial_sum_o: Signal
+
+    def __init__(
+        self,
+        module_name: str,
+        config: MacConfig,
+        architecture: Architecture,
+        partial_sum_bits: int,
+        random_bits: int = 0,
+    ) -> None:
+        self.config, self.architecture = config, architecture
+        members = {
+            "a": In(config.lanes * config.a.bits),
+            "b": In(config.lanes * config.b.bits),
+            "partial_sum_i": In(partial_sum_bits),
+            "partial_sum_o": Out(partial_sum_bits),
+        }
+        if random_bits:
+            members["random"] = In(random_bits)
+        super().__init__(module_name, members)
