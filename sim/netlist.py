@@ -29,6 +29,7 @@ from macsmith.sim.netlist_library import (
     pack_waveforms,
     port_tables,
     port_words,
+    runtime_source,
 )
 from macsmith.sim.tools import cache_directory
 from numpy.typing import NDArray
@@ -83,7 +84,11 @@ class CompiledNetlist:
         self.clock = clock
         # The runtime is compiled once for all netlists, for speed. A netlist itself is loads,
         # stores and logic: unoptimised it compiles three times as fast, runs two thirds as fast.
-        self._runtime = load_library(RUNTIME.read_text(encoding="utf-8"), "-O2", cache_dir)
+        self._runtime = load_library(
+            runtime_source(RUNTIME),
+            "-O2",
+            cache_dir,
+        )
         self._runtime.macsmith_simulate.restype = None
         self._library = load_library(source, "-O0", cache_dir)
         ports = netlist.ports.values()

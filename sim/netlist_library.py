@@ -20,7 +20,15 @@ __all__ = [
     "pack_waveforms",
     "port_tables",
     "port_words",
+    "runtime_source",
 ]
+
+_SHARED = Path(__file__).with_name("netlist_ports.hpp")
+
+
+def runtime_source(runtime: Path) -> str:
+    """C++ of a runtime, with what all runtimes share in front of it."""
+    return _SHARED.read_text(encoding="utf-8") + runtime.read_text(encoding="utf-8")
 
 
 def pack_waveforms(

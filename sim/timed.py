@@ -32,6 +32,7 @@ from macsmith.sim.netlist_library import (
     pack_waveforms,
     port_tables,
     port_words,
+    runtime_source,
 )
 from macsmith.sim.tools import cache_directory
 from numpy.typing import NDArray
@@ -180,7 +181,7 @@ class TimedNetlist:
         self._registers = np.array(tables.registers, dtype=np.int32).reshape(-1, 10)
         self._pins = np.array([*tables.pins, (0, 0)], dtype=np.int32)
         self._sources = np.array(sources, dtype=np.uint32)
-        source = RUNTIME.read_text(encoding="utf-8") + "\n" + _kernel_text(tables.kernels)
+        source = runtime_source(RUNTIME) + "\n" + _kernel_text(tables.kernels)
         self._library = load_library(source, "-O3", cache_dir, ("-march=native",))
         self._library.macsmith_simulate_timed.restype = None
         ports = netlist.ports.values()

@@ -4,10 +4,6 @@
 // file stands. A `word` holds one bit of each of 512 streams. The waveform of a net covers the steps
 // first..last in which it can change; before them it has its value of the cycle before.
 
-#include <cstdint>
-#include <cstring>
-#include <vector>
-
 typedef uint64_t word __attribute__((vector_size(64), aligned(64)));
 constexpr uint32_t kLanes = 512;
 
@@ -38,17 +34,6 @@ struct Window {
   int32_t first, last;  // last < first: never changes
   int64_t offset;       // of its waveform
 };
-
-void transpose(uint64_t *rows) {
-  uint64_t mask = UINT64_C(0x00000000FFFFFFFF);
-  for (int width = 32; width != 0; width >>= 1, mask ^= mask << width) {
-    for (int row = 0; row < 64; row = ((row | width) + 1) & ~width) {
-      const uint64_t swapped = ((rows[row] >> width) ^ rows[row | width]) & mask;
-      rows[row] ^= swapped << width;
-      rows[row | width] ^= swapped;
-    }
-  }
-}
 
 inline int64_t population(const word &bits) {
   int64_t count = 0;
@@ -139,13 +124,6 @@ struct Machine {
     after[gate.net] = now;
     return toggles;
   }
-};
-
-struct Port {
-  const uint64_t *source;
-  uint64_t *target;
-  uint32_t words, width;
-  const uint32_t *nets;
 };
 
 }  // namespace
