@@ -14,7 +14,7 @@ from pathlib import Path
 
 from macsmith.model.accuracy import cache
 from macsmith.model.accuracy.tasks import evaluate, find_task
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 
 EXACT = ("e4m3", "e5m2", "e4m3xe5m2", "e3m2", "e2m3", "e2m1", "int8", "int6", "int4")
 SHORT_EXACT = ("e4m3", "int8", "e2m1")

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.reports import stages
 
 

@@ -11,7 +11,7 @@ import argparse
 import time
 
 from macsmith.hw.emit import design_verilog
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 

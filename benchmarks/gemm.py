@@ -30,7 +30,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from macsmith.model import fast
-from macsmith.model.config import MacConfig, parse_design
+from macsmith.model.config import MacConfig
+from macsmith.model.design import parse_design
 from macsmith.model.formats import Format
 
 Codes = npt.NDArray[np.uint32]

@@ -31,7 +31,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macsmith.hw.emit import design_verilog
-from macsmith.model.config import ARCHITECTURE_CHOICES, Design, parse_design
+from macsmith.model.design import Design, parse_design
+from macsmith.model.implementation import ARCHITECTURE_CHOICES
 from macsmith.model.widths import mac_widths
 from macsmith.synth.fpga import FAMILIES, map_to_fpga
 from macsmith.synth.module_area import measure_module_areas

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from macsmith.model import fast
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 
 LENGTHS = tuple(1024 << step for step in range(7))
 CHUNKS = (8, 16, 32, 64, 128, 256)

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from macsmith.hw.emit import design_verilog
-from macsmith.model.config import Design, parse_design
+from macsmith.model.design import Design, parse_design
 from macsmith.synth.recipes import RECIPES
 from macsmith.synth.synthesize import synthesize
 from macsmith.synth.technology import technology

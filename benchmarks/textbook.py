@@ -7,7 +7,8 @@ normalise, round. Nothing in them comes from the generator but widths and codes 
 
 from __future__ import annotations
 
-from macsmith.model.config import Design, MacConfig
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design
 from macsmith.model.formats import FloatFormat, FloatSpecials, Format, IntFormat
 from macsmith.model.rounding import Overflow, Rounding
 from macsmith.model.widths import mac_widths

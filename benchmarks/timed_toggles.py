@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from macsmith.hw.emit import generate
-from macsmith.model.config import Design, parse_design
+from macsmith.model.design import Design, parse_design
 from macsmith.model.fast import encode
 from macsmith.model.formats import IntFormat
 from macsmith.reports.stages import operand_waveforms

@@ -10,7 +10,8 @@ from macsmith.hw.path_choice import resolve_path
 from macsmith.hw.placement import Alignment, Signs
 from macsmith.hw.terms import is_integer_product, operand_shape
 from macsmith.model.accumulators import ChunkedAccumulator
-from macsmith.model.config import Implementation, MacConfig
+from macsmith.model.config import MacConfig
+from macsmith.model.implementation import Implementation
 from macsmith.model.widths import mac_widths
 
 __all__ = ["DEFAULT_ARCHITECTURE", "Architecture", "resolve_architecture"]
@@ -18,7 +19,7 @@ __all__ = ["DEFAULT_ARCHITECTURE", "Architecture", "resolve_architecture"]
 
 @dataclass(frozen=True)
 class Architecture:
-    """The choices of `macsmith.model.config.ARCHITECTURE_CHOICES`, none of them ``auto``."""
+    """`macsmith.model.implementation.ARCHITECTURE_CHOICES`, each made: none is ``auto``."""
 
     goal: str = "area"
     path: str = "single"

@@ -34,7 +34,7 @@ from macsmith.hw.lfsr import RandomWords, random_members
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.processing_element import control_bits, rows_block
 from macsmith.hw.shared_outer import SharedOuter
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.widths import mac_widths
 

@@ -19,7 +19,8 @@ from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.step import inner_step
 from macsmith.model.accumulators import ChunkedAccumulator
-from macsmith.model.config import Design, MacConfig
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
 
 __all__ = ["ChunkCounter", "Core", "beats_per_chunk", "finished_bits"]

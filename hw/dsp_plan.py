@@ -11,7 +11,8 @@ from typing import Literal
 
 from macsmith.hw.terms import is_integer_product, operand_shape
 from macsmith.model.accumulators import format_accumulator
-from macsmith.model.config import Design, MacConfig
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design
 from macsmith.model.formats import IntFormat
 from macsmith.model.widths import mac_widths
 

@@ -19,7 +19,7 @@ from macsmith.hw.step import Unit
 from macsmith.hw.switch_mac import SwitchMac, SwitchUnit
 from macsmith.hw.verilog_bench import Vectors, bench_verilog, vectors_hex
 from macsmith.hw.yosys import rtlil_to_verilog
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 
 __all__ = ["FULL_ADDER_VERILOG", "GeneratedDesign", "design_verilog", "generate", "primitives_of"]
 

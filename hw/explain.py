@@ -4,7 +4,8 @@ from typing import Any
 
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.switch_mac import shared_step
-from macsmith.model.config import ARCHITECTURE_CHOICES, Design
+from macsmith.model.design import Design
+from macsmith.model.implementation import ARCHITECTURE_CHOICES
 
 __all__ = ["explain_architecture"]
 

@@ -2,7 +2,7 @@
 
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.convert import needs_conversion
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
 
 __all__ = [

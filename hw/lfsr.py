@@ -5,7 +5,7 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import In, Member, Out
 from macsmith.hw.block import Block
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.random_source import Lfsr
 
 __all__ = ["RandomWords", "random_members"]

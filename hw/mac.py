@@ -11,7 +11,7 @@ from macsmith.hw.latency import convert_cycles, step_cycles
 from macsmith.hw.lfsr import RandomWords, random_members
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.widths import mac_widths
 

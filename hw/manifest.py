@@ -7,7 +7,7 @@ from typing import Any
 from macsmith.hw.latency import chunk_interval_cycles, interval_cycles, latency_cycles
 from macsmith.hw.ports import design_ports
 from macsmith.hw.yosys import yosys_version
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 
 __all__ = ["core_file", "manifest_dict", "tool_versions", "verilog_header"]
 

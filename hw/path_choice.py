@@ -1,8 +1,9 @@
 """Whether a float accumulator adds on one path or on two."""
 
 from macsmith.hw.loose_term import TermRange, loose_obstacle, loose_term
-from macsmith.model.config import Implementation, MacConfig
+from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat
+from macsmith.model.implementation import Implementation
 from macsmith.model.rounding import Rounding
 from macsmith.model.widths import mac_widths
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from macsmith.model.accumulators import ChunkedAccumulator
-from macsmith.model.config import Design, MacConfig
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.switch import CommonSum, SwitchWidths, switch_widths
 from macsmith.model.widths import PartialSumWidths, mac_widths

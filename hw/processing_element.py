@@ -8,7 +8,7 @@ from macsmith.hw.block import Block, place
 from macsmith.hw.core import Core, finished_bits
 from macsmith.hw.latency import shares_outer, step_cycles
 from macsmith.hw.pipeline import delay
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
 
 __all__ = ["ProcessingElement", "Row", "Rows", "control_bits", "rows_block"]

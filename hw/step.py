@@ -13,8 +13,9 @@ from macsmith.hw.fixed_step import FixedStep
 from macsmith.hw.float_step import FloatStep
 from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.window_step import WindowStep
-from macsmith.model.config import Implementation, MacConfig
+from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat
+from macsmith.model.implementation import Implementation
 from macsmith.model.widths import mac_widths
 
 __all__ = ["InnerStep", "Unit", "inner_step"]

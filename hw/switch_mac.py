@@ -14,7 +14,7 @@ from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.switch_fixed import SwitchFixedStep, can_share_fixed
 from macsmith.hw.switch_float import SwitchFloatStep, can_share_float
 from macsmith.hw.switch_step import SeparateSteps, SwitchOuterStep, own_sum, select
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 

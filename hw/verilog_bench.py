@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from macsmith.hw.ports import design_ports
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 
 __all__ = ["Vectors", "bench_verilog", "vectors_hex"]
 

@@ -13,8 +13,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from macsmith.model.config import Design, Implementation, MacConfig, parse_design
+    from macsmith.model.config import MacConfig
+    from macsmith.model.design import Design, parse_design
     from macsmith.model.formats import FloatFormat, Format, IntFormat, parse_format
+    from macsmith.model.implementation import Implementation
     from macsmith.reports.explore import explore
     from macsmith.reports.stages import accuracy, generate, synthesize, verify
     from macsmith.reports.sweep import Sweep, load_sweep
@@ -38,10 +40,10 @@ __all__ = [
 ]
 
 _HOME = {
-    "Design": "model.config",
-    "Implementation": "model.config",
+    "Design": "model.design",
+    "Implementation": "model.implementation",
     "MacConfig": "model.config",
-    "parse_design": "model.config",
+    "parse_design": "model.design",
     "FloatFormat": "model.formats",
     "Format": "model.formats",
     "IntFormat": "model.formats",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from macsmith.model.config import Design
+    from macsmith.model.design import Design
 
 __all__ = ["EXIT_NO", "app"]
 
@@ -89,7 +89,7 @@ def _common(
 
 def _read_design(argument: str) -> Design:
     """The one design that an argument names: a design text, or a TOML file."""
-    from macsmith.model.config import load_designs, parse_design
+    from macsmith.model.design import load_designs, parse_design
 
     if not argument.endswith(".toml"):
         return parse_design(argument)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.reports.fingerprints import file_sha256, source_digest, versions
 from macsmith.reports.store import Record, ResultStore
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from macsmith.model.accumulators import ExactAccumulator
-from macsmith.model.config import Design, MacConfig, parse_design
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design, parse_design
 from macsmith.reports.points import (
     AccuracyPoint,
     DesignPoint,

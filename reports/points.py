@@ -20,7 +20,8 @@ from macsmith.model.accumulators import (
     IntOverflow,
     accumulator_parts,
 )
-from macsmith.model.config import Design, MacConfig, parse_design
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design, parse_design
 from macsmith.reports import stages
 from macsmith.reports.checks import STORE_FOLDER, VERIFY_STEP, check_determinants
 from macsmith.reports.fingerprints import file_sha256, source_digest, versions

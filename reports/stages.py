@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from macsmith.model.config import Design, parse_design
+from macsmith.model.design import Design, parse_design
 from macsmith.reports.checks import keep_check, kept_check
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from macsmith.model.config import Design, parse_design
+from macsmith.model.design import Design, parse_design
 
 __all__ = ["DEFAULT_SWEEP", "Sweep", "default_sweep_path", "load_sweep", "parse_sweep"]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.reports.checks import checked_text
 from macsmith.reports.store import Record
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from macsmith.model.accumulators import ChunkedAccumulator
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import FULL_RATE, BenchJob, BenchOutcome, Bits, bit_rows
 from macsmith.sim.expected import Words

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from macsmith.model.config import Design, MacConfig
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design
 from macsmith.model.formats import Format
 from macsmith.sim.expected import words_to_int
 from macsmith.sim.operands import OPERAND_CLASSES, classify_codes, corner_codes

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.formats import Special
 from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.trace import SumTracer

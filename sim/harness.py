@@ -16,7 +16,7 @@ and a result is one o beat, or `partial_sum_o`.
 from dataclasses import dataclass
 
 from macsmith.model.accumulators import ChunkedAccumulator
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 

@@ -1,7 +1,7 @@
 """The random words that beats and vectors are played with."""
 
 import numpy as np
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.fast_library import lfsr_states
 from macsmith.model.random_source import lfsr_of
 from numpy.typing import NDArray

@@ -11,7 +11,8 @@ from functools import cached_property
 
 import numpy as np
 from macsmith.model.accumulators import ChunkedAccumulator
-from macsmith.model.config import Design, MacConfig
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design
 from macsmith.model.formats import Format
 from macsmith.model.widths import mac_widths
 from macsmith.sim.directed import directed_sums

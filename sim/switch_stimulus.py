@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from macsmith.model.config import Design, MacConfig
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design
 from macsmith.model.switch import CommonSum, SwitchWidths, switch_widths
 from macsmith.sim.bench import RATES, result_rows
 from macsmith.sim.bench_job import FULL_RATE, BenchJob, Bits, bit_rows

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.sim.bench import run_bench
 from macsmith.sim.bench_job import BenchOutcome

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from macsmith.model import fast, golden
 from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow
-from macsmith.model.config import Design, MacConfig
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design
 from macsmith.model.formats import FloatFormat
 from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.directed import directed_sums

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from macsmith.model import fast
 from macsmith.model.accumulators import ChunkedAccumulator
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import bit_rows, rows_to_ints

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.model.formats import Special
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench import RATES, run_bench, stream_job, unit_job

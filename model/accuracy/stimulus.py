@@ -15,7 +15,7 @@ from macsmith.model.accuracy.quantise import (
 from macsmith.model.accuracy.smollm2 import LINEAR_GROUPS, SmolLM2, linear_layer_names
 from macsmith.model.accuracy.smollm2_task import open_smollm2
 from macsmith.model.accuracy.tasks import find_task
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 
 # Middle of the network; the input of ffn_up is that of most of a network's MACs: normalised
 # activations of both signs.

@@ -13,7 +13,7 @@ from macsmith.model.accuracy.quantised import BitExactArithmetic, ExactArithmeti
 from macsmith.model.accuracy.results import AccuracyResult
 from macsmith.model.accuracy.smollm2_task import SmolLM2Task
 from macsmith.model.accuracy.task import Sample, Task
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 
 Accumulation = Literal["exact", "bit-exact"]
 ACCUMULATIONS: tuple[Accumulation, ...] = ("exact", "bit-exact")

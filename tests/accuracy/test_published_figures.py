@@ -2,7 +2,7 @@
 
 import pytest
 from macsmith.model.accuracy.tasks import evaluate
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("g2p_data", "smollm2_file")]
 

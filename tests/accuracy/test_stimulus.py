@@ -6,7 +6,7 @@ from macsmith.model import fast
 from macsmith.model.accuracy.quantise import Scaling, scale_matrix, target_magnitude
 from macsmith.model.accuracy.smollm2 import GgufFile
 from macsmith.model.accuracy.stimulus import capture_layer, operand_stream
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 
 
 @pytest.mark.usefixtures("g2p_data")

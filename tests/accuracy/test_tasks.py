@@ -16,7 +16,7 @@ from macsmith.model.accuracy.quantised import (
 )
 from macsmith.model.accuracy.smollm2 import GgufFile, SmolLM2, linear_layer_names
 from macsmith.model.accuracy.tasks import TASKS, evaluate, find_task
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.formats import parse_format
 
 WORDS = 60

@@ -24,7 +24,7 @@ from macsmith.hw.round import Round
 from macsmith.hw.round_term import NormaliseTerm, RoundTerm, TermScale
 from macsmith.hw.terms import TermShape, operand_shape, product_shape
 from macsmith.model import golden
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.formats import FloatFormat, Special, parse_format
 from macsmith.model.rounding import Overflow, Rounding, default_overflow, encode
 from macsmith.model.widths import mac_widths

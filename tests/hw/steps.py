@@ -8,7 +8,8 @@ import numpy as np
 from logic import Logic, block_verilog
 from macsmith.hw.step import Unit
 from macsmith.model import fast
-from macsmith.model.config import MacConfig, parse_design
+from macsmith.model.config import MacConfig
+from macsmith.model.design import parse_design
 from macsmith.model.formats import FloatFormat, Format
 from macsmith.model.widths import PartialSumWidths, mac_widths
 

@@ -8,7 +8,7 @@ from amaranth.sim import Simulator
 from macsmith.hw.array import SystolicArray
 from macsmith.hw.mac import Mac
 from macsmith.model import golden
-from macsmith.model.config import Design, parse_design
+from macsmith.model.design import Design, parse_design
 from macsmith.model.lfsr import random_words
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.widths import mac_widths

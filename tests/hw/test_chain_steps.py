@@ -15,7 +15,7 @@ from macsmith.hw.block import Block
 from macsmith.hw.chain import ChainSum
 from macsmith.hw.dsp_plan import dsp_blocks
 from macsmith.hw.radix4 import add_product_rows, small_product
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from steps import wrong_steps
 
 DESIGNS = """

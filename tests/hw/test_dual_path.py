@@ -11,7 +11,7 @@ import macsmith.hw.near_path
 import pytest
 from amaranth.hdl import Const
 from macsmith.hw.architecture import resolve_architecture
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from steps import random_design, wrong_steps
 
 DESIGNS = """

@@ -19,7 +19,7 @@ from macsmith.hw.emit import design_verilog, generate
 from macsmith.hw.ports import design_ports
 from macsmith.hw.yosys import YosysError, rtlil_to_verilog
 from macsmith.model import golden
-from macsmith.model.config import Design, parse_design
+from macsmith.model.design import Design, parse_design
 from macsmith.model.widths import mac_widths
 
 FOLDER = Path(macsmith.hw.emit.__file__).parent
@@ -137,7 +137,7 @@ def test_verilator_finds_nothing(text: str, tmp_path: Path) -> None:
 def test_same_text_every_time(text: str) -> None:
     program = (
         "import sys; from macsmith.hw.emit import design_verilog; "
-        "from macsmith.model.config import parse_design; "
+        "from macsmith.model.design import parse_design; "
         "sys.stdout.write(design_verilog(parse_design(sys.argv[1])))"
     )
     texts = {
@@ -259,7 +259,9 @@ def test_hardware_takes_descriptors_not_arithmetic() -> None:
     allowed = {
         "accumulators",
         "config",
+        "design",
         "formats",
+        "implementation",
         "random_source",
         "rounding",
         "switch",

@@ -21,7 +21,7 @@ from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipelined import Pipelined
 from macsmith.hw.step import inner_step
 from macsmith.hw.yosys import rtlil_to_json, rtlil_to_verilog
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.widths import mac_widths
 from macsmith.synth.equivalence import prove_equal
 

@@ -14,7 +14,7 @@ import pytest
 from amaranth.hdl import Const, Module
 from macsmith.hw.emit import design_verilog
 from macsmith.hw.heap import BitHeap
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from steps import random_design, wrong_steps
 
 DESIGNS = """

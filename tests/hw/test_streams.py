@@ -11,7 +11,7 @@ import pytest
 from amaranth.hdl import Module, Signal, Value
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.latency import latency_cycles
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.random_source import Lfsr
 from streams import run_stream
 

@@ -18,7 +18,8 @@ from macsmith.hw.switch_float import SwitchFloatStep
 from macsmith.hw.switch_mac import SwitchMac, SwitchUnit, switch_step
 from macsmith.hw.switch_step import SeparateSteps
 from macsmith.model import golden
-from macsmith.model.config import Design, MacConfig, parse_design
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design, parse_design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 from steps import make_vectors, model_step

@@ -13,7 +13,7 @@ import pytest
 from logic import Logic, block_verilog
 from macsmith.hw.step import Unit
 from macsmith.model import fast, golden
-from macsmith.model.config import Design, parse_design
+from macsmith.model.design import Design, parse_design
 
 BESIDE = Path(__file__).parents[2].parent / "shared" / "vectors"
 FOLDER = Path(os.environ.get("MACSMITH_VECTORS", BESIDE)) / "tensorcore"

@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from macsmith.model import fast, golden
-from macsmith.model.config import MacConfig, parse_design
+from macsmith.model.config import MacConfig
+from macsmith.model.design import parse_design
 from macsmith.model.fast import Engine
 from macsmith.model.formats import FloatFormat, parse_format
 from macsmith.model.rounding import encode

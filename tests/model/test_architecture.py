@@ -17,7 +17,9 @@ MAY_IMPORT = {
         "macsmith.hw",
         "macsmith.model.accumulators",
         "macsmith.model.config",
+        "macsmith.model.design",
         "macsmith.model.formats",
+        "macsmith.model.implementation",
         "macsmith.model.random_source",
         "macsmith.model.rounding",
         "macsmith.model.switch",
@@ -36,7 +38,18 @@ MAY_IMPORT = {
 #: The definition leans on no compiled twin, no application and no numeric library.
 MODEL_CORE = {
     "accumulators": {"formats"},
-    "config": {"accumulators", "formats", "rounding", "switch", "tensor_cores", "widths"},
+    "config": {"accumulators", "formats", "rounding", "widths"},
+    "design": {
+        "accumulators",
+        "config",
+        "formats",
+        "implementation",
+        "rounding",
+        "switch",
+        "tensor_cores",
+        "widths",
+    },
+    "implementation": set(),
     "formats": set(),
     "golden": {
         "accumulators",

@@ -16,15 +16,10 @@ from macsmith.model.accumulators import (
     format_accumulator,
     parse_accumulator,
 )
-from macsmith.model.config import (
-    Dataflow,
-    Design,
-    Implementation,
-    MacConfig,
-    load_designs,
-    parse_design,
-)
+from macsmith.model.config import MacConfig
+from macsmith.model.design import Design, load_designs, parse_design
 from macsmith.model.formats import parse_format
+from macsmith.model.implementation import Dataflow, Implementation
 from macsmith.model.rounding import Overflow, Rounding
 from macsmith.model.widths import mac_widths
 from pydantic import ValidationError

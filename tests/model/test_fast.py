@@ -11,7 +11,8 @@ import pytest
 from definition import as_integers, remember
 from edges import edge_values
 from macsmith.model import fast, fast_library, golden, rounding
-from macsmith.model.config import MacConfig, parse_design
+from macsmith.model.config import MacConfig
+from macsmith.model.design import parse_design
 from macsmith.model.fast import Engine
 from macsmith.model.formats import FloatFormat, FloatSpecials, Format, Special, parse_format
 from macsmith.model.rounding import Overflow, Rounding

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 from macsmith.model import golden
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.formats import Special, parse_format
 from macsmith.model.rounding import Rounding, encode
 from macsmith.model.widths import mac_widths

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from macsmith.model.config import Design, load_designs, parse_design
+from macsmith.model.design import Design, load_designs, parse_design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 

@@ -22,7 +22,7 @@ import pytest
 from edges import edge_values, float32_edges
 from gfloat import Domain, FormatInfo, RoundMode
 from macsmith.model import fast
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.formats import FloatFormat, FloatSpecials, parse_format
 from macsmith.model.rounding import Overflow, Rounding
 

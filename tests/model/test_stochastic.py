@@ -11,7 +11,7 @@ import pytest
 from edges import edge_values
 from gfloat import RoundMode
 from macsmith.model import fast, golden
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.formats import FloatFormat, parse_format
 from macsmith.model.lfsr import (
     advance_matrix,

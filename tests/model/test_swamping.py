@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from macsmith.model import fast, golden
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "swamping.py"
 

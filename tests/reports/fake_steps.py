@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.reports import checks, points, stages
 from macsmith.reports.points import Point
 from macsmith.reports.store import Record

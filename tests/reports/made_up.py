@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.reports.sweep import default_sweep_path, load_sweep
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from macsmith.model.config import load_designs
+from macsmith.model.design import load_designs
 from macsmith.reports.sweep import default_sweep_path, load_sweep, parse_sweep
 
 DESIGNS = Path(__file__).parents[2] / "designs"

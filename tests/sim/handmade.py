@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from macsmith.model.config import Design, parse_design
+from macsmith.model.design import Design, parse_design
 
 MAC = parse_design("int8:int32")
 UNIT = parse_design("int8:int32:unit")

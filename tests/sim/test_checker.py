@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from handmade import ARRAY, MAC, UNIT, write_design
-from macsmith.model.config import Design
+from macsmith.model.design import Design
 from macsmith.sim.tools import MissingToolError, ToolError
 from macsmith.sim.verify import VerifyResult, verify_sources
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from macsmith.model import golden
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.formats import Special, parse_format
 from macsmith.sim import coverage, directed, reachability, stimulus
 from macsmith.sim.coverage import Coverage, stimulus_coverage, unit_coverage

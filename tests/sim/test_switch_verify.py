@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from macsmith.hw.emit import GeneratedDesign, generate
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.sim.vectors import golden_vectors
 from macsmith.sim.verify import verify, verify_sources
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from macsmith.model import golden
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.widths import mac_widths
 from macsmith.sim.vectors import golden_vectors, port_waveforms
 

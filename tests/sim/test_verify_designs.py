@@ -14,7 +14,7 @@ import macsmith.hw.mac
 import pytest
 from amaranth.hdl import Const, Module
 from macsmith.hw.emit import GeneratedDesign, generate
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.random_source import Lfsr
 from macsmith.sim.vectors import golden_vectors
 from macsmith.sim.verify import VerifyResult, verify, verify_sources

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from macsmith.hw.emit import design_verilog
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.sim.netlist_check import NetlistMismatchError, check_unit_netlist, pack_fields
 from macsmith.sim.netlist_graph import NetlistError, netlist_from_json, read_netlist
 from macsmith.sim.unit_stimulus import make_unit_stimulus

@@ -7,8 +7,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 from macsmith.hw.emit import design_verilog
-from macsmith.model.config import ARCHITECTURE_CHOICES, parse_design
+from macsmith.model.design import parse_design
 from macsmith.model.golden import step
+from macsmith.model.implementation import ARCHITECTURE_CHOICES
 from macsmith.sim.tools import ToolError
 from macsmith.synth.equivalence import EquivalenceResult, prove_equal
 from macsmith.synth.price import _simulate_reference

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from macsmith.hw.emit import design_verilog
-from macsmith.model.config import parse_design
+from macsmith.model.design import parse_design
 from macsmith.sim.netlist_check import NetlistMismatchError, check_unit_netlist
 from macsmith.sim.tools import ToolError
 from macsmith.sim.unit_stimulus import make_unit_stimulus

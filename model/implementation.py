@@ -1,0 +1,100 @@
+"""How a MAC is built: stages, array shape, and the architecture choices that change only cost."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+__all__ = ["ARCHITECTURE_CHOICES", "Dataflow", "Implementation"]
+
+
+class Dataflow(Enum):
+    """Which operand stays in the processing elements of an array."""
+
+    OUTPUT_STATIONARY = "os"
+    WEIGHT_STATIONARY = "ws"
+
+
+class Implementation(BaseModel, frozen=True):
+    """Everything that changes only cost or latency.
+
+    The fields of `ARCHITECTURE_CHOICES` name one of several architectures of the same function;
+    ``auto`` takes the one that was measured to be best for `goal`
+    (`macsmith.hw.architecture.resolve_architecture`).
+
+    With stochastic rounding, `lfsr` says where the random words come from: one shift register
+    inside the MAC or the array, or a port.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stages: Annotated[int, Field(strict=True)] = 0
+    rows: Annotated[int, Field(strict=True)] = 1
+    columns: Annotated[int, Field(strict=True)] = 1
+    dataflow: Dataflow = Dataflow.OUTPUT_STATIONARY
+    form: Literal["stream", "unit"] = "stream"
+    goal: Literal["area", "speed"] = "area"
+    path: Literal["auto", "single", "compact", "dual"] = "auto"
+    share: Literal["auto", "datapath", "ports"] = "auto"
+    multiply: Literal["auto", "array", "dadda", "booth", "operator", "table"] = "auto"
+    align: Literal["auto", "shift", "split"] = "auto"
+    signs: Literal["auto", "word", "block"] = "auto"
+    reduce: Literal["auto", "columns", "dadda"] = "auto"
+    outer: Literal["auto", "own", "shared"] = "auto"
+    loop: Literal["auto", "merged", "apart", "carrysave"] = "auto"
+    fpga: Literal["none", "ice40", "ecp5", "xilinx7"] = "none"
+    dsp: Literal["off", "on"] = "off"
+    lfsr: Literal["inside", "port"] = "inside"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not 0 <= self.stages <= 32:
+            raise ValueError(f"stages must be 0 to 32, not {self.stages}")
+        for axis in ("rows", "columns"):
+            size = getattr(self, axis)
+            if not 1 <= size <= 256:
+                raise ValueError(f"array {axis} must be 1 to 256, not {size}")
+        if self.dataflow is Dataflow.WEIGHT_STATIONARY:
+            raise ValueError(
+                "dataflow ws (weight-stationary) is not built yet: leave it out for "
+                "output-stationary"
+            )
+        if self.dsp == "on" and self.fpga == "none":
+            raise ValueError(
+                "dsp=on needs the family whose blocks are meant: fpga=ice40, ecp5 or xilinx7"
+            )
+        if self.form == "unit" and (self.stages or self.is_array):
+            raise ValueError("a unit is one combinational step: it takes no stages and no array")
+        return self
+
+    @property
+    def is_array(self) -> bool:
+        """Whether there is more than one processing element."""
+        return self.rows * self.columns > 1
+
+
+ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
+    key: get_args(Implementation.model_fields[key].annotation)
+    for key in (
+        "goal",
+        "path",
+        "outer",
+        "loop",
+        "multiply",
+        "align",
+        "signs",
+        "reduce",
+        "fpga",
+        "dsp",
+        "lfsr",
+        "share",
+    )
+}
+"""Values that ``KEY=VALUE`` in a design text can have, the default first."""
