@@ -50,7 +50,11 @@ MODEL_CORE = {
         "widths",
     },
     "implementation": set(),
-    "formats": set(),
+    "float_format": {"format_names", "special"},
+    "format_names": set(),
+    "formats": {"float_format", "format_names", "int_format", "special"},
+    "int_format": {"special"},
+    "special": set(),
     "golden": {
         "accumulators",
         "config",
