@@ -76,7 +76,7 @@ class AlignedStep(StepBlock):
         terms: list[Term] = []
         keys: list[Value] = []
         for index in range(config.lanes):
-            lane = Lane(config, zero_specials=False)
+            lane = Lane(config, zero_specials=False, multiplier=self.architecture.multiply)
             place(m, platform, f"lane_{index}", lane)
             a = self.a.word_select(index, config.a.bits)
             b = self.b.word_select(index, config.b.bits)

@@ -46,20 +46,21 @@ def resolve_architecture(config: MacConfig, implementation: Implementation) -> A
     """
     if implementation.dsp == "on":
         plan_products(config, implementation.fpga)  # raises what stands in the way
+    path = resolve_path(config, implementation)
     return Architecture(
         goal=implementation.goal,
-        path=resolve_path(config, implementation),
+        path=path,
         outer=implementation.outer
         if implementation.outer != "auto"
         else _best_outer(config, implementation),
         loop=implementation.loop if implementation.loop != "auto" else _best_loop(implementation),
         fpga=implementation.fpga,
         dsp=implementation.dsp,
-        **_dot_choices(config, implementation),
+        **_dot_choices(config, implementation, path),
     )
 
 
-def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str, Any]:
+def _dot_choices(config: MacConfig, implementation: Implementation, path: str) -> dict[str, Any]:
     """How products are formed, put in their places and summed.
 
     Measured on ASAP7 with 32 lanes (16 of INT8), um2 per product, each pair by one flow:
@@ -76,10 +77,17 @@ def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str,
       area x delay of fastest and fastest-fa, in 1,000 um2 ps: E2M1 ``operator`` 7.0, ``array`` 7.4,
       ``dadda`` 7.5; E2M3 ``dadda`` 17.4, ``array`` 18.0, ``operator`` 18.7; E4M3
       (fastest-fa-kepthancarlson) ``dadda`` 39.1, ``array`` 45.5.
+    - `multiply` of one product that is added to a float, `smallest-fa` on the compact path and
+      `fastest` on the dual one, ``array``, ``dadda``, ``booth``, ``operator``, ``table``: E4M3 into
+      (1,6,9) 34.9, 34.8, 37.2, 34.7, 36.6 um2 and 75.7, 70.8, 79.6, 68.6, 73.8 thousand um2 ps;
+      E3M2 into (1,6,5) 23.9, 23.4, 24.7, 23.4, 23.4 um2; E5M2 into (1,6,9), which is on the single
+      path for area, 68.2, 67.3, 67.9, 71.9, 69.3 thousand um2 ps.
     - `align`: E2M1 ``split`` 5.58 (smallest-fa) and 7.0 (fastest-fa), ``shift`` 5.85 and 7.7.
     """
     used = {"multiply": "array", "align": "split", "signs": "word", "reduce": "dadda"}
-    if not is_integer_product(config):
+    if path != "single":
+        used["multiply"] = "operator" if path == "compact" else "dadda"
+    elif not is_integer_product(config) and not _adds_one_number(config):
         if max(operand_shape(fmt).significand_bits for fmt in (config.a, config.b)) <= 2:
             used["multiply"] = "operator"
         elif implementation.goal == "speed":
@@ -94,6 +102,12 @@ def _dot_choices(config: MacConfig, implementation: Implementation) -> dict[str,
     if used["multiply"] == "table":
         _check_table(config)
     return used
+
+
+def _adds_one_number(config: MacConfig) -> bool:
+    """Whether products are aligned or added as floats, not in fixed point."""
+    is_float = mac_widths(config).inner.format is not None
+    return config.aligned is not None or (is_float and config.lanes == 1)
 
 
 def _check_table(config: MacConfig) -> None:

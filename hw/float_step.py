@@ -52,7 +52,7 @@ class FloatStep(StepBlock):
 
     def _add_normalised(self, m: Module, platform: Any) -> None:
         config, fmt = self.config, self.format
-        lane = Lane(config, zero_specials=False)
+        lane = Lane(config, zero_specials=False, multiplier=self.architecture.multiply)
         place(m, platform, "lane", lane)
         term = lane.term
         normalise = NormaliseTerm(lane.shape, fmt)
@@ -89,12 +89,12 @@ class FloatStep(StepBlock):
         if has_float_product(config):
             assert isinstance(a, FloatFormat)
             assert isinstance(b, FloatFormat)
-            product = NormalisedProduct(a, b, adders="heap" if is_dual else "operator")
+            product = NormalisedProduct(a, b, multiplier=self.architecture.multiply)
             place(m, platform, "product", product)
             m.d.comb += [product.a.eq(self.a), product.b.eq(self.b)]
             parts = {name: getattr(product, name) for name in shape.members(is_input=False)}
         else:
-            lane = Lane(config, zero_specials=False)
+            lane = Lane(config, zero_specials=False, multiplier=self.architecture.multiply)
             place(m, platform, "lane", lane)
             normalise = NormaliseTerm(lane.shape, fmt)
             place(m, platform, "normalise_term", normalise)

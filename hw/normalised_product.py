@@ -4,13 +4,14 @@ Subnormal operands are normalised before they are multiplied: a fraction has so 
 count of leading zeros gets its own gates, beside the detection of the exponent field 0.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
-from macsmith.hw.heap import BitHeap
+from macsmith.hw.heap import BitHeap, HeapOrder
 from macsmith.hw.loose_term import exponent_shape, product_form
+from macsmith.hw.partial_products import Multiplier, add_product
 from macsmith.model.formats import FloatFormat, FloatSpecials
 
 __all__ = ["NormaliseOperand", "NormalisedProduct"]
@@ -135,9 +136,11 @@ class NormalisedProduct(Block):
     ----------
     a, b
         Formats of the operands.
-    adders
-        Of the partial products: ``operator`` adds rows by ``+`` (the carry chains of an FPGA),
-        ``heap`` bits by full adders.
+    multiplier
+        How significands are multiplied; their leading bits are constants. ``array`` and ``dadda``
+        sum pairs of bits by full adders, with rippling carries and by a tree; ``operator`` adds
+        rows by ``+``, which synthesis builds (carry chains on an FPGA); ``booth`` and ``table`` as
+        `macsmith.hw.multiply.Multiply`.
 
     Members
     -------
@@ -157,10 +160,8 @@ class NormalisedProduct(Block):
     term_is_nan: Signal
     term_is_infinity: Signal
 
-    def __init__(
-        self, a: FloatFormat, b: FloatFormat, *, adders: Literal["operator", "heap"] = "heap"
-    ) -> None:
-        self.adders = adders
+    def __init__(self, a: FloatFormat, b: FloatFormat, *, multiplier: Multiplier = "dadda") -> None:
+        self.multiplier: Multiplier = multiplier
         self.formats = a, b
         self.shape = product_form(a, b)
         members = {"a": In(a.bits), "b": In(b.bits), **self.shape.members(is_input=False)}
@@ -199,20 +200,17 @@ class NormalisedProduct(Block):
     def _product(self, m: Module, platform: Any, a: Value, b: Value) -> Value:
         """``(2**m + a) * (2**n + b)``: the leading ones are constants."""
         width = self.shape.significand_bits
-        if self.adders == "operator":
-            rows: list[Value] = [
-                Cat(Const(0, at), *(bit & b[at] for bit in a)) for at in range(len(b))
-            ]
-            # the leading ones' share, |   1 + a   |   b   | and a in its place
-            rows.append(Cat(Const(0, len(b)), a))
-            rows.append(Cat(Const(0, len(a)), b, Const(1, 1)))
-            while len(rows) > 1:
-                rows = [
-                    rows[at] + rows[at + 1] if at + 1 < len(rows) else rows[at]
-                    for at in range(0, len(rows), 2)
-                ]
-            return rows[0][:width]
-        heap = BitHeap(m, platform, "multiply", width)
+        if self.multiplier == "operator":
+            return self._sum_of_rows(a, b)[:width]
+        order: HeapOrder = "columns" if self.multiplier == "array" else "dadda"
+        heap = BitHeap(m, platform, "multiply", width, order)
+        if self.multiplier in ("booth", "table"):
+            whole_a, whole_b = Cat(a, Const(1, 1)), Cat(b, Const(1, 1))
+            # digits are made of the narrower one: fewer rows
+            if len(whole_a) < len(whole_b):
+                whole_a, whole_b = whole_b, whole_a
+            add_product(m, heap, self.multiplier, whole_a, False, whole_b, False)
+            return heap.sum()
         for a_at in range(len(a)):
             for b_at in range(len(b)):
                 heap.add_bit(a_at + b_at, a[a_at] & b[b_at], 1.0)
@@ -220,3 +218,16 @@ class NormalisedProduct(Block):
         heap.add_unsigned(b, len(a))
         heap.add_constant(1 << (len(a) + len(b)))
         return heap.sum()
+
+    @staticmethod
+    def _sum_of_rows(a: Value, b: Value) -> Value:
+        rows: list[Value] = [Cat(Const(0, at), *(bit & b[at] for bit in a)) for at in range(len(b))]
+        # the leading ones' share, |   1 + a   |   b   | and a in its place
+        rows.append(Cat(Const(0, len(b)), a))
+        rows.append(Cat(Const(0, len(a)), b, Const(1, 1)))
+        while len(rows) > 1:
+            rows = [
+                rows[at] + rows[at + 1] if at + 1 < len(rows) else rows[at]
+                for at in range(0, len(rows), 2)
+            ]
+        return rows[0]

@@ -6,6 +6,7 @@ from typing import Any
 from amaranth.hdl import Module, Signal
 from macsmith.hw.block import Block, place
 from macsmith.hw.float_add import FloatAdd
+from macsmith.hw.partial_products import Multiplier
 from macsmith.hw.round_term import NormaliseTerm
 from macsmith.hw.switch_lane import SwitchLane, integer_modes
 from macsmith.hw.switch_step import step_members
@@ -42,6 +43,8 @@ class SwitchFloatStep(Block):
     ----------
     modes
         What is computed in each mode; `can_share_float` holds.
+    multiplier
+        How significands are multiplied.
 
     Members
     -------
@@ -55,8 +58,9 @@ class SwitchFloatStep(Block):
     partial_sum_i: Signal
     partial_sum_o: Signal
 
-    def __init__(self, modes: tuple[MacConfig, ...]) -> None:
+    def __init__(self, modes: tuple[MacConfig, ...], multiplier: Multiplier = "array") -> None:
         self.modes = modes
+        self.multiplier: Multiplier = multiplier
         super().__init__("switch_float_step", step_members(modes))
 
     def elaborate(self, platform: Any) -> Module:
@@ -71,6 +75,7 @@ class SwitchFloatStep(Block):
             widths.b_slot_bits,
             is_common=True,
             zero_specials=False,
+            multiplier=self.multiplier,
         )
         place(m, platform, "lane", lane)
         term, shape = lane.term, lane.shape

@@ -56,7 +56,8 @@ def switch_step(design: Design) -> SwitchStep:
     if shared_step(design) == "ports":
         return SeparateSteps(modes, architectures)
     if not can_share_fixed(modes):
-        return SwitchFloatStep(modes)
+        asked = design.implementation.multiply
+        return SwitchFloatStep(modes, "array" if asked == "auto" else asked)
     # the mode with the largest products decides how they are added
     sizes = [mac_widths(mode).term.max_integer for mode in modes]
     return SwitchFixedStep(modes, architectures[sizes.index(max(sizes))])

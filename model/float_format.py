@@ -108,6 +108,12 @@ class FloatFormat:
                 f"e{self.exponent_bits}m{self.fraction_bits}: bias must be -256 to 512, "
                 f"not {self.bias}"
             )
+        if self.max_magnitude_code == 0:
+            raise ValueError(
+                f"e{self.exponent_bits}m{self.fraction_bits}{self.specials.value}: must have a "
+                "finite number other than 0, but all other codes are special; "
+                f"e{self.exponent_bits}m{self.fraction_bits}f has none of those"
+            )
 
     # -- widths -------------------------------------------------------------------------------
     @property

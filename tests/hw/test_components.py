@@ -45,7 +45,7 @@ DECODED = [
     "e6m2fns",
     "e8m0",
     "e5m0f",
-    "e1m0",
+    "e1m0f",
     "e1m3",
     "e1m3f",
     "e1m2ns",

@@ -1,6 +1,7 @@
 """Whole steps of all kinds of accumulators against the model."""
 
 import random
+import re
 from typing import Any
 
 import macsmith.hw.aligned_step
@@ -70,6 +71,20 @@ def test_every_architecture(choices: str) -> None:
     for text in CHOSEN.split()[CHOICES.split().index(choices) % 2 :: 2]:
         wrong = wrong_steps(f"{text}:{choices}", 400)
         assert wrong == [], wrong[:2]
+
+
+@pytest.mark.parametrize("multiply", ["array", "dadda", "booth", "operator", "table"])
+def test_every_multiplier_of_float_steps(multiply: str) -> None:
+    texts = ["e4m3:e6m9", "e4m3:e6m9:path=dual", "e5m2xe2m3:e6m9:rtz:path=single"]
+    texts += ["e3m0xe4m3:e6m9", "e4m3:fp32:mule5m2:path=dual", "e2m3:fp32_aligned9:lanes2"]
+    bodies = set()
+    for text in texts:
+        assert wrong_steps(f"{text}:multiply={multiply}", 400) == []
+    for text in texts[:2]:
+        for other in ("array", "dadda", "booth", "operator", "table"):
+            design = parse_design(f"{text}:multiply={other}")
+            bodies.add(re.sub(r"^//.*|" + design.id, "", design_verilog(design), flags=re.M))
+    assert len(bodies) == 10
 
 
 @pytest.mark.slow

@@ -51,6 +51,7 @@ MORE_UNITS = (
     "int3xuint2:exact:lanes3:unit",
     "e2m1:e4m2:lanes2:unit",
     "e2m1fnuzxe3m1:e4m4:unit",
+    "e2m1:e5m4:unit",
 )
 
 
@@ -84,6 +85,15 @@ def check_architectures(text: str, folder: Path, *, both_goals: bool) -> None:
 @pytest.mark.parametrize("text", UNITS)
 def test_architectures_of_one_function_are_equal(text: str, tmp_path: Path) -> None:
     check_architectures(text, tmp_path, both_goals=False)
+
+
+@pytest.mark.parametrize("path", ["compact", "dual"])
+def test_multipliers_of_float_additions_are_equal(path: str, tmp_path: Path) -> None:
+    single = parse_design("e2m1:e5m4:unit:path=single")
+    first = design_verilog(single)
+    for multiply in ("booth", "table", "array") if path == "dual" else ("dadda", "booth"):
+        other = parse_design(f"e2m1:e5m4:unit:path={path}:multiply={multiply}")
+        assert prove(tmp_path, first, single.id, design_verilog(other), other.id).is_equal
 
 
 @pytest.mark.slow
