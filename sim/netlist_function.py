@@ -17,6 +17,8 @@ Operator = Literal["variable", "constant", "not", "and", "or", "xor"]
 
 _TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w.\[\]]*)|([01])|([!'()&*|+^]))")
 
+_C_CONSTANTS = ("UINT64_C(0)", "~UINT64_C(0)")
+
 
 class FunctionError(ValueError):
     """A Boolean function that cannot be read; the message shows the text."""
@@ -104,16 +106,17 @@ class Function:
             return self
         return Function(self.operator, "", tuple(o.substitute(replace) for o in self.operands))
 
-    def to_c(self, text_of: Callable[[str], str]) -> str:
-        """C expression over 64-bit words, `text_of(name)` standing for each variable."""
+    def to_c(self, text_of: Callable[[str], str], constants: tuple[str, str] = _C_CONSTANTS) -> str:
+        """C expression over words, `text_of(name)` standing for each variable, `constants` for 0
+        and 1 in all bits."""
         if self.operator == "variable":
             return text_of(self.name)
         if self.operator == "constant":
-            return "~UINT64_C(0)" if self.name == "1" else "UINT64_C(0)"
-        first = self.operands[0].to_c(text_of)
+            return constants[int(self.name)]
+        first = self.operands[0].to_c(text_of, constants)
         if self.operator == "not":
             return f"~{first}"
-        second = self.operands[1].to_c(text_of)
+        second = self.operands[1].to_c(text_of, constants)
         sign = {"and": "&", "or": "|", "xor": "^"}[self.operator]
         return f"({first} {sign} {second})"
 

@@ -1,4 +1,4 @@
-"""A flat gate-level netlist, as read from the JSON that Yosys writes.
+"""A gate-level netlist, flat, as read from the JSON that Yosys writes; a hierarchy is dissolved.
 
 Nets are numbered; 0 and 1 are the constants. Word-level cells are not known here: a design goes
 through Yosys' mapping first.
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from macsmith.sim.netlist_cells import CellModel, generic_gate
+from macsmith.sim.netlist_flatten import HierarchyError, flatten_module, top_module
 
 __all__ = [
     "CONSTANT_NETS",
@@ -34,11 +35,23 @@ class NetlistError(ValueError):
 
 @dataclass(frozen=True)
 class Instance:
-    """A cell in the netlist: `pins` gives the net on each connected pin."""
+    """A cell in the netlist.
+
+    Attributes
+    ----------
+    name
+        Unique; below the top module with the instances it lies in before it: ``a.b.c``.
+    pins
+        The net on each connected pin.
+    scope
+        The instances it lies in, outermost first: of the hierarchy that was read, else as Yosys
+        noted when it flattened (attributes ``hdlname``, ``scopename``); empty if neither tells.
+    """
 
     name: str
     cell: str
     pins: dict[str, int]
+    scope: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,18 +120,26 @@ def netlist_from_json(data: Mapping[str, Any], top: str | None = None) -> Netlis
     data
         The whole object. Unknown bits (``x``, ``z``) of constants are taken as 0.
     top
-        Name of the module; may be None if only one has cells (others are black boxes).
+        Name of the module; may be None if one is marked ``top`` or only one is held by no other.
 
     Raises
     ------
     NetlistError
-        No such module, several candidates, an inout port, or a pin wider than one bit.
+        No such module, several candidates, a hierarchy that cannot be made flat, an inout port,
+        or a cell's pin wider than one bit.
     """
     modules = data.get("modules")
     if not isinstance(modules, Mapping):
         raise NetlistError("netlist: no 'modules'; must be JSON from Yosys' write_json")
-    name = _choose(modules, top)
-    module = modules[name]
+    if top is not None and top not in modules:
+        raise NetlistError(
+            f"netlist: module {top!r} is not there; must be one of {', '.join(modules)}"
+        )
+    try:
+        name = top if top is not None else top_module(modules)
+        module = flatten_module(modules, name)
+    except HierarchyError as error:
+        raise NetlistError(str(error)) from None
     numbers: dict[Any, int] = {"0": 0, "1": 1, "x": 0, "z": 0}
 
     def net(bit: Any) -> int:
@@ -145,7 +166,7 @@ def netlist_from_json(data: Mapping[str, Any], top: str | None = None) -> Netlis
                 )
             if bits:
                 pins[pin] = net(bits[0])
-        instances.append(Instance(instance_name, entry["type"], pins))
+        instances.append(Instance(instance_name, entry["type"], pins, entry["scope"]))
     names = [""] * (len(numbers) - 2)
     names[0], names[1] = "constant 0", "constant 1"
     for net_name, entry in module.get("netnames", {}).items():
@@ -157,26 +178,6 @@ def netlist_from_json(data: Mapping[str, Any], top: str | None = None) -> Netlis
     return Netlist(
         name, ports, tuple(instances), tuple(n or f"net {i}" for i, n in enumerate(names))
     )
-
-
-def _choose(modules: Mapping[str, Any], top: str | None) -> str:
-    if top is not None:
-        if top not in modules:
-            raise NetlistError(
-                f"netlist: module {top!r} is not there; must be one of {', '.join(modules)}"
-            )
-        return top
-    candidates = [
-        name
-        for name, module in modules.items()
-        if not int(str(module.get("attributes", {}).get("blackbox", "0")), 2)
-    ]
-    if len(candidates) != 1:
-        raise NetlistError(
-            f"netlist: {len(candidates)} modules ({', '.join(candidates)}); must be one, flatten "
-            "the design or name the top module"
-        )
-    return candidates[0]
 
 
 def model_of(instance: Instance, models: Mapping[str, CellModel]) -> CellModel:

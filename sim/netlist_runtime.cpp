@@ -1,70 +1,93 @@
-// Runtime of compiled netlists: packs port words into bit planes, steps cycles, counts toggles.
+// Runtime of compiled netlists: packs port values into bit planes, steps cycles, counts.
 //
-// A netlist is compiled on its own and comes as two functions over v, one 64-bit word per net (bit k
-// belongs to stream k of the block of 64 being run), and s, one word per register:
-//   evaluate(v, s)       all nets from input nets and register states, in topological order
+// A netlist is compiled on its own and comes as two functions over v, one word per net, and s, one word per
+// register:
+//   evaluate(v, s)       nets from input nets and register states, in topological order
 //   clock_edge(v, s)     next register states from the nets
-//
-// Waveforms are [cycles][streams][words] of uint64_t, one such array per port; a port's bits lie in its
-// words least significant first.
+// Where anything is counted, evaluate leaves all nets in v, else only those that are read here.
 
-using Step = void (*)(uint64_t *v, uint64_t *s);
+using Step = void (*)(word *v, word *s);
 
-// `toggles` (one per net, may be null) are added to. `first_counted` is the first cycle whose change
-// against the cycle before is counted (at least 1). `states` holds [blocks][register_count] words:
-// register states at the start, replaced by those at the end.
-extern "C" void macsmith_simulate(Step evaluate, Step clock_edge, uint32_t net_count,
-                                  uint32_t register_count, uint64_t cycles, uint64_t streams,
-                                  uint32_t input_count, const uint32_t *input_widths,
-                                  const uint32_t *input_nets, const uint64_t *const *inputs,
-                                  uint32_t output_count, const uint32_t *output_widths,
-                                  const uint32_t *output_nets, uint64_t *const *outputs,
-                                  uint64_t first_counted, int64_t *toggles, uint64_t *states) {
-  std::vector<Port> in(input_count), out(output_count);
-  for (uint32_t port = 0, at = 0; port < input_count; at += input_widths[port++])
-    in[port] = {inputs[port], nullptr, (input_widths[port] + 63) / 64, input_widths[port],
-                input_nets + at};
-  for (uint32_t port = 0, at = 0; port < output_count; at += output_widths[port++])
-    out[port] = {nullptr, outputs[port], (output_widths[port] + 63) / 64, output_widths[port],
-                 output_nets + at};
-  std::vector<uint64_t> now(net_count), before(net_count);
-  uint64_t plane[64];
-  for (uint64_t block = 0; block * 64 < streams; ++block) {
-    const uint64_t first = block * 64;
-    const uint64_t lanes = streams - first < 64 ? streams - first : 64;
-    const uint64_t live = lanes == 64 ? ~UINT64_C(0) : (UINT64_C(1) << lanes) - 1;
-    uint64_t *state = states + block * register_count;
-    now[0] = 0;
-    now[1] = ~UINT64_C(0);
+namespace {
+
+// One cell whose input states are counted: `pin_count` pins from `pin_start` on, and where its counts begin.
+struct StateCell {
+  uint32_t pin_count;
+  uint32_t pin_start;
+  uint64_t count_start;
+};
+
+constexpr uint32_t kMaxStatePins = 10;
+
+// Adds, for each of the 2^pins states, how many of the live streams are in it.
+inline void count_states(const StateCell &cell, const uint32_t *pins, const word *v, const word &live,
+                         int64_t *counts) {
+  word states[1 << kMaxStatePins];
+  states[0] = live;
+  for (uint32_t pin = 0; pin < cell.pin_count; ++pin) {
+    const word value = v[pins[cell.pin_start + pin]];
+    for (uint32_t state = 0; state < UINT32_C(1) << pin; ++state) {
+      states[state | UINT32_C(1) << pin] = states[state] & value;
+      states[state] &= ~value;
+    }
+  }
+  for (uint32_t state = 0; state < UINT32_C(1) << cell.pin_count; ++state)
+    counts[cell.count_start + state] += population(states[state]);
+}
+
+}  // namespace
+
+// `toggles` (one per net, may be null) are added to; `first_counted` is the first cycle whose change against
+// the cycle before is counted (at least 1), and whose states are. `kept` are the cycles, ascending, whose
+// outputs are wanted. A pin of a state cell at net_count or above is a register's state.
+extern "C" void macsmith_simulate(
+    Step evaluate, Step clock_edge, uint32_t net_count, uint32_t register_count, uint64_t cycles,
+    uint64_t streams, uint32_t input_count, const uint32_t *input_widths, const uint32_t *input_nets,
+    const uint8_t *const *inputs, const uint32_t *input_bytes, const uint32_t *inputs_shared,
+    uint32_t output_count, const uint32_t *output_widths, const uint32_t *output_nets,
+    uint64_t *const *outputs, uint64_t kept_count, const uint64_t *kept, uint64_t first_counted,
+    int64_t *toggles, uint32_t state_cell_count, const StateCell *state_cells,
+    const uint32_t *state_pins, int64_t *state_counts) {
+  const std::vector<Port> in = make_ports(input_count, input_widths, input_nets, inputs, input_bytes,
+                                          inputs_shared, nullptr);
+  const std::vector<Port> out =
+      make_ports(output_count, output_widths, output_nets, nullptr, nullptr, nullptr, outputs);
+  std::vector<word> now(net_count + register_count), before(toggles ? net_count : 0);
+  std::vector<word> counts(toggles ? net_count : 0);
+  word *state = now.data() + net_count;
+  for (uint64_t first = 0; first < streams; first += kLanes) {
+    const uint64_t lanes = streams - first < kLanes ? streams - first : kLanes;
+    const word live = live_lanes(lanes);
+    for (auto &value : now) value = word{};
+    now[1] = ~word{};
+    uint64_t row = 0;
     for (uint64_t cycle = 0; cycle < cycles; ++cycle) {
-      for (const Port &port : in) {
-        for (uint32_t word = 0; word < port.words; ++word) {
-          std::memset(plane, 0, sizeof plane);
-          const uint64_t *from = port.source + (cycle * streams + first) * port.words + word;
-          for (uint64_t lane = 0; lane < lanes; ++lane) plane[lane] = from[lane * port.words];
-          transpose(plane);
-          for (uint32_t bit = word * 64; bit < port.width && bit < word * 64 + 64; ++bit)
-            now[port.nets[bit]] = plane[bit - word * 64];
-        }
-      }
+      for (const Port &port : in) load_port(port, now.data(), cycle, streams, first, lanes);
       evaluate(now.data(), state);
-      for (const Port &port : out) {
-        for (uint32_t word = 0; word < port.words; ++word) {
-          std::memset(plane, 0, sizeof plane);
-          for (uint32_t bit = word * 64; bit < port.width && bit < word * 64 + 64; ++bit)
-            plane[bit - word * 64] = now[port.nets[bit]];
-          transpose(plane);
-          uint64_t *to = port.target + (cycle * streams + first) * port.words + word;
-          for (uint64_t lane = 0; lane < lanes; ++lane) to[lane * port.words] = plane[lane];
-        }
+      if (row < kept_count && kept[row] == cycle) {
+        for (const Port &port : out)
+          if (port.target != nullptr) store_port(port, now.data(), row, streams, first, lanes);
+        ++row;
       }
       if (toggles != nullptr) {
-        if (cycle >= first_counted)
-          for (uint32_t net = 0; net < net_count; ++net)
-            toggles[net] += __builtin_popcountll((now[net] ^ before[net]) & live);
-        before = now;
+        if (cycle >= first_counted) {
+          for (uint32_t net = 0; net < net_count; ++net) {
+            const word changed = (now[net] ^ before[net]) & live;
+            for (uint32_t part = 0; part < kParts; ++part)
+              counts[net][part] += (uint64_t)__builtin_popcountll(changed[part]);
+            before[net] = now[net];
+          }
+        } else {
+          std::memcpy(before.data(), now.data(), net_count * sizeof(word));
+        }
       }
+      if (state_counts != nullptr && cycle >= first_counted)
+        for (uint32_t cell = 0; cell < state_cell_count; ++cell)
+          count_states(state_cells[cell], state_pins, now.data(), live, state_counts);
       clock_edge(now.data(), state);
     }
   }
+  if (toggles != nullptr)
+    for (uint32_t net = 0; net < net_count; ++net)
+      for (uint32_t part = 0; part < kParts; ++part) toggles[net] += (int64_t)counts[net][part];
 }

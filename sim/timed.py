@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from macsmith.sim.netlist import SimulationResult, clock_port
+from macsmith.sim.netlist import SimulationResult
 from macsmith.sim.netlist_cells import CellModel, FlipFlopModel
+from macsmith.sim.netlist_code import clock_port
 from macsmith.sim.netlist_function import Function
 from macsmith.sim.netlist_graph import (
     CONSTANT_NETS,
@@ -90,8 +91,7 @@ class _Tables:
         self.longest = 1
 
     def kernel(self, function: Function, names: tuple[str, ...]) -> int:
-        text = function.to_c(lambda name: f"in[{names.index(name)}][step]")
-        text = text.replace("~UINT64_C(0)", "~word{}").replace("UINT64_C(0)", "word{}")
+        text = function.to_c(lambda name: f"in[{names.index(name)}][step]", ("word{}", "~word{}"))
         return self.kernels.setdefault(text, len(self.kernels))
 
     def steps(self, time_ps: float) -> int:
@@ -206,7 +206,8 @@ class TimedNetlist:
         ValueError, TypeError
             As there.
         """
-        arrays, cycles, streams = pack_waveforms(self.netlist.name, self._inputs, waveforms)
+        packed = pack_waveforms(self.netlist.name, self._inputs, waveforms)
+        cycles, streams = packed.cycles, packed.streams
         if not 1 <= first_counted_cycle < cycles:
             raise ValueError(
                 f"{self.netlist.name}: first_counted_cycle {first_counted_cycle} with {cycles} "
@@ -237,7 +238,9 @@ class TimedNetlist:
             ctypes.c_uint32(len(self._inputs)),
             address(widths_in),
             address(nets_in),
-            addresses([arrays[port.name] for port in self._inputs]),
+            addresses(packed.arrays),
+            address(packed.bytes_per_value),
+            address(packed.are_shared),
             ctypes.c_uint32(len(self._outputs)),
             address(widths_out),
             address(nets_out),

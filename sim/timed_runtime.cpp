@@ -4,9 +4,6 @@
 // file stands. A `word` holds one bit of each of 512 streams. The waveform of a net covers the steps
 // first..last in which it can change; before them it has its value of the cycle before.
 
-typedef uint64_t word __attribute__((vector_size(64), aligned(64)));
-constexpr uint32_t kLanes = 512;
-
 using Kernel = void (*)(const word *const *in, word *out, int32_t count);
 extern Kernel const kernels[];
 
@@ -34,12 +31,6 @@ struct Window {
   int32_t first, last;  // last < first: never changes
   int64_t offset;       // of its waveform
 };
-
-inline int64_t population(const word &bits) {
-  int64_t count = 0;
-  for (int part = 0; part < 8; ++part) count += __builtin_popcountll(bits[part]);
-  return count;
-}
 
 // In place, from the back: at every step the AND of this and the `length` - 1 steps before it, which lie in
 // front of `buffer` too.
@@ -135,16 +126,13 @@ extern "C" void macsmith_simulate_timed(
     uint32_t net_count, const Window *windows, int64_t wave_words, int32_t longest_window,
     uint32_t gate_count, const Gate *gates, const Pin *pins, uint32_t register_count,
     const Gate *registers, uint32_t source_count, const uint32_t *sources, uint64_t cycles, uint64_t streams, uint32_t input_count,
-    const uint32_t *input_widths, const uint32_t *input_nets, const uint64_t *const *inputs,
-    uint32_t output_count, const uint32_t *output_widths, const uint32_t *output_nets,
+    const uint32_t *input_widths, const uint32_t *input_nets, const uint8_t *const *inputs,
+    const uint32_t *input_bytes, const uint32_t *inputs_shared, uint32_t output_count, const uint32_t *output_widths, const uint32_t *output_nets,
     uint64_t *const *outputs, uint64_t first_counted, int64_t *toggles, int64_t *final_toggles) {
-  std::vector<Port> in(input_count), out(output_count);
-  for (uint32_t port = 0, at = 0; port < input_count; at += input_widths[port++])
-    in[port] = {inputs[port], nullptr, (input_widths[port] + 63) / 64, input_widths[port],
-                input_nets + at};
-  for (uint32_t port = 0, at = 0; port < output_count; at += output_widths[port++])
-    out[port] = {nullptr, outputs[port], (output_widths[port] + 63) / 64, output_widths[port],
-                 output_nets + at};
+  const std::vector<Port> in = make_ports(input_count, input_widths, input_nets, inputs, input_bytes,
+                                          inputs_shared, nullptr);
+  const std::vector<Port> out =
+      make_ports(output_count, output_widths, output_nets, nullptr, nullptr, nullptr, outputs);
   std::vector<word> before(net_count), after(net_count), waves(wave_words), states(register_count);
   Machine machine;
   machine.windows = windows;
@@ -155,34 +143,16 @@ extern "C" void macsmith_simulate_timed(
   machine.raw.resize(2 * longest_window);
   machine.ones.resize(2 * longest_window);
   machine.zeros.resize(2 * longest_window);
-  uint64_t plane[64];
   for (uint64_t first = 0; first < streams; first += kLanes) {
     const uint64_t lanes = streams - first < kLanes ? streams - first : kLanes;
-    word live = {};
-    for (uint32_t part = 0; part < 8; ++part) {
-      const uint64_t here = lanes <= 64 * part ? 0 : lanes - 64 * part;
-      live[part] = here >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << here) - 1;
-    }
+    const word live = live_lanes(lanes);
     for (auto &value : after) value = word{};
     after[1] = ~word{};
     for (auto &state : states) state = word{};
     for (uint64_t cycle = 0; cycle < cycles; ++cycle) {
       before = after;
       // in the first cycle there is nothing before: all settles, and nothing of it is counted
-      for (const Port &port : in) {
-        for (uint32_t part = 0; part < 8; ++part) {
-          const uint64_t base = first + 64 * part;
-          for (uint32_t at = 0; at < port.words; ++at) {
-            std::memset(plane, 0, sizeof plane);
-            const uint64_t *from = port.source + (cycle * streams + base) * port.words + at;
-            for (uint64_t lane = 0; base + lane < streams && lane < 64; ++lane)
-              plane[lane] = from[lane * port.words];
-            transpose(plane);
-            for (uint32_t bit = at * 64; bit < port.width && bit < at * 64 + 64; ++bit)
-              after[port.nets[bit]][part] = plane[bit - at * 64];
-          }
-        }
-      }
+      for (const Port &port : in) load_port(port, after.data(), cycle, streams, first, lanes);
       for (uint32_t index = 0; index < register_count; ++index)
         after[registers[index].net] = states[index];
       for (uint32_t index = 0; index < source_count; ++index) {
@@ -198,20 +168,7 @@ extern "C" void macsmith_simulate_timed(
       if (cycle >= first_counted)
         for (uint32_t net = 0; net < net_count; ++net)
           final_toggles[net] += population((before[net] ^ after[net]) & live);
-      for (const Port &port : out) {
-        for (uint32_t part = 0; part < 8; ++part) {
-          const uint64_t base = first + 64 * part;
-          for (uint32_t at = 0; at < port.words; ++at) {
-            std::memset(plane, 0, sizeof plane);
-            for (uint32_t bit = at * 64; bit < port.width && bit < at * 64 + 64; ++bit)
-              plane[bit - at * 64] = after[port.nets[bit]][part];
-            transpose(plane);
-            uint64_t *to = port.target + (cycle * streams + base) * port.words + at;
-            for (uint64_t lane = 0; base + lane < streams && lane < 64; ++lane)
-              to[lane * port.words] = plane[lane];
-          }
-        }
-      }
+      for (const Port &port : out) store_port(port, after.data(), cycle, streams, first, lanes);
       for (uint32_t index = 0; index < register_count; ++index) {
         const Gate &gate = registers[index];
         const word *at[kMaxPins];

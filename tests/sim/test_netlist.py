@@ -176,6 +176,68 @@ def test_signed_and_wide_inputs() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
+@pytest.mark.parametrize(("width", "streams"), [(5, 130), (8, 513), (12, 64), (33, 600), (64, 1)])
+def test_ports_of_all_widths_in_all_types(kind: str, width: int, streams: int) -> None:
+    bits = list(range(2, 2 + width))
+    compiled = build(module({"a": ("input", bits), "y": ("output", bits)}, {}))
+    info = np.iinfo(kind)
+    low = max(-(1 << (width - 1)), int(info.min)) if kind[0] == "i" else 0
+    high = min(1 << (width - (kind[0] == "i")), int(info.max) + 1)
+    a = np.random.default_rng(3).integers(low, high, size=(3, streams), dtype=kind)
+    mask = (1 << width) - 1
+    got = compiled.simulate({"a": a}).outputs["y"]
+    assert got.tolist() == [[value & mask for value in row] for row in a.tolist()]
+
+
+def test_values_shared_by_all_streams_and_kept_outputs() -> None:
+    netlist = module(
+        {
+            "a": ("input", [2, 3]),
+            "b": ("input", [4, 5]),
+            "y": ("output", [2, 5]),
+            "z": ("output", [3]),
+        },
+        {},
+    )
+    rng = np.random.default_rng(4)
+    a, b = rng.integers(0, 4, size=(6, 700)), rng.integers(0, 4, size=(6, 1))
+    compiled = build(netlist)
+    whole = compiled.simulate({"a": a, "b": b}).outputs
+    assert np.array_equal(whole["y"], (a & 1) | (b & 2))
+    part = compiled.simulate({"a": a, "b": b}, kept_outputs=["y"], kept_cycles=[1, 4]).outputs
+    assert list(part) == ["y"]
+    assert np.array_equal(part["y"], whole["y"][[1, 4]])
+    with pytest.raises(ValueError, match="no output port x; must be of"):
+        compiled.simulate({"a": a, "b": b}, kept_outputs=["x"])
+    with pytest.raises(ValueError, match="kept_cycles must ascend from 0 to at most 5"):
+        compiled.simulate({"a": a, "b": b}, kept_cycles=[1, 6])
+
+
+def test_states_of_cells_are_counted() -> None:
+    netlist = module(
+        {"clk": ("input", [9]), "a": ("input", [2]), "b": ("input", [3]), "y": ("output", [5])},
+        {
+            "g": ("$_ANDNOT_", {"A": [2], "B": [3], "Y": [4]}),
+            "f": ("$_DFF_P_", {"C": [9], "D": [4], "Q": [5]}),
+        },
+    )
+    rng = np.random.default_rng(5)
+    a, b = rng.integers(0, 2, size=(2, 9, 600))
+    result = build(netlist).simulate({"a": a, "b": b}, count_states=True, first_counted_cycle=2)
+    assert result.toggles is None
+    assert result.cell_states is not None
+    gate, register = result.cell_states["g"], result.cell_states["f"]
+    assert gate.pins == ("A", "B")
+    assert gate.counts.tolist() == np.bincount((a + 2 * b)[2:].ravel(), minlength=4).tolist()
+    assert gate.probabilities.sum() == pytest.approx(1.0)
+    d = a & ~b & 1
+    assert register.pins == ("D", "IQ")
+    states = d[2:] + 2 * d[1:-1]
+    assert register.counts.tolist() == np.bincount(states.ravel(), minlength=4).tolist()
+    assert result.counted_cycles == register.counts.sum() == 7 * 600
+
+
 def test_waveforms_that_do_not_fit() -> None:
     netlist = module({"a": ("input", [2, 3]), "b": ("input", [4]), "y": ("output", [2])}, {})
     compiled = build(netlist)
