@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from macsmith.hw.dsp_plan import plan_products
+from macsmith.hw.dsp_plan import pairs_columns, plan_products
 from macsmith.hw.heap import HeapOrder
 from macsmith.hw.partial_products import MAX_TABLE_BITS, Multiplier
 from macsmith.hw.path_choice import resolve_path
@@ -31,6 +31,7 @@ class Architecture:
     loop: str = "merged"
     fpga: str = "none"
     dsp: str = "off"
+    pair: str = "off"
 
 
 DEFAULT_ARCHITECTURE = Architecture()
@@ -56,6 +57,7 @@ def resolve_architecture(config: MacConfig, implementation: Implementation) -> A
         loop=implementation.loop if implementation.loop != "auto" else _best_loop(implementation),
         fpga=implementation.fpga,
         dsp=implementation.dsp,
+        pair="columns" if pairs_columns(config, implementation) else "off",
         **_dot_choices(config, implementation, path),
     )
 

@@ -15,6 +15,7 @@ are in cycles::
     results     2    1    0
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value
@@ -24,6 +25,7 @@ from macsmith.hw.convert import Convert
 from macsmith.hw.core import ChunkCounter, beats_per_chunk, finished_bits
 from macsmith.hw.drain import Drain
 from macsmith.hw.latency import (
+    columns_per_element,
     convert_cycles,
     drain_start_cycles,
     edge_cycles,
@@ -175,6 +177,7 @@ class SystolicArray(Block):
         self.design = design
         mac, implementation = design.mac, design.implementation
         self.rows, self.columns = implementation.rows, implementation.columns
+        self.together = columns_per_element(design)
         self.widths = mac_widths(mac)
         super().__init__(
             "systolic_array",
@@ -196,13 +199,14 @@ class SystolicArray(Block):
         m = Module()
         mac = self.design.mac
         rows, columns = self.rows, self.columns
+        elements_of_row = columns // self.together
         enable = Signal()
         passes = Signal()
         ends = Signal()  # what the elements sum ends with this beat: a tile, or a chunk of one
         is_shared = shares_outer(self.design)
         drain = Drain(
             rows,
-            columns,
+            elements_of_row,
             drain_start_cycles(self.design),
             edge_cycles(self.design),
             adds_chunks=is_shared,
@@ -241,9 +245,9 @@ class SystolicArray(Block):
         a_words = [self.i_a.word_select(row, a_bits) for row in far_first]
         a = self._skewed(m, platform, "skew_a", a_words, range(rows), enable)
         controls = self._control_skewed(m, Cat(*control), enable)
-        b_bits = mac.lanes * mac.b.bits
-        b_words = [self.i_b.word_select(column, b_bits) for column in range(columns)]
-        b = self._skewed(m, platform, "skew_b", b_words, range(columns), enable)
+        b_bits = self.together * mac.lanes * mac.b.bits
+        b_words = [self.i_b.word_select(index, b_bits) for index in range(elements_of_row)]
+        b = self._skewed(m, platform, "skew_b", b_words, range(elements_of_row), enable)
 
         elements = rows_block(self.design, rows)
         place(m, platform, "rows", elements)
@@ -270,14 +274,15 @@ class SystolicArray(Block):
                 place(m, platform, f"outer_{column}", outer)
                 m.d.comb += [
                     outer.enable.eq(enable),
-                    outer.valid.eq(drain.edge_valid[column]),
-                    outer.last.eq(drain.edge_last[column]),
+                    outer.valid.eq(drain.edge_valid[column // self.together]),
+                    outer.last.eq(drain.edge_last[column // self.together]),
                     outer.chunk.eq(finished),
                 ]
                 finished = outer.finished
             m.d.comb += convert.partial_sum.eq(finished)
             codes.append(convert.code)
-        delays = range(columns, 0, -1)
+        # columns of one element are alike
+        delays = [elements_of_row - column // self.together for column in range(columns)]
         m.d.comb += self.o_data.eq(
             Cat(*self._skewed(m, platform, "align_results", codes, delays, enable))
         )
@@ -285,7 +290,12 @@ class SystolicArray(Block):
 
     @staticmethod
     def _skewed(
-        m: Module, platform: Any, name: str, words: list[Value], delays: range, enable: Value
+        m: Module,
+        platform: Any,
+        name: str,
+        words: list[Value],
+        delays: Sequence[int],
+        enable: Value,
     ) -> list[Value]:
         """Words, each late by its delay."""
         skew = Skew(len(words[0]), tuple(delays))

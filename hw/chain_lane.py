@@ -24,6 +24,9 @@ class ChainLane(Block):
         What is computed; its products are exact.
     outside
         Whether the significands' product is formed outside, by a DSP block.
+    masks_each
+        Whether each operand's significand is 0 where that operand is special, so that A is the
+        same in all lanes that it goes to; otherwise one of the two is where any operand is.
 
     Members
     -------
@@ -43,8 +46,8 @@ class ChainLane(Block):
     factor_b: Signal
     product: Signal
 
-    def __init__(self, config: MacConfig, *, outside: bool) -> None:
-        self.config, self.outside = config, outside
+    def __init__(self, config: MacConfig, *, outside: bool, masks_each: bool = False) -> None:
+        self.config, self.outside, self.masks_each = config, outside, masks_each
         self.shapes = operand_shape(config.a), operand_shape(config.b)
         self.shape = product_shape(*self.shapes)
         members = {
@@ -82,7 +85,9 @@ class ChainLane(Block):
         masked = 0 if len(factors[0]) <= len(factors[1]) else 1
         for index, term in enumerate(operands):
             factor = term.significand
-            if index == masked and self.shape.has_specials:
+            if self.masks_each and term.shape.has_specials:
+                factor = factor & (~term.is_special).replicate(len(factor))
+            elif index == masked and self.shape.has_specials and not self.masks_each:
                 factor = factor & keep.replicate(len(factor))
             m.d.comb += factors[index].eq(factor)
         bits = self.shape.significand_bits

@@ -1,6 +1,6 @@
 """The step of an integer or exact accumulator for FPGAs: carry chains, and DSP blocks if asked."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value
@@ -8,8 +8,8 @@ from macsmith.hw.architecture import Architecture
 from macsmith.hw.block import place
 from macsmith.hw.chain import ChainSum
 from macsmith.hw.chain_lane import ChainLane, ChainTerm
-from macsmith.hw.dsp_multiply import PackedMultiply, PairMultiply
-from macsmith.hw.dsp_plan import DSP_FAMILIES, DspPlan, plan_products
+from macsmith.hw.dsp_multiply import PackedMultiply, PairMultiply, SharedMultiply
+from macsmith.hw.dsp_plan import DSP_FAMILIES, DspPlan, plan_column_pair, plan_products
 from macsmith.hw.fixed_step import clip
 from macsmith.hw.lane import Lane, fixed_term_bits
 from macsmith.hw.radix4 import add_product_rows
@@ -22,8 +22,19 @@ from macsmith.model.widths import mac_widths, signed_bits
 __all__ = ["ChainStep"]
 
 
+@dataclass(frozen=True)
+class _Product:
+    """A product of one lane and column, and a bit that is still to be added to it."""
+
+    bits: Value
+    owed: tuple[tuple[int, Value], ...] = ()
+
+
 class ChainStep(StepBlock):
     """Next partial sum of the inner accumulator, an integer or exact one; combinational.
+
+    Where the architecture pairs the columns of an array (``pair``), those of two columns: B and
+    both partial sums hold the first column's in the lower half.
 
     Parameters
     ----------
@@ -37,93 +48,183 @@ class ChainStep(StepBlock):
         self.plan = DspPlan("lut")
         if architecture.dsp == "on":
             self.plan = plan_products(config, architecture.fpga)
+        if architecture.pair == "columns":
+            plan = plan_column_pair(config, architecture.fpga)
+            assert plan is not None
+            self.plan = plan
         self.widths = mac_widths(config).inner
-        super().__init__("chain_step", config, architecture, self.widths.bits)
+        super().__init__(
+            "chain_step", config, architecture, self.widths.bits, columns=self.plan.columns
+        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, widths = self.config, self.widths
+        config, columns = self.config, self.plan.columns
+        b_bits = len(self.b) // columns
+        b = [self.b.word_select(column, b_bits) for column in range(columns)]
+        sums = [
+            self.partial_sum_i.word_select(column, self.widths.bits) for column in range(columns)
+        ]
         largest = config.lanes * mac_widths(config).term.max_integer
-        width = widths.integer_bits
-        if widths.clips:
-            width = max(signed_bits(largest), width) + 1
-        apart = self.architecture.loop == "apart" and (
-            config.lanes > 1 or is_integer_product(config)
-        )
-        chain = ChainSum(m, "add", signed_bits(largest) if apart else width)
+        prefixes = [f"column_{column}_" if columns > 1 else "" for column in range(columns)]
+        chains = [ChainSum(m, f"{prefix}add", self._width(largest)) for prefix in prefixes]
+        specials: list[list[Value]] = [[] for _ in chains]
         if is_integer_product(config):
-            specials: list[Value] = []
-            self._add_integers(m, platform, chain)
+            self._add_integers(m, platform, chains, b, prefixes)
         else:
-            specials = self._add_terms(m, platform, chain)
-        if apart:
-            lane_sum = chain.sum()
-            chain = ChainSum(m, "add_partial_sum", width)
-            chain.add(lane_sum, -largest, largest)
-        chain.add_partial_sum(self.partial_sum_i[: widths.integer_bits])
-        total = Signal(width)
-        m.d.comb += total.eq(chain.sum())
-        integer = clip(m, "clipped", total, widths.integer_bits) if widths.clips else total
-        flags = self.partial_sum_i[widths.integer_bits :]
-        if specials:
-            flags = flags | Cat(*specials)
-        m.d.comb += self.partial_sum_o.eq(Cat(integer, flags))
+            specials = self._add_terms(m, platform, chains, b, prefixes)
+        results: list[Value] = []
+        for chain, prefix, before, set_flags in zip(chains, prefixes, sums, specials, strict=True):
+            results.append(self._finish(m, chain, prefix, before, set_flags, largest))
+        m.d.comb += self.partial_sum_o.eq(Cat(*results))
         return m
 
-    def _add_integers(self, m: Module, platform: Any, chain: ChainSum) -> None:
+    @property
+    def _adds_apart(self) -> bool:
+        """Whether the lanes are summed apart from the partial sum."""
+        is_several = self.config.lanes > 1 or is_integer_product(self.config)
+        return self.architecture.loop == "apart" and is_several
+
+    def _sum_width(self, largest: int) -> int:
+        width = self.widths.integer_bits
+        return max(signed_bits(largest), width) + 1 if self.widths.clips else width
+
+    def _width(self, largest: int) -> int:
+        """Width of the sum of the products."""
+        return signed_bits(largest) if self._adds_apart else self._sum_width(largest)
+
+    def _finish(
+        self,
+        m: Module,
+        chain: ChainSum,
+        prefix: str,
+        partial_sum: Value,
+        set_flags: list[Value],
+        largest: int,
+    ) -> Value:
+        """The next partial sum of one column."""
+        widths, width = self.widths, self._sum_width(largest)
+        if self._adds_apart:
+            lane_sum = chain.sum()
+            chain = ChainSum(m, f"{prefix}add_partial_sum", width)
+            chain.add(lane_sum, -largest, largest)
+        chain.add_partial_sum(partial_sum[: widths.integer_bits])
+        total = Signal(width, name=f"{prefix}total")
+        m.d.comb += total.eq(chain.sum())
+        integer: Value = total
+        if widths.clips:
+            integer = clip(m, f"{prefix}clipped", total, widths.integer_bits)
+        flags = partial_sum[widths.integer_bits :]
+        if set_flags:
+            flags = flags | Cat(*set_flags)
+        return Cat(integer, flags)
+
+    def _add_integers(
+        self,
+        m: Module,
+        platform: Any,
+        chains: list[ChainSum],
+        b: list[Value],
+        prefixes: list[str],
+    ) -> None:
         config = self.config
         a_format, b_format = config.a, config.b
         assert isinstance(a_format, IntFormat)
         assert isinstance(b_format, IntFormat)
-        codes = [
-            (self.a.word_select(lane, a_format.bits), self.b.word_select(lane, b_format.bits))
-            for lane in range(config.lanes)
+        signs = a_format.is_signed, b_format.is_signed
+        a_codes = [self.a.word_select(lane, a_format.bits) for lane in range(config.lanes)]
+        b_codes = [
+            [codes.word_select(lane, b_format.bits) for lane in range(config.lanes)] for codes in b
         ]
         pairs, singles, others = self._groups()
-        products: list[Value] = []
+        products: list[list[_Product]] = [[] for _ in chains]
+        if self.plan.columns > 1:
+            for lane in range(config.lanes):
+                formed = self._shared_products(
+                    m, platform, lane, a_codes[lane], b_codes[0][lane], b_codes[1][lane], signs
+                )
+                for column, product in enumerate(formed):
+                    products[column].append(product)
         for first in pairs:
-            pair = PairMultiply(
-                a_format.bits,
-                b_format.bits,
-                a_signed=a_format.is_signed,
-                b_signed=b_format.is_signed,
-            )
-            place(m, platform, f"multiply_{first}", pair)
-            (a_0, b_0), (a_1, b_1) = codes[first : first + 2]
-            m.d.comb += [pair.a_0.eq(a_0), pair.b_0.eq(b_0), pair.a_1.eq(a_1), pair.b_1.eq(b_1)]
-            products += [pair.product_0, pair.product_1]
+            factors = [(a_codes[lane], b_codes[0][lane]) for lane in (first, first + 1)]
+            products[0] += self._pair_products(m, platform, first, factors, signs)
         for lane in singles:
-            factors: list[Value] = []
-            for value, fmt in zip(codes[lane], (a_format, b_format), strict=True):
-                factors.append(value.as_signed() if fmt.is_signed else value)
+            values: list[Value] = []
+            for value, fmt in zip(
+                (a_codes[lane], b_codes[0][lane]), (a_format, b_format), strict=True
+            ):
+                values.append(value.as_signed() if fmt.is_signed else value)
             product = Signal(a_format.bits + b_format.bits, name=f"product_{lane}")
-            m.d.comb += product.eq(factors[0] * factors[1])
-            products.append(product)
+            m.d.comb += product.eq(values[0] * values[1])
+            products[0].append(_Product(product))
         corners = [
             x * y
             for x in (a_format.min_code_integer, a_format.max_code_integer)
             for y in (b_format.min_code_integer, b_format.max_code_integer)
         ]
         is_absorbed = bool(singles) and DSP_FAMILIES[self.architecture.fpga].adds
-        for formed in products:
-            # one after the other, so that each block takes in the addition behind its product
-            chain.add(formed, min(corners), max(corners), comes_last=is_absorbed)
+        for chain, of_column in zip(chains, products, strict=True):
+            for formed_product in of_column:
+                # one after the other, so that each block takes in the addition behind its product
+                chain.add(
+                    formed_product.bits,
+                    min(corners),
+                    max(corners),
+                    owed=formed_product.owed,
+                    comes_last=is_absorbed,
+                )
         for lane in others:
             add_product_rows(
                 m,
-                chain,
-                f"lane_{lane}",
-                codes[lane][0],
+                chains[0],
+                f"{prefixes[0]}lane_{lane}",
+                a_codes[lane],
                 a_format.is_signed,
-                codes[lane][1],
+                b_codes[0][lane],
                 b_format.is_signed,
                 digit_adders=self.architecture.fpga != "xilinx7",
             )
 
+    def _pair_products(
+        self,
+        m: Module,
+        platform: Any,
+        index: int,
+        factors: list[tuple[Value, Value]],
+        signs: tuple[bool, bool],
+    ) -> list[_Product]:
+        """Two products in a block that works as two multipliers."""
+        (a_0, b_0), (a_1, b_1) = factors
+        pair = PairMultiply(len(a_0), len(b_0), a_signed=signs[0], b_signed=signs[1])
+        place(m, platform, f"multiply_{index}", pair)
+        m.d.comb += [pair.a_0.eq(a_0), pair.b_0.eq(b_0), pair.a_1.eq(a_1), pair.b_1.eq(b_1)]
+        return [_Product(pair.product_0), _Product(pair.product_1)]
+
+    def _shared_products(
+        self,
+        m: Module,
+        platform: Any,
+        lane: int,
+        a: Value,
+        b_0: Value,
+        b_1: Value,
+        signs: tuple[bool, bool],
+    ) -> list[_Product]:
+        """The products of a lane in both columns, in one block."""
+        if self.plan.kind == "pair":
+            return self._pair_products(m, platform, lane, [(a, b_0), (a, b_1)], signs)
+        shared = SharedMultiply(len(a), len(b_0), a_signed=signs[0], b_signed=signs[1])
+        place(m, platform, f"multiply_{lane}", shared)
+        m.d.comb += [shared.a.eq(a), shared.b_0.eq(b_0), shared.b_1.eq(b_1)]
+        owed = ((0, shared.borrow),) if any(signs) else ()
+        return [_Product(shared.product_0), _Product(shared.product_1, owed)]
+
     def _groups(self) -> tuple[list[int], list[int], list[int]]:
         """Lanes whose products are formed in one block with the next lane's, in a block of their
-        own, and without any."""
+        own, and without any; none of a pair of columns, whose lanes have a block each."""
         lanes = list(range(self.config.lanes))
+        if self.plan.columns > 1:
+            return [], [], []
         if self.plan.kind == "lut":
             return [], [], lanes
         if self.plan.kind == "single":
@@ -132,34 +233,71 @@ class ChainStep(StepBlock):
         is_single = self.plan.leftover == "single"
         return lanes[: len(lanes) - 1 : 2], left if is_single else [], [] if is_single else left
 
-    def _multiply_outside(self, m: Module, platform: Any, lanes: Sequence[ChainLane]) -> None:
+    def _multiply_outside(self, m: Module, platform: Any, lanes: list[list[ChainLane]]) -> None:
         """Form the products of lanes' significands in blocks."""
         plan = self.plan
+        if plan.columns > 1:
+            for index, (first, second) in enumerate(zip(*lanes, strict=True)):
+                products = self._shared_products(
+                    m,
+                    platform,
+                    index,
+                    first.factor_a,
+                    first.factor_b,
+                    second.factor_b,
+                    (False, False),
+                )
+                for lane, product in zip((first, second), products, strict=True):
+                    m.d.comb += lane.product.eq(product.bits)
+            return
         pairs, singles, _ = self._groups()
-        for first in pairs:
-            a, b = (shape.significand_bits for shape in lanes[first].shapes)
-            block: PackedMultiply | PairMultiply
+        for index in pairs:
+            one, other = lanes[0][index : index + 2]
             if plan.kind == "packed":
+                a, b = (shape.significand_bits for shape in one.shapes)
                 block = PackedMultiply(a, b, plan.a_offset, plan.b_offset)
-            else:
-                block = PairMultiply(a, b, a_signed=False, b_signed=False)
-            place(m, platform, f"multiply_{first}", block)
-            for lane, factor_a, factor_b, product in (
-                (lanes[first], block.a_0, block.b_0, block.product_0),
-                (lanes[first + 1], block.a_1, block.b_1, block.product_1),
-            ):
+                place(m, platform, f"multiply_{index}", block)
                 m.d.comb += [
-                    factor_a.eq(lane.factor_a),
-                    factor_b.eq(lane.factor_b),
-                    lane.product.eq(product),
+                    block.a_0.eq(one.factor_a),
+                    block.b_0.eq(one.factor_b),
+                    block.a_1.eq(other.factor_a),
+                    block.b_1.eq(other.factor_b),
+                    one.product.eq(block.product_0),
+                    other.product.eq(block.product_1),
                 ]
+                continue
+            factors = [(lane.factor_a, lane.factor_b) for lane in (one, other)]
+            products = self._pair_products(m, platform, index, factors, (False, False))
+            for lane, product in zip((one, other), products, strict=True):
+                m.d.comb += lane.product.eq(product.bits)
         for index in singles:
-            lane = lanes[index]
+            lane = lanes[0][index]
             m.d.comb += lane.product.eq(lane.factor_a * lane.factor_b)
 
-    def _add_terms(self, m: Module, platform: Any, chain: ChainSum) -> list[Value]:
-        """Put all lanes' terms into `chain`; returns what the flags of the partial sum are set by
-        (`macsmith.model.widths`)."""
+    def _add_terms(
+        self,
+        m: Module,
+        platform: Any,
+        chains: list[ChainSum],
+        b: list[Value],
+        prefixes: list[str],
+    ) -> list[list[Value]]:
+        """Put all lanes' terms into the chains; returns, for each, what the flags of the partial
+        sum are set by (`macsmith.model.widths`)."""
+        lanes: list[list[ChainLane]] = []
+        flags: list[list[Value]] = []
+        for chain, codes, prefix in zip(chains, b, prefixes, strict=True):
+            found, set_flags = self._add_column(m, platform, chain, codes, prefix)
+            lanes.append(found)
+            flags.append(set_flags)
+        self._multiply_outside(m, platform, lanes)
+        return flags
+
+    def _add_column(
+        self, m: Module, platform: Any, chain: ChainSum, b: Value, prefix: str
+    ) -> tuple[list[ChainLane], list[Value]]:
+        """Put the terms of one column into its chain; returns its lanes, unless products are
+        rounded, and what sets its flags."""
         config = self.config
         bounds = mac_widths(config).term
         nans: list[Value] = []
@@ -170,17 +308,19 @@ class ChainStep(StepBlock):
         for index in range(config.lanes):
             lane: Lane | ChainLane
             if config.product is None:
-                lane = ChainLane(config, outside=index not in inside)
+                lane = ChainLane(
+                    config, outside=index not in inside, masks_each=self.plan.columns > 1
+                )
                 lanes.append(lane)
             else:
                 lane = Lane(config, zero_specials=True)
-            place(m, platform, f"lane_{index}", lane)
+            place(m, platform, f"{prefix}lane_{index}", lane)
             fixed = ChainTerm(lane.shape, bounds.lsb_exponent, fixed_term_bits(config))
-            place(m, platform, f"fixed_term_{index}", fixed)
+            place(m, platform, f"{prefix}fixed_term_{index}", fixed)
             term = lane.term
             m.d.comb += [
                 lane.a.eq(self.a.word_select(index, config.a.bits)),
-                lane.b.eq(self.b.word_select(index, config.b.bits)),
+                lane.b.eq(b.word_select(index, config.b.bits)),
                 fixed.term_sign.eq(term.sign),
                 fixed.term_significand.eq(term.significand),
                 fixed.term_exponent.eq(term.exponent),
@@ -189,8 +329,7 @@ class ChainStep(StepBlock):
             nans.append(term.is_nan)
             positive.append(term.is_infinity & ~term.sign)
             negative.append(term.is_infinity & term.sign)
-        self._multiply_outside(m, platform, lanes)
         if bounds.flag_bits == 2:
             is_nan = Cat(*nans).any()
-            return [is_nan | Cat(*positive).any(), is_nan | Cat(*negative).any()]
-        return [Cat(*nans).any()] if bounds.flag_bits else []
+            return lanes, [is_nan | Cat(*positive).any(), is_nan | Cat(*negative).any()]
+        return lanes, [Cat(*nans).any()] if bounds.flag_bits else []

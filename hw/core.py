@@ -8,6 +8,7 @@ from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block
 from macsmith.hw.carry_save import PropagateCarries
 from macsmith.hw.latency import (
+    columns_per_element,
     keeps_carries,
     outer_cycles,
     propagate_cycles,
@@ -100,7 +101,7 @@ class Core(Block):
     valid : In(1)
         There is a beat.
     a, b : In
-        Codes of all lanes.
+        Codes of all lanes; B of all columns that the element serves.
     last : In(1)
         The beat is the last of its sum; where the outer adder is shared, of its chunk.
     chunk_end : In(1)
@@ -110,9 +111,9 @@ class Core(Block):
     steps : Out(1)
         Only with stochastic rounding: a beat, that which was taken `step_cycles` enabled cycles
         before, is added to the partial sum in this cycle.
-    finished : Out(finished_bits)
-        Partial sum with all beats up to a last one; where the outer adder is shared, of the
-        chunk that ends with it.
+    finished : Out(columns * finished_bits)
+        For each column: partial sum with all beats up to a last one; where the outer adder is
+        shared, of the chunk that ends with it.
     is_finished : Out(1)
         `finished` is that in this cycle only, `macsmith.hw.latency.core_latency_cycles` enabled
         cycles after the last beat.
@@ -134,13 +135,14 @@ class Core(Block):
         self.widths = mac_widths(config)
         self.architecture = resolve_architecture(config, design.implementation)
         self.design = design
+        columns = columns_per_element(design)
         members = {
             "enable": In(1),
             "valid": In(1),
             "a": In(config.lanes * config.a.bits),
-            "b": In(config.lanes * config.b.bits),
+            "b": In(columns * config.lanes * config.b.bits),
             "last": In(1),
-            "finished": Out(finished_bits(design)),
+            "finished": Out(columns * finished_bits(design)),
             "is_finished": Out(1),
         }
         self.is_chunked = self.widths.outer is not None and not shares_outer(design)

@@ -11,6 +11,7 @@ __all__ = [
     "PAIR_SUFFIXES",
     "PackedMultiply",
     "PairMultiply",
+    "SharedMultiply",
     "pair_box",
     "pair_verilog",
 ]
@@ -199,5 +200,77 @@ class PackedMultiply(Block):
             product.eq(factors[0] * factors[1]),
             self.product_0.eq(product[:bits]),
             self.product_1.eq(product[a_offset + b_offset :]),
+        ]
+        return m
+
+
+class SharedMultiply(Block):
+    """Two products with one operand in common, in one multiplication.
+
+    ``a * (b_0 + b_1 * 2**offset)``: below the offset lies the first product. Where it is negative,
+    its sign is borrowed from the second.
+
+    Parameters
+    ----------
+    a_bits, b_bits
+        Widths of the operands.
+    a_signed, b_signed
+        Whether they are two's complement.
+
+    Members
+    -------
+    a : In(a_bits)
+    b_0, b_1 : In(b_bits)
+    product_0 : Out(a_bits + b_bits)
+    product_1 : Out(a_bits + b_bits)
+        Less `borrow`.
+    borrow : Out(1)
+        To be added to `product_1`.
+    """
+
+    a: Signal
+    b_0: Signal
+    b_1: Signal
+    product_0: Signal
+    product_1: Signal
+    borrow: Signal
+
+    def __init__(self, a_bits: int, b_bits: int, *, a_signed: bool, b_signed: bool) -> None:
+        self.a_signed, self.b_signed = a_signed, b_signed
+        super().__init__(
+            f"multiply_shared_{a_bits}x{b_bits}",
+            {
+                "a": In(a_bits),
+                "b_0": In(b_bits),
+                "b_1": In(b_bits),
+                "product_0": Out(a_bits + b_bits),
+                "product_1": Out(a_bits + b_bits),
+                "borrow": Out(1),
+            },
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        offset = len(self.product_0)
+        low, high = self.b_0, self.b_1
+        width = offset + len(high)
+        a = Signal(signed(len(self.a)) if self.a_signed else unsigned(len(self.a)), name="shared_a")
+        if self.b_signed:
+            packed = Signal(signed(width + 1), name="packed_b")
+            low_part: Value = Cat(low, low[-1].replicate(offset - len(low)))
+            # the second operand, less one where the first is negative
+            high_part: Value = (high.as_signed() - low[-1])[: len(high) + 1]
+            m.d.comb += packed.eq(Cat(low_part, high_part))
+        else:
+            packed = Signal(unsigned(width), name="packed_b")
+            m.d.comb += packed.eq(Cat(low, Const(0, offset - len(low)), high))
+        is_signed = self.a_signed or self.b_signed
+        product = Signal(2 * offset)
+        m.d.comb += [
+            a.eq(self.a),
+            product.eq(a * packed),
+            self.product_0.eq(product[:offset]),
+            self.product_1.eq(product[offset:]),
+            self.borrow.eq(product[offset - 1] if is_signed else 0),
         ]
         return m

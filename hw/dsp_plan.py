@@ -10,13 +10,23 @@ from functools import cache
 from typing import Literal
 
 from macsmith.hw.terms import is_integer_product, operand_shape
-from macsmith.model.accumulators import format_accumulator
+from macsmith.model.accumulators import ChunkedAccumulator, format_accumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
 from macsmith.model.formats import IntFormat
+from macsmith.model.implementation import Implementation
 from macsmith.model.widths import mac_widths
 
-__all__ = ["DSP_FAMILIES", "DspFamily", "DspPlan", "dsp_blocks", "pack_two", "plan_products"]
+__all__ = [
+    "DSP_FAMILIES",
+    "DspFamily",
+    "DspPlan",
+    "dsp_blocks",
+    "pack_two",
+    "pairs_columns",
+    "plan_column_pair",
+    "plan_products",
+]
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ DSP_FAMILIES = {
     "xilinx7": DspFamily("DSP48E1", 24, 17, 1, 9, 0, adds=True),
 }
 
-Kind = Literal["lut", "single", "packed", "pair"]
+Kind = Literal["lut", "single", "packed", "pair", "shared"]
 
 
 @dataclass(frozen=True)
@@ -64,28 +74,27 @@ class DspPlan:
     kind
         ``lut``: without blocks. ``single``: one product a block. ``packed``: two products of
         unsigned numbers in one multiplication (`pack_two`). ``pair``: the block works as two
-        multipliers.
+        multipliers. ``shared``: two products with the same A, ``a * (b0 + b1 * 2**b_offset)``.
     a_offset, b_offset
-        Of ``packed``: by how much the second operands are shifted.
+        Of ``packed`` and ``shared``: by how much the second operands are shifted.
     leftover
         What a last lane without a partner is: ``lut`` or ``single``.
+    columns
+        Columns of an array that one step serves. Two products of one block are then those of one
+        lane in both columns, otherwise those of two lanes.
     """
 
     kind: Kind
     a_offset: int = 0
     b_offset: int = 0
     leftover: Literal["lut", "single"] = "lut"
-
-    @property
-    def products_per_block(self) -> int:
-        """Products one block forms; 0 if none are used."""
-        return {"lut": 0, "single": 1, "packed": 2, "pair": 2}[self.kind]
+    columns: int = 1
 
     def blocks(self, lanes: int) -> int:
-        """Blocks that the products of so many lanes take."""
+        """Blocks that a step of so many lanes takes."""
         if self.kind == "lut":
             return 0
-        if self.kind == "single":
+        if self.kind == "single" or self.columns > 1:
             return lanes
         return lanes // 2 + (lanes % 2 if self.leftover == "single" else 0)
 
@@ -115,6 +124,39 @@ def pack_two(a_bits: int, b_bits: int, a_max_bits: int, b_max_bits: int) -> tupl
     return min(fits)[1:] if fits else None
 
 
+@dataclass(frozen=True)
+class _Operands:
+    """What is multiplied: widths, and which of the two are two's complement."""
+
+    a_bits: int
+    b_bits: int
+    a_signed: bool = False
+    b_signed: bool = False
+
+    @property
+    def is_signed(self) -> bool:
+        return self.a_signed or self.b_signed
+
+
+def _operands(config: MacConfig) -> _Operands:
+    if config.product is not None:
+        raise ValueError(
+            f"dsp=on: products must be exact, not rounded to {config.product.name}; leave it out"
+        )
+    if is_integer_product(config):
+        assert isinstance(config.a, IntFormat)
+        assert isinstance(config.b, IntFormat)
+        return _Operands(config.a.bits, config.b.bits, config.a.is_signed, config.b.is_signed)
+    a, b = operand_shape(config.a), operand_shape(config.b)
+    return _Operands(a.significand_bits, b.significand_bits)
+
+
+def _fits(entry: DspFamily, bits: tuple[int, int], *, is_signed: bool) -> bool:
+    """Whether a block multiplies such operands; unlike ones it takes in either order."""
+    extra = entry.signed_bits if is_signed else 0
+    return max(bits) <= entry.a_bits + extra and min(bits) <= entry.b_bits + extra
+
+
 def plan_products(config: MacConfig, family: str) -> DspPlan:
     """How the products of a step are formed where DSP blocks are wanted.
 
@@ -126,40 +168,89 @@ def plan_products(config: MacConfig, family: str) -> DspPlan:
         The operands are too wide for a block, or the products are rounded.
     """
     entry = DSP_FAMILIES[family]
-    if config.product is not None:
-        raise ValueError(
-            f"dsp=on: products must be exact, not rounded to {config.product.name}; leave it out"
-        )
-    if is_integer_product(config):
-        assert isinstance(config.a, IntFormat)
-        assert isinstance(config.b, IntFormat)
-        bits = config.a.bits, config.b.bits
-        signed = config.a.is_signed or config.b.is_signed
-        may_pack = False
-    else:
-        shapes = operand_shape(config.a), operand_shape(config.b)
-        bits = shapes[0].significand_bits, shapes[1].significand_bits
-        signed = False
-        may_pack = True
+    operands = _operands(config)
+    bits = operands.a_bits, operands.b_bits
     if min(bits) <= 2:
         return DspPlan("lut")
-    extra = entry.signed_bits if signed else 0
-    # a block with unlike operands takes them in either order
-    wide, narrow = max(bits), min(bits)
-    if wide > entry.a_bits + extra or narrow > entry.b_bits + extra:
+    if not _fits(entry, bits, is_signed=operands.is_signed):
+        extra = entry.signed_bits if operands.is_signed else 0
         raise ValueError(
             f"dsp=on: {config.a.name} x {config.b.name} multiplies {bits[0]} x {bits[1]} bits; one "
             f"{entry.block} takes at most {entry.a_bits + extra} x {entry.b_bits + extra}: leave "
             "dsp=on out"
         )
     leftover: Literal["lut", "single"] = "single" if sum(bits) >= entry.min_product_bits else "lut"
-    if config.lanes > 1 and may_pack:
+    if config.lanes > 1 and not is_integer_product(config):
         offsets = pack_two(*bits, entry.a_bits, entry.b_bits)
         if offsets is not None:
             return DspPlan("packed", *offsets, leftover=leftover)
-    if config.lanes > 1 and wide <= entry.pair_bits:
+    if config.lanes > 1 and max(bits) <= entry.pair_bits:
         return DspPlan("pair", leftover=leftover)
     return DspPlan(leftover)
+
+
+def plan_column_pair(config: MacConfig, family: str) -> DspPlan | None:
+    """How the products of two neighbouring columns of an array, which have A in common, are formed
+    two in a block; None if a block cannot, or LUTs do better.
+
+    The product of the second column lies above that of the first, whose sign bit is borrowed from
+    it::
+
+        | a * b1, less 1 where a * b0 is negative | a * b0 |
+
+    Raises
+    ------
+    ValueError
+        The products are rounded.
+    """
+    entry = DSP_FAMILIES[family]
+    operands = _operands(config)
+    bits = operands.a_bits, operands.b_bits
+    if min(bits) <= 2:
+        return None
+    if max(bits) <= entry.pair_bits:
+        return DspPlan("pair", columns=2)
+    offset = sum(bits)
+    # with signs one bit more: the borrow, or the 0 above an operand that has none
+    packed = offset + operands.b_bits + operands.is_signed
+    shared = operands.a_bits + (operands.is_signed and not operands.a_signed)
+    if not _fits(entry, (shared, packed), is_signed=operands.is_signed):
+        return None
+    return DspPlan("shared", b_offset=offset, columns=2)
+
+
+def pairs_columns(config: MacConfig, implementation: Implementation) -> bool:
+    """Whether the elements of an array are made for two columns each, to share DSP blocks.
+
+    Unless it is asked for (``pair``), wherever that takes fewer blocks for more products.
+
+    Raises
+    ------
+    ValueError
+        It was asked for and cannot be.
+    """
+    if implementation.pair == "off" or implementation.dsp == "off":
+        return False
+    family = implementation.fpga
+    plan = plan_column_pair(config, family)
+    accumulator = config.accumulator
+    has_chunks = isinstance(accumulator, ChunkedAccumulator)
+    if implementation.pair == "columns":
+        if plan is None:
+            raise ValueError(
+                f"pair=columns: a {DSP_FAMILIES[family].block} cannot form two products of "
+                f"{config.a.name} x {config.b.name} with the same A; leave it out"
+            )
+        if has_chunks:
+            raise ValueError(
+                "pair=columns: must have one accumulator, not chunks as "
+                f"{format_accumulator(accumulator)} has; leave it out"
+            )
+        return True
+    if plan is None or has_chunks or implementation.columns % 2 or not implementation.is_array:
+        return False
+    apart = plan_products(config, family)
+    return apart.kind in ("lut", "single") or (config.lanes % 2 == 1)
 
 
 def dsp_blocks(design: Design) -> int:
@@ -179,7 +270,12 @@ def dsp_blocks(design: Design) -> int:
                 "dsp=on: only sums in fixed point (exact, intN) are built with DSP blocks, not "
                 f"{format_accumulator(mode.accumulator)}; leave it out"
             )
+    elements = implementation.rows * implementation.columns
+    if pairs_columns(design.mac, implementation):
+        plan = plan_column_pair(design.mac, implementation.fpga)
+        assert plan is not None
+        return plan.blocks(design.mac.lanes) * elements // plan.columns
     per_step = sum(
         plan_products(mode, implementation.fpga).blocks(mode.lanes) for mode in design.modes
     )
-    return per_step * implementation.rows * implementation.columns
+    return per_step * elements

@@ -7,6 +7,7 @@ from macsmith.model.widths import mac_widths
 
 __all__ = [
     "chunk_interval_cycles",
+    "columns_per_element",
     "convert_cycles",
     "core_latency_cycles",
     "drain_start_cycles",
@@ -24,6 +25,11 @@ __all__ = [
 def shares_outer(design: Design) -> bool:
     """Whether one outer adder serves a whole column of an array, instead of one in each element."""
     return resolve_architecture(design.mac, design.implementation).outer == "shared"
+
+
+def columns_per_element(design: Design) -> int:
+    """Columns of an array that one processing element serves, with A in common."""
+    return 2 if resolve_architecture(design.mac, design.implementation).pair == "columns" else 1
 
 
 def step_cycles(design: Design) -> int:
@@ -85,7 +91,8 @@ def latency_cycles(design: Design) -> int:
     if design.implementation.form == "unit":
         return 0
     if design.implementation.is_array:
-        return drain_start_cycles(design) + design.implementation.columns + edge_cycles(design)
+        columns = design.implementation.columns // columns_per_element(design)
+        return drain_start_cycles(design) + columns + edge_cycles(design)
     return core_latency_cycles(design) + 1 + convert_cycles(design)
 
 

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.core import Core, finished_bits
-from macsmith.hw.latency import shares_outer, step_cycles
+from macsmith.hw.latency import columns_per_element, shares_outer, step_cycles
 from macsmith.hw.pipeline import delay
 from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
@@ -22,7 +22,8 @@ def control_bits(design: Design) -> int:
 
 
 class ProcessingElement(Block):
-    """A MAC that passes its operands on and keeps its result until it is fetched.
+    """A MAC that passes its operands on and keeps its result until it is fetched; or the MACs of
+    two columns, which have A in common (`macsmith.hw.latency.columns_per_element`).
 
     Parameters
     ----------
@@ -35,11 +36,11 @@ class ProcessingElement(Block):
         Nothing moves while it is 0.
     a_i, a_o : In, Out(lanes * config.a.bits)
         Passed to the right, one cycle later.
-    b_i, b_o : In, Out(lanes * config.b.bits)
+    b_i, b_o : In, Out(columns * lanes * config.b.bits)
         Passed down, one cycle later.
     control_i, control_o : In, Out(control_bits(design))
         Accompanies A. `shift`: the result register takes over `result_i`.
-    result_i, result_o : In, Out(finished_bits(design))
+    result_i, result_o : In, Out(columns * finished_bits(design))
         Partial sums moving down. The register is loaded with this element's own when it is
         finished, and shifts when it is told.
     """
@@ -57,15 +58,16 @@ class ProcessingElement(Block):
     def __init__(self, design: Design) -> None:
         self.design = design
         mac = design.mac
-        bits = finished_bits(design)
+        columns = columns_per_element(design)
+        bits = columns * finished_bits(design)
         super().__init__(
             "processing_element",
             {
                 "enable": In(1),
                 "a_i": In(mac.lanes * mac.a.bits),
                 "a_o": Out(mac.lanes * mac.a.bits),
-                "b_i": In(mac.lanes * mac.b.bits),
-                "b_o": Out(mac.lanes * mac.b.bits),
+                "b_i": In(columns * mac.lanes * mac.b.bits),
+                "b_o": Out(columns * mac.lanes * mac.b.bits),
                 "control_i": In(control_bits(design)),
                 "control_o": Out(control_bits(design)),
                 "result_i": In(bits),
@@ -139,18 +141,20 @@ class Row(Block):
     def __init__(self, design: Design) -> None:
         self.design = design
         mac, columns = design.mac, design.implementation.columns
-        self.b_bits = mac.lanes * mac.b.bits
-        self.result_bits = finished_bits(design)
+        together = columns_per_element(design)
+        self.elements = columns // together
+        self.b_bits = together * mac.lanes * mac.b.bits
+        self.result_bits = together * finished_bits(design)
         super().__init__(
             "row",
             {
                 "enable": In(1),
                 "a": In(mac.lanes * mac.a.bits),
                 "control": In(control_bits(design)),
-                "b_i": In(columns * self.b_bits),
-                "b_o": Out(columns * self.b_bits),
-                "result_i": In(columns * self.result_bits),
-                "result_o": Out(columns * self.result_bits),
+                "b_i": In(self.elements * self.b_bits),
+                "b_o": Out(self.elements * self.b_bits),
+                "result_i": In(self.elements * self.result_bits),
+                "result_o": Out(self.elements * self.result_bits),
             },
             is_clocked=True,
         )
@@ -161,7 +165,7 @@ class Row(Block):
         control: Value = self.control
         b: list[Value] = []
         results: list[Value] = []
-        for column in range(self.design.implementation.columns):
+        for column in range(self.elements):
             element = ProcessingElement(self.design)
             place(m, platform, f"element_{column}", element)
             m.d.comb += [

@@ -24,13 +24,15 @@ class StepBlock(Block):
         Width of the partial sum.
     random_bits
         Width of the random word, 0 without stochastic rounding.
+    columns
+        Columns of an array that the step serves, with A in common.
 
     Members
     -------
     a : In(lanes * config.a.bits)
-    b : In(lanes * config.b.bits)
-        Lane 0 in the lowest bits.
-    partial_sum_i, partial_sum_o : In, Out(partial_sum_bits)
+    b : In(columns * lanes * config.b.bits)
+        Lane 0 in the lowest bits, the first column below the second.
+    partial_sum_i, partial_sum_o : In, Out(columns * partial_sum_bits)
     random : In(random_bits)
         Only with random bits.
     """
@@ -48,13 +50,14 @@ class StepBlock(Block):
         architecture: Architecture,
         partial_sum_bits: int,
         random_bits: int = 0,
+        columns: int = 1,
     ) -> None:
         self.config, self.architecture = config, architecture
         members = {
             "a": In(config.lanes * config.a.bits),
-            "b": In(config.lanes * config.b.bits),
-            "partial_sum_i": In(partial_sum_bits),
-            "partial_sum_o": Out(partial_sum_bits),
+            "b": In(columns * config.lanes * config.b.bits),
+            "partial_sum_i": In(columns * partial_sum_bits),
+            "partial_sum_o": Out(columns * partial_sum_bits),
         }
         if random_bits:
             members["random"] = In(random_bits)

@@ -86,6 +86,10 @@ class Design(BaseModel, frozen=True):
                 )
             if self.mac.stochastic is not None:
                 raise ValueError("modes cannot be switched with stochastic rounding yet")
+            if self.implementation.is_array and self.implementation.dsp == "on":
+                raise ValueError(
+                    "dsp=on: an array of several modes has no form with DSP blocks: leave it out"
+                )
         elif self.implementation.share != "auto":
             raise ValueError("share is for designs of several modes, such as e4m3+e5m2:exact")
         if self.implementation.outer == "shared":

@@ -51,6 +51,7 @@ class Implementation(BaseModel, frozen=True):
     loop: Literal["auto", "merged", "apart", "carrysave"] = "auto"
     fpga: Literal["none", "ice40", "ecp5", "xilinx7"] = "none"
     dsp: Literal["off", "on"] = "off"
+    pair: Literal["auto", "off", "columns"] = "auto"
     lfsr: Literal["inside", "port"] = "inside"
 
     @model_validator(mode="after")
@@ -69,6 +70,12 @@ class Implementation(BaseModel, frozen=True):
         if self.dsp == "on" and self.fpga == "none":
             raise ValueError(
                 "dsp=on needs the family whose blocks are meant: fpga=ice40, ecp5 or xilinx7"
+            )
+        if self.pair == "columns" and (self.dsp == "off" or self.columns % 2):
+            raise ValueError(
+                "pair=columns forms the products of two columns of an array in one DSP block: must "
+                f"have dsp=on and an even number of columns, not dsp={self.dsp} and "
+                f"{self.columns}; leave it out"
             )
         if self.form == "unit" and (self.stages or self.is_array):
             raise ValueError("a unit is one combinational step: it takes no stages and no array")
@@ -93,6 +100,7 @@ ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
         "reduce",
         "fpga",
         "dsp",
+        "pair",
         "lfsr",
         "share",
     )

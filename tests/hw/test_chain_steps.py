@@ -5,6 +5,7 @@ from typing import Any
 
 import macsmith.hw.chain
 import macsmith.hw.chain_lane
+import macsmith.hw.chain_step
 import macsmith.hw.dsp_plan
 import macsmith.hw.radix4
 import pytest
@@ -240,6 +241,17 @@ def test_packed_products_do_not_touch(bits: tuple[int, int]) -> None:
         ("e2m1:exact:lanes8:fpga=ice40:dsp=on", 0),
         ("bf16:exact:lanes2:fpga=ecp5:dsp=on", 2),
         ("int8:int32:lanes4:fpga=ecp5", 0),
+        ("int8:int32:2x4:fpga=xilinx7:dsp=on", 4),
+        ("int8:int32:2x4:fpga=xilinx7:dsp=on:pair=off", 8),
+        ("int8:int32:2x3:fpga=xilinx7:dsp=on", 6),
+        ("int8:int32:2x4:fpga=ice40:dsp=on", 4),
+        ("int8:int32:2x4:fpga=ecp5:dsp=on", 8),
+        ("int5:int32:2x4:fpga=ecp5:dsp=on", 4),
+        ("uint6:int32:2x4:fpga=ecp5:dsp=on", 4),
+        ("int6:int32:2x4:fpga=ecp5:dsp=on", 8),
+        ("e4m3:exact:lanes3:2x2:fpga=ecp5:dsp=on", 6),
+        ("e4m3:exact:lanes2:2x2:fpga=ecp5:dsp=on", 4),
+        ("e4m3:exact/8/e6m9:2x2:fpga=ecp5:dsp=on", 0),
     ],
 )
 def test_planned_blocks(text: str, blocks: int) -> None:
@@ -259,3 +271,50 @@ def test_what_blocks_cannot_do(text: str, message: str) -> None:
         dsp_blocks(design)
     with pytest.raises(ValueError, match="dsp=on needs the family"):
         parse_design("int8:int32:dsp=on")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("int8:int32:2x2:fpga=ecp5:dsp=on:pair=columns", "MULT18X18D cannot form two products of"),
+        ("e4m3:exact/8/e6m9:4x2:fpga=ecp5:dsp=on:pair=columns", "one accumulator, not chunks"),
+        ("int8:int32:2x3:fpga=xilinx7:dsp=on:pair=columns", "dsp=on and an even number of columns"),
+        ("int8:int32:fpga=xilinx7:pair=columns", "dsp=on and an even number of columns"),
+    ],
+)
+def test_columns_that_cannot_be_paired(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        dsp_blocks(parse_design(text))
+
+
+def _shared_products_wrong(signs: tuple[bool, bool], bits: tuple[int, int]) -> int:
+    """All triples of operands."""
+    block = macsmith.hw.chain_step.SharedMultiply(*bits, a_signed=signs[0], b_signed=signs[1])
+    rows = [
+        (a, b_0, b_1)
+        for a in range(1 << bits[0])
+        for b_0 in range(1 << bits[1])
+        for b_1 in range(1 << bits[1])
+    ]
+    got = Logic(block_verilog(block))(
+        **{name: [row[index] for row in rows] for index, name in enumerate(("a", "b_0", "b_1"))}
+    )
+    wrong = 0
+    for at, row in enumerate(rows):
+        a, b_0, b_1 = (
+            code - (code >> (width - 1) << width) if is_signed else code
+            for code, is_signed, width in zip(
+                row, (signs[0], *[signs[1]] * 2), (bits[0], *[bits[1]] * 2), strict=True
+            )
+        )
+        mask = (1 << sum(bits)) - 1
+        second = got["product_1"][at] + got["borrow"][at] & mask
+        wrong += (got["product_0"][at], second) != (a * b_0 & mask, a * b_1 & mask)
+    return wrong
+
+
+@pytest.mark.parametrize("a_signed", [False, True])
+@pytest.mark.parametrize("b_signed", [False, True])
+def test_all_products_with_an_operand_in_common(a_signed: bool, b_signed: bool) -> None:
+    assert _shared_products_wrong((a_signed, b_signed), (4, 3)) == 0
+    assert _shared_products_wrong((a_signed, b_signed), (3, 4)) == 0

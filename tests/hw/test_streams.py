@@ -41,6 +41,11 @@ ARRAYS += [
     "e2m1:e4m3:lfsr=port:sr2:2x1",
 ]
 ARRAYS += ["e2m1:exact:lanes3:2x1:stages1:multiply=table:signs=block:reduce=columns"]
+ARRAYS += [  # elements of two columns
+    "int8:int32:2x2:fpga=xilinx7:dsp=on",
+    "int5xuint4:int20:lanes2:1x4:stages1:fpga=ecp5:dsp=on",
+    "e5m2:exact:2x2:fpga=ice40:dsp=on",
+]
 SHARED_ARRAYS = [
     "e2m1:e4m3/2:2x2",
     "e4m3:e6m9/4:4x1",

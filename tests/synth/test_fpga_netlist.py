@@ -3,9 +3,17 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-from macsmith.hw.emit import design_verilog
+from macsmith.hw.architecture import resolve_architecture
+from macsmith.hw.block import Emission
+from macsmith.hw.chain_step import ChainStep
+from macsmith.hw.emit import design_verilog, primitives_of
+from macsmith.hw.yosys import rtlil_to_verilog
+from macsmith.model import fast
 from macsmith.model.design import parse_design
+from macsmith.model.widths import mac_widths
+from macsmith.sim.netlist import compile_netlist
 from macsmith.sim.netlist_check import NetlistMismatchError, check_unit_netlist
 from macsmith.sim.tools import ToolError
 from macsmith.sim.unit_stimulus import make_unit_stimulus
@@ -76,3 +84,67 @@ def test_blocks_with_their_additions(tmp_path: Path) -> None:
 def test_another_number_of_blocks_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="1 DSP blocks came out; the design is built for 2"):
         _mapped("e3m2:exact:lanes2:unit:fpga=ecp5:dsp=on", tmp_path, 2)
+
+
+def _wrong_column_pairs(text: str, folder: Path, cell: tuple[str, str, str] | None) -> int:
+    """Sums of either column that the mapped step of two columns gets wrong."""
+    design = parse_design(text)
+    mac = design.mac
+    step = ChainStep(mac, resolve_architecture(mac, design.implementation))
+    verilog = rtlil_to_verilog(Emission("step").emit_top(step), folder)
+    (folder / "step.v").write_text(verilog + primitives_of(verilog))
+    result = map_to_fpga(
+        [folder / "step.v"],
+        "step",
+        design.implementation.fpga,
+        build_dir=folder,
+        allow_dsp=True,
+        dsp_blocks=1,
+    )
+    if cell is not None:
+        _change_cell(result, *cell)
+    netlist = compile_netlist(netlist_as_gates(result, "step", folder), {})
+    rng = np.random.default_rng(1)
+    count, bits = 4096, mac_widths(mac).inner.bits
+    a, b_0, b_1 = (
+        rng.integers(0, 1 << fmt.bits, count, dtype=np.uint64) for fmt in (mac.a, mac.b, mac.b)
+    )
+    extremes = np.array([0, 1, (1 << mac.a.bits - 1), (1 << mac.a.bits) - 1], dtype=np.uint64)
+    a[:64] = np.repeat(extremes, 16)
+    b_0[:64] = np.tile(np.repeat(extremes, 4), 4)
+    b_1[:64] = np.tile(extremes, 16)
+    sums = [rng.integers(0, 1 << bits, count, dtype=np.uint64) for _ in range(2)]
+    got = netlist.simulate(
+        {
+            "a": a[np.newaxis],
+            "b": (b_0 | b_1 << np.uint64(mac.b.bits))[np.newaxis],
+            "partial_sum_i": (sums[0] | sums[1] << np.uint64(bits))[np.newaxis],
+        }
+    ).outputs["partial_sum_o"][0]
+    wrong = 0
+    for column, b in enumerate((b_0, b_1)):
+        ends = np.zeros(count, dtype=np.uint8)
+        codes = (each.astype(np.uint32)[:, np.newaxis] for each in (a, b))
+        want = fast.step(mac, sums[column], *codes, ends)
+        part = got >> np.uint64(column * bits) & np.uint64((1 << bits) - 1)
+        wrong += int((part != want.reshape(count)).sum())
+    return wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("int5:int20:1x2:fpga=ecp5:dsp=on", ("CCU2C", "INIT0", "0" * 16)),
+        ("int8:int24:1x2:fpga=ice40:dsp=on", ("SB_MAC16", "MODE_8x8", "0")),
+    ],
+)
+def test_products_of_two_columns(text: str, cell: tuple[str, str, str], tmp_path: Path) -> None:
+    assert _wrong_column_pairs(text, tmp_path, None) == 0
+    assert _wrong_column_pairs(text, tmp_path, cell) > 0
+
+
+@pytest.mark.slow
+def test_int8_products_of_two_columns_in_one_block(tmp_path: Path) -> None:
+    text = "int8:int24:1x2:fpga=xilinx7:dsp=on"
+    assert _wrong_column_pairs(text, tmp_path, None) == 0
+    assert _wrong_column_pairs(text, tmp_path, ("LUT2", "INIT", "0000")) > 0
