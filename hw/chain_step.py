@@ -1,5 +1,6 @@
 """The step of an integer or exact accumulator for FPGAs: carry chains, and DSP blocks if asked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,9 +155,9 @@ class ChainStep(StepBlock):
                 (a_codes[lane], b_codes[0][lane]), (a_format, b_format), strict=True
             ):
                 values.append(value.as_signed() if fmt.is_signed else value)
-            product = Signal(a_format.bits + b_format.bits, name=f"product_{lane}")
-            m.d.comb += product.eq(values[0] * values[1])
-            products[0].append(_Product(product))
+            formed_bits = Signal(a_format.bits + b_format.bits, name=f"product_{lane}")
+            m.d.comb += formed_bits.eq(values[0] * values[1])
+            products[0].append(_Product(formed_bits))
         corners = [
             x * y
             for x in (a_format.min_code_integer, a_format.max_code_integer)
@@ -190,7 +191,7 @@ class ChainStep(StepBlock):
         m: Module,
         platform: Any,
         index: int,
-        factors: list[tuple[Value, Value]],
+        factors: Sequence[tuple[Value, Value]],
         signs: tuple[bool, bool],
     ) -> list[_Product]:
         """Two products in a block that works as two multipliers."""
