@@ -1,9 +1,10 @@
 """A netlist simulated in time: 512 independent streams at once, glitches counted.
 
-Within a cycle every net has a waveform over steps of a few picoseconds, one machine word a step
-with a bit for each stream. A gate's waveform comes from those of its inputs, only over the steps in
-which it can still change, delayed by its own rise and fall times; what does not last that long is
-filtered (inertial delay, as event-driven simulators have it). Every cycle ends settled.
+Within a cycle every net has a waveform over steps of a few picoseconds: a list of values, one bit
+for each stream, one value for each step in which any stream changes. A gate's list comes from those
+of its inputs, worked out only in steps in which one of them changes, delayed by its own rise and
+fall times; what does not last that long is filtered (inertial delay, as event-driven simulators
+have it). Every cycle ends settled.
 
 Nothing is compiled per netlist: there is one kernel for each Boolean function in use, and tables.
 """
@@ -79,7 +80,8 @@ class _Tables:
 
     def __init__(self, netlist: Netlist, step_ps: float) -> None:
         self.netlist, self.step_ps = netlist, step_ps
-        self.kernels: dict[str, int] = {}
+        # text and number of pins -> number
+        self.kernels: dict[tuple[str, int], int] = {}
         self.gates: list[tuple[int, ...]] = []
         self.registers: list[tuple[int, ...]] = []
         self.pins: list[tuple[int, int]] = []
@@ -88,11 +90,10 @@ class _Tables:
         # mean arrival of each net's latest edge, and the step it is simulated at
         self.nominal_ps = [0.0] * (netlist.net_count + 1)
         self.nominal_step = [0.0] * (netlist.net_count + 1)
-        self.longest = 1
 
     def kernel(self, function: Function, names: tuple[str, ...]) -> int:
-        text = function.to_c(lambda name: f"in[{names.index(name)}][step]", ("word{}", "~word{}"))
-        return self.kernels.setdefault(text, len(self.kernels))
+        text = function.to_c(lambda name: f"*in[{names.index(name)}]", ("word{}", "~word{}"))
+        return self.kernels.setdefault((text, len(names)), len(self.kernels))
 
     def steps(self, time_ps: float) -> int:
         return round(time_ps / self.step_ps)
@@ -143,7 +144,6 @@ class _Tables:
             )
         )  # fmt: skip
         self.windows[net] = (raw_first + min(rise, fall), raw_last + max(rise, fall))
-        self.longest = max(self.longest, raw_last - raw_first + 1 + 2 * (max(rise, fall) + 2))
 
     def add_register(self, net: int, function: Function, nets: Mapping[str, int]) -> None:
         names = function.variables()
@@ -170,19 +170,20 @@ class TimedNetlist:
     ) -> None:  # fmt: skip
         self.netlist, self.clock, self.step_ps = netlist, clock, tables.step_ps
         windows = np.array([(*window, 0) for window in tables.windows], dtype=np.int64)
-        lengths = np.maximum(windows[:, 1] - windows[:, 0] + 1, 0)
+        # the value before the cycle, one for each step, and one that is written in vain
+        lengths = np.maximum(windows[:, 1] - windows[:, 0] + 1, 0) + 2
         windows[:, 2] = np.concatenate(([0], np.cumsum(lengths)[:-1]))
         self.settled_ps = float(max(windows[:, 1].max(), 0)) * tables.step_ps
         packed = np.zeros(len(windows), dtype=[("first", "<i4"), ("last", "<i4"), ("at", "<i8")])
         packed["first"], packed["last"], packed["at"] = windows.T
-        self._windows, self._wave_words = packed, int(lengths.sum()) + 1
-        self._longest = tables.longest
+        self._windows, self._value_count = packed, int(lengths.sum())
+        self._step_count = max(int(windows[:, 1].max()), 0) + 1
         self._gates = np.array(tables.gates, dtype=np.int32).reshape(-1, 10)
         self._registers = np.array(tables.registers, dtype=np.int32).reshape(-1, 10)
         self._pins = np.array([*tables.pins, (0, 0)], dtype=np.int32)
         self._sources = np.array(sources, dtype=np.uint32)
         source = runtime_source(RUNTIME) + "\n" + _kernel_text(tables.kernels)
-        self._library = load_library(source, "-O3", cache_dir, ("-march=native",))
+        self._library = load_library(source, "-O2", cache_dir, ("-march=native",))
         self._library.macsmith_simulate_timed.restype = None
         ports = netlist.ports.values()
         self._inputs = [p for p in ports if not p.is_output and p.name != clock]
@@ -224,8 +225,8 @@ class TimedNetlist:
         self._library.macsmith_simulate_timed(
             ctypes.c_uint32(count),
             address(self._windows),
-            ctypes.c_int64(self._wave_words),
-            ctypes.c_int32(self._longest),
+            ctypes.c_int64(self._value_count),
+            ctypes.c_int32(self._step_count),
             ctypes.c_uint32(len(self._gates)),
             address(self._gates),
             address(self._pins),
@@ -258,15 +259,25 @@ class TimedNetlist:
         )
 
 
-def _kernel_text(kernels: Mapping[str, int]) -> str:
-    lines = []
-    for text, number in kernels.items():
+def _kernel_text(kernels: Mapping[tuple[str, int], int]) -> str:
+    lines = ["namespace {"]
+    for (text, pins), number in kernels.items():
         lines.append(
-            f"static void kernel_{number}(const word *const *in, word *out, int32_t count) {{\n"
-            f"  (void)in;\n  for (int32_t step = 0; step < count; ++step) out[step] = {text};\n}}"
+            f"struct Function{number} {{\n  static constexpr int kPins = {pins};\n"
+            f"  static word of(const word *const *in) {{ (void)in; return {text}; }}\n}};"
         )
-    names = ", ".join(f"kernel_{number}" for number in kernels.values())
-    return "\n".join([*lines, f"Kernel const kernels[] = {{{names or 'nullptr'}}};", ""])
+    names = [f"Function{number}" for number in kernels.values()]
+    runs = ", ".join(f"raw_events<{name}>" for name in names)
+    settled = ", ".join(f"{name}::of" for name in names)
+    return "\n".join(
+        [
+            *lines,
+            "}",
+            f"Kernel const kernels[] = {{{runs or 'nullptr'}}};",
+            f"Settle const settled_values[] = {{{settled or 'nullptr'}}};",
+            "",
+        ]
+    )
 
 
 def time_netlist(

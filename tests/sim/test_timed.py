@@ -78,8 +78,9 @@ def random_delays(netlist: Netlist, seed: int) -> dict[tuple[str, str], OutputDe
     return delays
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_every_cycle_ends_as_without_delays(seed: int) -> None:
+@pytest.mark.parametrize("step_ps", [1.5, 4.0, 17.0, 100.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_cycle_ends_as_without_delays(seed: int, step_ps: float) -> None:
     netlist = random_gates(seed, 120, 6)
     rng = np.random.default_rng(seed)
     waves = {
@@ -88,14 +89,15 @@ def test_every_cycle_ends_as_without_delays(seed: int) -> None:
         if not port.is_output and name != "clk"
     }
     plain = compile_netlist(netlist, {}).simulate(waves, count_toggles=True)
-    timed = time_netlist(netlist, {}, random_delays(netlist, seed), step_ps=1.5)
+    timed = time_netlist(netlist, {}, random_delays(netlist, seed), step_ps=step_ps)
     result = timed.simulate(waves)
     assert result.toggles is not None
     for name, wave in plain.outputs.items():
         assert np.array_equal(result.outputs[name], wave)
     assert np.array_equal(result.settled_toggles, plain.toggles)
     assert (result.toggles >= result.settled_toggles).all()
-    assert result.toggles.sum() > 1.05 * result.settled_toggles.sum()
+    if step_ps < 2:
+        assert result.toggles.sum() > 1.05 * result.settled_toggles.sum()
     # an odd number of edges exactly where the settled value changes
     assert not ((result.toggles - result.settled_toggles) % 2).any()
 
