@@ -26,7 +26,7 @@ from macsmith.hw.emit import generate
 from macsmith.model.design import Design, parse_design
 from macsmith.model.fast import encode
 from macsmith.model.formats import IntFormat
-from macsmith.reports.stages import operand_waveforms
+from macsmith.reports.activities import operand_waveforms
 from macsmith.sim.netlist import SimulationResult, compile_netlist
 from macsmith.sim.netlist_cells import CellModel
 from macsmith.sim.netlist_graph import CONSTANT_NETS, Netlist, model_of

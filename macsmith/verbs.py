@@ -221,6 +221,7 @@ def verify(
         "macsmith synth e4m3:exact",
         "macsmith synth e4m3:e6m9:unit --tech sky130",
         "macsmith synth int8:int32 --liberty my_tt.lib my_ff.lib.gz",
+        "macsmith synth e4m3:e6m9:unit --operands g2p --dataflow ws --wires none",
         "macsmith synth e4m3:exact --tech ice40 --json",
         "macsmith synth int8:int32:lanes4 --tech ice40 --dsp",
         "macsmith synth e4m3:exact:lanes32:unit --explain",
@@ -245,9 +246,28 @@ def synth(
     operands: Annotated[
         str,
         typer.Option(
-            "--operands", metavar="TASK", help="Whose operands drive the energy figure, or none."
+            "--operands",
+            metavar="WHICH",
+            help="Whose operands drive the energy figure: smollm2, g2p, one layer as "
+            "smollm2/blk.3.attn_q, gaussian, uniform, or none.",
         ),
     ] = "smollm2",
+    dataflow: Annotated[
+        str,
+        typer.Option(
+            "--dataflow",
+            metavar="os|ws",
+            help="In which order they come: output-stationary, or (units) weight-stationary.",
+        ),
+    ] = "os",
+    wires: Annotated[
+        str,
+        typer.Option(
+            "--wires",
+            metavar="FF_PER_UM",
+            help="Wire capacitance that the energy figure assumes, or estimated, or none.",
+        ),
+    ] = "estimated",
     explain: Annotated[
         bool,
         typer.Option(
@@ -267,6 +287,7 @@ def synth(
     parsed = _read_design(design)
     with only_results_on_stdout():
         from macsmith.reports import stages
+        from macsmith.synth.wires import parse_wires
 
         result = stages.synthesize(
             parsed,
@@ -274,6 +295,8 @@ def synth(
             build_dir,
             liberty=liberty or [],
             operands=None if operands == "none" else operands,
+            dataflow=dataflow,
+            wires=parse_wires(wires),
             seed=seed,
             dsp=dsp,
         )
@@ -309,8 +332,19 @@ def _explanation(result: dict[str, Any]) -> str:
 def _price_text(result: dict[str, Any]) -> str:
     """A price for people: the chosen netlist's figures, then the front of all recipes."""
     from macsmith.console import columns, fields
+    from macsmith.energy_text import energy_text
 
-    text = fields({k: v for k, v in result.items() if k != "front" and not isinstance(v, dict)})
+    shown = {
+        name: value
+        for name, value in result.items()
+        if name != "front"
+        and not isinstance(value, dict)
+        # those of the tables
+        and (name == "energy_pj_per_mac" or not name.endswith("_energy_pj_per_mac"))
+    }
+    text = fields(shown)
+    if "energy_pj_per_mac" in result:
+        text += f"\n\n{energy_text(result)}"
     front = result.get("front")
     if not front:
         return text

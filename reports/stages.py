@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from macsmith.model.design import Design, parse_design
 from macsmith.reports.checks import keep_check, kept_check
 
 if TYPE_CHECKING:
-    import numpy as np
     from macsmith.hw.emit import GeneratedDesign
     from macsmith.sim.verify import VerifyResult
     from macsmith.synth.technology import Technology
-    from numpy.typing import NDArray
+    from macsmith.synth.wires import Wires
 
 __all__ = [
     "DEFAULT_BUILD_DIR",
@@ -26,7 +26,6 @@ __all__ = [
     "accuracy",
     "generate",
     "generated_files",
-    "operand_waveforms",
     "step_folder",
     "synthesize",
     "verify",
@@ -36,11 +35,8 @@ DEFAULT_BUILD_DIR = Path("build")
 
 DEFAULT_TECHNOLOGY = "asap7"
 
-#: Accuracy task whose operands drive the energy figure unless another one is named.
+#: Operands that drive the energy figure unless others are named.
 ENERGY_OPERANDS = "smollm2"
-#: Least cycles of real operands that an energy figure is taken over, in each of so many streams.
-ENERGY_CYCLES = 256
-ENERGY_STREAMS = 64
 
 
 def _design(design: Design | str) -> Design:
@@ -127,63 +123,6 @@ def verify(
     return result
 
 
-def operand_waveforms(
-    design: Design | str, operands: str, *, seed: int = 0
-) -> tuple[dict[str, NDArray[np.generic]], int]:
-    """Port values of a design as it computes a layer of a real network, a step in each cycle.
-
-    Every stream is an independent run over whole sums, as long as the layer's (or as the design is
-    built for), of operands captured from the network: see
-    `macsmith.model.accuracy.stimulus.operand_stream`. A switchable design has as many streams in
-    each of its modes.
-
-    Parameters
-    ----------
-    operands
-        Accuracy task that the operands are captured from.
-    seed
-        Selects the outputs of the layer.
-
-    Returns
-    -------
-    waveforms
-        Array ``[cycles, streams]`` for each input port but the clock.
-    first_counted_cycle
-        First cycle after the reset in which the whole pipeline holds operands.
-    """
-    from macsmith.model.accuracy.stimulus import DEFAULT_LAYERS, capture_layer, operand_stream
-    from macsmith.model.widths import mac_widths
-    from macsmith.sim.vectors import port_waveforms
-
-    design = _design(design)
-    if design.is_switchable:
-        from macsmith.sim.switch_stimulus import mixed_waveforms
-
-        each = [operand_waveforms(mode, operands, seed=seed) for mode in design.mode_designs]
-        return mixed_waveforms(design, [waves for waves, _ in each]), each[0][1]
-    implementation, lanes = design.implementation, design.mac.lanes
-    products = capture_layer(operands, DEFAULT_LAYERS[operands])["weights"].shape[1]
-    most = mac_widths(design.mac).max_terms
-    sum_products = min(products, most or products) // lanes * lanes
-    sums = -(-ENERGY_CYCLES * lanes // sum_products)
-
-    def stream(positions: int, side: int) -> NDArray[np.unsignedinteger]:
-        length = ENERGY_STREAMS * positions * sums * sum_products
-        codes = operand_stream(operands, design, length, seed)[side]
-        return codes.reshape(ENERGY_STREAMS, positions, sums * sum_products)
-
-    reset_cycles = 0 if implementation.form == "unit" else 2
-    waveforms = port_waveforms(
-        design,
-        stream(implementation.rows, 0),
-        stream(implementation.columns, 1),
-        sum_products=sum_products,
-        reset_cycles=reset_cycles,
-    )
-    skew = implementation.rows + implementation.columns - 2
-    return waveforms, reset_cycles + implementation.stages + skew + 1
-
-
 def synthesize(
     design: Design | str,
     technology: str | None = None,
@@ -191,6 +130,8 @@ def synthesize(
     *,
     liberty: Sequence[Path] = (),
     operands: str | None = ENERGY_OPERANDS,
+    dataflow: str = "os",
+    wires: Wires | None = None,
     seed: int = 0,
     generated: GeneratedDesign | None = None,
     dsp: bool = False,
@@ -205,7 +146,13 @@ def synthesize(
     liberty
         Liberty files of the user's, plain or gzip.
     operands
-        Accuracy task whose operands drive the energy figure; None: no energy.
+        Operands that drive the energy figure, see
+        `macsmith.model.accuracy.stimulus.parse_operands`; None: no energy.
+    dataflow
+        In which order they come, ``os`` or ``ws``; see
+        `macsmith.reports.activities.operand_waveforms`.
+    wires
+        What the energy figure assumes of wires; by default those of the technology.
     seed
         Selects the operands.
     generated
@@ -231,7 +178,12 @@ def synthesize(
     """
     from macsmith.hw.dsp_plan import dsp_blocks
     from macsmith.hw.explain import explain_architecture
-    from macsmith.model.accuracy.stimulus import DEFAULT_LAYERS
+    from macsmith.model.accuracy.stimulus import parse_operands
+    from macsmith.reports.activities import (
+        ENERGY_STREAMS,
+        further_activities,
+        operand_waveforms,
+    )
     from macsmith.synth.fpga import family_of
     from macsmith.synth.price import price, resolve_technology
 
@@ -251,9 +203,20 @@ def synthesize(
         )
     generated = generated or generate(design, build_dir=build_dir)
     macs = design.mac.lanes * design.implementation.rows * design.implementation.columns
-    waveforms, first_counted_cycle = None, 1
+    macs_per_cycle = macs / design.mac.lanes * mean(mode.lanes for mode in design.modes)
+    waveforms, first_counted_cycle, further = None, 1, {}
     if operands is not None and family is None:
-        waveforms, first_counted_cycle = operand_waveforms(design, operands, seed=seed)
+        waveforms, first_counted_cycle = operand_waveforms(
+            design, operands, seed=seed, dataflow=dataflow
+        )
+        further = further_activities(
+            design,
+            operands,
+            waveforms,
+            seed=seed,
+            dataflow=dataflow,
+            macs_per_cycle=macs_per_cycle,
+        )
     folder = step_folder(build_dir, design, "synth") / label
     record = price(
         [generated.verilog],
@@ -261,9 +224,9 @@ def synthesize(
         chosen,
         build_dir=folder,
         waveforms=waveforms,
-        macs_per_cycle=sum(mode.lanes for mode in design.modes)
-        / len(design.modes)
-        * (macs / design.mac.lanes),
+        macs_per_cycle=macs_per_cycle,
+        further=further,
+        wires=wires,
         first_counted_cycle=first_counted_cycle,
         valid_ports=None if design.implementation.form == "unit" else {"o_data": "o_valid"},
         allow_dsp=has_dsp,
@@ -278,10 +241,11 @@ def synthesize(
     if family is None:
         result |= _area_split(design, generated.verilog, chosen, folder / "modules")
     if waveforms is not None:
-        layer = DEFAULT_LAYERS[str(operands)]
         each_mode = f" in each of {len(design.modes)} modes" if design.is_switchable else ""
+        order = "output" if dataflow == "os" else "weight"
         result["energy_operands"] = (
-            f"{operands}, layer {layer}, {ENERGY_STREAMS} streams{each_mode}"
+            f"{parse_operands(str(operands)).text}, {order}-stationary, "
+            f"{ENERGY_STREAMS} streams{each_mode}"
         )
     return result
 

@@ -16,7 +16,12 @@ from macsmith.sim.switch_stimulus import Mixture, slot_rows
 from macsmith.sim.unit_stimulus import make_unit_stimulus, unit_expected
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["GoldenVectors", "golden_vectors", "port_waveforms"]
+__all__ = [
+    "GoldenVectors",
+    "golden_vectors",
+    "port_waveforms",
+    "weight_stationary_waveforms",
+]
 
 
 @dataclass(frozen=True)
@@ -301,4 +306,72 @@ def _unit_waveforms(
         waveforms["chunk_end"] = chunk_end
     if random is not None:
         waveforms["random"] = random
+    return waveforms
+
+
+def weight_stationary_waveforms(
+    design: Design,
+    a_codes: NDArray[np.unsignedinteger],
+    b_codes: NDArray[np.unsignedinteger],
+    places: NDArray[np.integer],
+    *,
+    is_a_zero: bool = False,
+) -> dict[str, NDArray[np.generic]]:
+    """Values of every input port of a unit that stands in a column of a weight-stationary array.
+
+    In each step another token comes by, with the sum of its products in the rows above, by the
+    golden model; the weights stay. A chunked accumulator's chunks end at the rows that they would
+    end at, so a place either always ends one or never.
+
+    Parameters
+    ----------
+    a_codes
+        Activations, (streams, steps, rows * lanes).
+    b_codes
+        Weights, (streams, rows * lanes).
+    places
+        Row of the unit in each stream, 0 the first.
+    is_a_zero
+        The unit itself gets activations of code 0; the partial sums stay those of the others.
+
+    Returns
+    -------
+    dict
+        Array ``[steps, streams]`` for each port, ``[steps, streams, words]`` of uint64 where a
+        port has more than 64 bits.
+    """
+    mac = design.mac
+    streams, steps, products = a_codes.shape
+    rows = products // mac.lanes
+    a = a_codes.reshape(streams * steps, rows, mac.lanes).astype(np.uint32)
+    b = np.repeat(b_codes.reshape(streams, rows, mac.lanes).astype(np.uint32), steps, axis=0)
+    place = np.repeat(np.asarray(places), steps)
+    every = np.arange(streams * steps)
+    words = -(-mac_widths(mac).partial_sum_bits // 64)
+    chunk = chunk_steps(mac)
+    random = register_words(design, streams * steps * rows) if mac.random_bits else None
+    state = np.zeros((streams * steps, words), dtype=np.uint64)
+    for row in range(int(place.max())):
+        here = place > row
+        is_end = chunk is not None and (row + 1) % chunk == 0
+        before = state[here, 0] if words == 1 else state[here]
+        word = None if random is None else random.reshape(rows, -1)[row, here]
+        after = fast.step(mac, before, a[here, row], b[here, row], is_end, word)
+        state[here] = after.reshape(-1, words)
+
+    def wave(rows_of_streams: NDArray[np.generic]) -> NDArray[np.generic]:
+        each = rows_of_streams.reshape(streams, steps, *rows_of_streams.shape[1:])
+        return np.ascontiguousarray(each.swapaxes(0, 1))
+
+    own = a[every, place]
+    waveforms: dict[str, NDArray[np.generic]] = {
+        "a": _port_words(wave(np.zeros_like(own) if is_a_zero else own), mac.a.bits),
+        "b": _port_words(wave(b[every, place]), mac.b.bits),
+        "partial_sum_i": wave(state[:, 0] if words == 1 else state),
+    }
+    if isinstance(mac.accumulator, ChunkedAccumulator):
+        assert chunk is not None
+        waveforms["chunk_end"] = wave(((place + 1) % chunk == 0).astype(np.uint8))
+    if random is not None:
+        waveforms["random"] = wave(random.reshape(rows, -1)[place, every])
     return waveforms

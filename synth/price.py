@@ -5,22 +5,26 @@ This is what the command line's ``synth`` verb prints and what a result row take
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from macsmith.sim.netlist import compile_netlist
+from macsmith.sim.netlist import SimulationResult, compile_netlist
 from macsmith.sim.netlist_graph import Netlist, read_netlist
-from macsmith.sim.timed import time_netlist
+from macsmith.sim.timed import TimedNetlist, TimedResult, time_netlist
+from macsmith.synth.activity import Activity, Waveforms
 from macsmith.synth.cells import Technology
 from macsmith.synth.delays import output_delays
-from macsmith.synth.energy import EnergyResult, measure_energy
+from macsmith.synth.energy import SPLIT, EnergyModel, EnergyResult
 from macsmith.synth.fpga import FAMILIES, FpgaResult, family_of, map_to_fpga
 from macsmith.synth.liberty import read_liberty
 from macsmith.synth.linear import technology_from_library
+from macsmith.synth.parts import assign_parts
 from macsmith.synth.recipes import RECIPES, Recipe
 from macsmith.synth.synthesize import MappedDesign, SynthesisResult, synthesize
 from macsmith.synth.technology import TECHNOLOGIES, technology
+from macsmith.synth.wires import Wires, wires_of
 from macsmith.synth.yosys import quote, run_yosys
 from numpy.typing import NDArray
 
@@ -32,7 +36,9 @@ LARGE_NETLIST = 4000
 STEPS_PER_PATH = 512
 """Steps of the timed simulation over the longest path; see ``benchmarks/timed_toggles.py``."""
 
-Waveforms = Mapping[str, NDArray[np.generic]]
+VECTORLESS_ACTIVITY = 0.5
+"""Toggles of every net in a cycle where nothing is known of the operands: half the clock's edges
+would be 1, a net that is redrawn at random in every cycle has one half."""
 
 
 class MismatchError(RuntimeError):
@@ -74,6 +80,8 @@ def price(
     waveforms: Waveforms | None = None,
     macs_per_cycle: float = 1.0,
     first_counted_cycle: int = 1,
+    further: Mapping[str, Activity] | None = None,
+    wires: Wires | None = None,
     valid_ports: Mapping[str, str] | None = None,
     period_ps: float | None = None,
     recipes: Sequence[Recipe] = RECIPES,
@@ -100,6 +108,10 @@ def price(
         Multiply-accumulates per counted cycle, on average over the waveforms.
     first_counted_cycle
         First cycle that counts; those before it hold the reset and the filling of pipelines.
+    further
+        Other activities, by name, to set the chosen netlist's energy beside; only with `waveforms`.
+    wires
+        What is assumed of wires; by default those of the technology.
     valid_ports
         Output ports that mean something only in cycles in which another output port is 1, by
         name: ``{"o_data": "o_valid"}``. Registers without reset may differ elsewhere.
@@ -113,8 +125,11 @@ def price(
     Returns
     -------
     dict
-        ``energy_pj_per_mac`` counts glitches, ``settled_energy_pj_per_mac`` only the change of each
-        net from one cycle's end to the next. Flat but for ``front`` (a list of flat records, one
+        ``energy_pj_per_mac`` counts glitches and estimated wires; ``no_wires_energy_pj_per_mac`` is
+        without the wires, ``settled_energy_pj_per_mac`` without glitches: only the change of each
+        net from one cycle's end to the next. Its split, ``<part>_energy_pj_per_mac``, is that of
+        `macsmith.synth.energy.SPLIT`. Each further activity has ``<name>_energy_pj_per_mac`` and
+        ``<name>_settled_energy_pj_per_mac``. Flat but for ``front`` (a list of flat records, one
         per recipe on the front of area and delay) and ``tool_versions``. The figures outside
         ``front`` are those of the netlist of least area times delay. JSON-ready; a metric that was
         not measured is missing.
@@ -146,15 +161,19 @@ def price(
         tech = resolve_technology(tech)
     result = synthesize(verilog_files, top, tech, build_dir=build_dir, recipes=recipes)
     energies: dict[str, EnergyResult] = {}
-    settled: dict[str, EnergyResult] = {}
     compared = 0
+    chosen = _chosen(result)
+    beside: dict[str, Any] = {}
     if waveforms is not None:
         measured = [
             design
             for design in result.front
-            if sum(design.cell_counts.values()) <= LARGE_NETLIST or design is _chosen(result)
+            if sum(design.cell_counts.values()) <= LARGE_NETLIST or design is chosen
         ]
-        reference = _simulate_reference(verilog_files, top, Path(build_dir), waveforms)
+        wires = wires_of(tech) if wires is None else wires
+        counted = Activity(waveforms, first_counted_cycle, macs_per_cycle)
+        source = _reference_netlist(verilog_files, top, Path(build_dir))
+        reference = compile_netlist(source, {}).simulate(waveforms).outputs
         for design in measured:
             netlist = design.netlist()
             timed = time_netlist(
@@ -173,19 +192,59 @@ def price(
                 first_counted_cycle,
                 valid_ports or {},
             )
-            for kept, counts in ((energies, simulated), (settled, simulated.settled())):
-                kept[design.recipe] = measure_energy(
-                    netlist,
-                    tech,
-                    counts,
-                    period_ps=period_ps or design.delay_ps,
-                    macs_per_cycle=macs_per_cycle,
-                )
-    record = _record(result, tech, energies, compared)
-    chosen = _chosen(result).recipe
-    if chosen in settled:
-        record["settled_energy_pj_per_mac"] = _figure(settled[chosen].energy_pj_per_mac)
-    return record
+            is_chosen = design is chosen
+            parts = assign_parts(netlist, tech.models(), source).parts if is_chosen else None
+            energy = _Energy(
+                timed,
+                EnergyModel(netlist, tech, wires=wires, parts=parts),
+                period_ps or design.delay_ps,
+            )
+            energies[design.recipe] = energy.of(simulated, counted)
+            if is_chosen:
+                beside = energy.beside(simulated, counted, further or {})
+    return _record(result, tech, energies, compared) | beside
+
+
+@dataclass(frozen=True)
+class _Energy:
+    """One netlist's energy in several activities."""
+
+    timed: TimedNetlist
+    model: EnergyModel
+    period_ps: float
+
+    def of(self, result: SimulationResult, activity: Activity) -> EnergyResult:
+        return self.model.measure(
+            result, period_ps=self.period_ps, macs_per_cycle=activity.macs_per_cycle
+        )
+
+    def beside(
+        self, simulated: TimedResult, counted: Activity, further: Mapping[str, Activity]
+    ) -> dict[str, Any]:
+        """Split, settled figure, and the figures of other activities, as a record has them."""
+        whole = self.of(simulated, counted)
+        macs = counted.macs_per_cycle
+        vectorless = self.model.vectorless(
+            VECTORLESS_ACTIVITY, period_ps=self.period_ps, macs_per_cycle=macs
+        )
+        figures = {
+            "settled": self.of(simulated.settled(), counted).energy_pj_per_mac,
+            "internal": whole.internal_pj,
+            "pin": whole.pin_pj,
+            "wire": whole.wire_pj,
+            **{part: whole.split_pj[part] for part in SPLIT},
+        }
+        for name, activity in further.items():
+            result = self.timed.simulate(
+                activity.waveforms, first_counted_cycle=activity.first_counted_cycle
+            )
+            figures[name] = self.of(result, activity).energy_pj_per_mac
+            figures[f"{name}_settled"] = self.of(result.settled(), activity).energy_pj_per_mac
+        figures["vectorless"] = vectorless.energy_pj_per_mac
+        figures["clock_gated"] = self.model.clock_gated_pj(
+            period_ps=self.period_ps, macs_per_cycle=macs
+        )
+        return {f"{name}_energy_pj_per_mac": _figure(value) for name, value in figures.items()}
 
 
 def _fpga_record(result: FpgaResult, top: str) -> dict[str, Any]:
@@ -200,27 +259,25 @@ def _fpga_record(result: FpgaResult, top: str) -> dict[str, Any]:
     }
 
 
-def _simulate_reference(
-    verilog_files: Sequence[Path], top: str, build_dir: Path, waveforms: Waveforms
-) -> dict[str, NDArray[np.uint64]]:
-    """Outputs of the Verilog itself: elaborated to generic gates, nothing optimised by ABC."""
+def _reference_netlist(verilog_files: Sequence[Path], top: str, build_dir: Path) -> Netlist:
+    """The Verilog itself as generic gates: nothing optimised by ABC, names by hierarchy."""
     folder = build_dir.resolve()
     commands = [f"read_verilog {quote(Path(file).resolve())}" for file in verilog_files]
     commands += [
         f"hierarchy -check -top {top}",
         "proc",
-        "flatten",
         "opt_expr",
         "memory_map",
         "techmap",
         "simplemap",
+        # last, so that every gate's name tells the instance that it is in
+        "flatten",
         "opt_clean -purge",
         "delete t:$scopeinfo",
         "write_json reference.json",
     ]
     run_yosys(commands, folder, "reference")
-    compiled = compile_netlist(read_netlist(folder / "reference.json", top), {})
-    return compiled.simulate(waveforms).outputs
+    return read_netlist(folder / "reference.json", top)
 
 
 def _compare(
@@ -312,6 +369,7 @@ def _design_record(design: MappedDesign, energy: EnergyResult | None) -> dict[st
     if energy is not None:
         record |= {
             "energy_pj_per_mac": _figure(energy.energy_pj_per_mac),
+            "no_wires_energy_pj_per_mac": _figure(energy.energy_without_wires_pj),
             "combinational_energy_pj_per_mac": _figure(energy.combinational_pj),
             "register_energy_pj_per_mac": _figure(energy.register_pj),
             "clock_energy_pj_per_mac": _figure(energy.clock_pj),
