@@ -74,7 +74,7 @@ def operand_waveforms(
         Unknown operands or layer, or a dataflow that the design's ports do not allow.
     """
     design = _design(design)
-    chosen, dataflow = parse_operands(operands), Dataflow(dataflow)
+    chosen, dataflow = parse_operands(operands), _parse_dataflow(dataflow)
     if design.is_switchable:
         each = [
             operand_waveforms(
@@ -158,6 +158,15 @@ def further_activities(
 
 def _design(design: Design | str) -> Design:
     return parse_design(design) if isinstance(design, str) else design
+
+
+def _parse_dataflow(dataflow: str | Dataflow) -> Dataflow:
+    try:
+        return Dataflow(dataflow)
+    except ValueError:
+        raise ValueError(
+            f"dataflow must be os (output-stationary) or ws (weight-stationary), not {dataflow!r}"
+        ) from None
 
 
 def _first_full_cycle(design: Design) -> int:

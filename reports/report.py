@@ -47,7 +47,8 @@ _NOTES: tuple[tuple[str, str], ...] = (
         "is that of the whole MAC, from toggles of the mapped netlist under operands captured from "
         "a real network, simulated with gate delays, so that glitches count. Energy without "
         "glitches (each net's change from one cycle's end to the next) is a column of its own. "
-        "Wires and the clock tree are missing.",
+        "Wires are estimated from fan-out and cell area (energy without them is in the table "
+        "files); the clock tree is missing.",
     ),
     (
         "Accuracy:",
@@ -181,7 +182,7 @@ def write_report(
         technology = sweep.technologies[0]
         footnote = (
             f"{technologies[technology][0]}. Area: arithmetic and partial sum, no wires. Energy: "
-            "the whole MAC, real operands, with glitches, no wires. Line: front; bars: one "
+            "the whole MAC, real operands, glitches, estimated wires. Line: front; bars: one "
             "standard error."
         )
         draw_pareto(rows, files[-1], technology=technology, title=title, footnote=footnote)

@@ -1,6 +1,7 @@
 """Port values for others: golden vectors that ship with a design, and waveforms for netlists."""
 
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from macsmith.model import fast
@@ -15,6 +16,8 @@ from macsmith.sim.stimulus import chunk_steps, make_stimulus
 from macsmith.sim.switch_stimulus import Mixture, slot_rows
 from macsmith.sim.unit_stimulus import make_unit_stimulus, unit_expected
 from numpy.typing import ArrayLike, NDArray
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 __all__ = [
     "GoldenVectors",
@@ -359,7 +362,7 @@ def weight_stationary_waveforms(
         after = fast.step(mac, before, a[here, row], b[here, row], is_end, word)
         state[here] = after.reshape(-1, words)
 
-    def wave(rows_of_streams: NDArray[np.generic]) -> NDArray[np.generic]:
+    def wave(rows_of_streams: NDArray[Scalar]) -> NDArray[Scalar]:
         each = rows_of_streams.reshape(streams, steps, *rows_of_streams.shape[1:])
         return np.ascontiguousarray(each.swapaxes(0, 1))
 

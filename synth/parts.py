@@ -7,25 +7,39 @@ complement) over some thousand cycles belongs to the module that drives that sig
 between such signals belongs to the part that it leads to.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from macsmith.sim.netlist import clock_port
 from macsmith.sim.netlist_cells import CellModel
 from macsmith.sim.netlist_function import Function
-from macsmith.sim.netlist_graph import Instance, Netlist, combinational_order, model_of
+from macsmith.sim.netlist_graph import (
+    Instance,
+    Netlist,
+    combinational_order,
+    model_of,
+    netlist_from_json,
+)
 
-__all__ = ["PARTS", "PartsOfGates", "assign_parts", "part_of_cell", "part_of_path"]
+__all__ = [
+    "PARTS",
+    "PartsOfGates",
+    "assign_parts",
+    "part_of_cell",
+    "part_of_path",
+    "read_reference",
+]
 
 PARTS = ("decode", "multiply", "align", "accumulate", "round", "control")
 """Parts of the logic. ``round`` is also normalising and conversion to the result format, and
 ``control`` whatever no other part claims: handshake, counters, skew, switches."""
 
-# By the names of instances. A float adder that is one block counts as accumulate whole, with its
-# aligning and rounding.
+# By the names of instances.
 _RULES: tuple[tuple[str, str], ...] = (
     (r"decode(_.*)?|normalise_[ab]", "decode"),
     (r"multiply(_.*)?|product", "multiply"),
@@ -39,6 +53,24 @@ _PATTERNS = tuple((re.compile(pattern), part) for pattern, part in _RULES)
 # Full adders, named by their heap: they belong to the block around them.
 _FULL_ADDER = re.compile(r"add_\d+")
 _CONTROL = re.compile(r"align_results")
+
+# A float adder is one block: its parts are told by the signals that its logic leads to.
+_ADDERS = re.compile(r"(compact|float|dual_path)_add|(near|far)_path")
+_SIGNALS: tuple[tuple[str, str], ...] = (
+    (
+        r"align.*|difference(_row_\d+)?|distance|is_far|is_below|is_close|is_near|larger|smaller"
+        r"|(far_)?is_term_larger|sticky|rest|keep|near_place|above_lowest_place|exponents_.*"
+        r"|term_exponents?|term_normalised",
+        "align",
+    ),
+    (r"total|(difference_)?magnitude|carries|carry_in|is_subtraction|is_larger", "accumulate"),
+    (
+        r"normalised.*|is_clear.*|kept|rounded|up|code_exponent|leading_zeros|detected|fraction"
+        r"|.*_(any|zeros)_\d+|placed_.*|field.*|is_raised|partial_sum_o",
+        "round",
+    ),
+)
+_SIGNAL_PATTERNS = tuple((re.compile(pattern), part) for pattern, part in _SIGNALS)
 
 _STREAMS, _CYCLES, _RESET_CYCLES = 384, 24, 2
 
@@ -59,13 +91,21 @@ def part_of_path(path: Sequence[str]) -> str:
     return "control"
 
 
-def part_of_cell(name: str) -> str:
-    r"""Part of a cell by the name that Yosys' ``flatten`` gave it.
+def part_of_cell(name: str, net: str = "") -> str | None:
+    r"""Part of a cell by the name that Yosys' ``flatten`` gave it, and that of the net it drives.
 
-    Such names are ``instance.instance.cell``, or with made-up ones ``$flatten\instance.$...``.
+    Such names are ``instance.instance.cell``, or with made-up ones ``$flatten\instance.$...``. None
+    for what is inside a float adder and drives no signal that tells.
     """
     plain = name.replace("$flatten", "").replace("\\", "")
-    return part_of_path(plain.split("$", 1)[0].split(".")[:-1])
+    path = plain.split("$", 1)[0].split(".")[:-1]
+    if path and _ADDERS.fullmatch(path[-1]):
+        signal = net.rsplit(".", 1)[-1].partition("[")[0]
+        for pattern, part in _SIGNAL_PATTERNS:
+            if pattern.fullmatch(signal):
+                return part
+        return None
+    return part_of_path(path)
 
 
 @dataclass(frozen=True)
@@ -82,6 +122,19 @@ class PartsOfGates:
 
     parts: tuple[str, ...]
     matched: int
+
+
+def read_reference(path: Path, top: str) -> Netlist:
+    """A design as generic gates, each net under the innermost name that its Verilog gives it."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    names = data["modules"][top]["netnames"]
+
+    def is_made_up(name: str) -> bool:
+        return "$" in name or name.rsplit(".", 1)[-1].startswith("_")
+
+    kept = sorted((n for n in names if not is_made_up(n)), key=lambda n: -n.count("."))
+    data["modules"][top]["netnames"] = {name: names[name] for name in kept}
+    return netlist_from_json(data, top)
 
 
 def assign_parts(
@@ -107,10 +160,10 @@ def assign_parts(
     values, mask = _signals(reference, {}, reset)
     order, registers = combinational_order(reference, {})
     for instance in (*registers, *order):  # upstream first: it keeps what others only repeat
-        part = part_of_cell(instance.name)
         for pin in model_of(instance, {}).outputs:
-            value = values[instance.pins[pin]] if pin in instance.pins else 0
-            if value not in (0, mask):
+            net = instance.pins.get(pin, 0)
+            value, part = values[net], part_of_cell(instance.name, reference.net_names[net])
+            if part is not None and value not in (0, mask):
                 owners.setdefault(min(value, value ^ mask), part)
     values, _ = _signals(netlist, models, reset)
     order, registers = combinational_order(netlist, models)

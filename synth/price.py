@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from macsmith.sim.netlist import SimulationResult, compile_netlist
-from macsmith.sim.netlist_graph import Netlist, read_netlist
+from macsmith.sim.netlist_graph import Netlist
 from macsmith.sim.timed import TimedNetlist, TimedResult, time_netlist
 from macsmith.synth.activity import Activity, Waveforms
 from macsmith.synth.cells import Technology
@@ -20,7 +20,7 @@ from macsmith.synth.energy import SPLIT, EnergyModel, EnergyResult
 from macsmith.synth.fpga import FAMILIES, FpgaResult, family_of, map_to_fpga
 from macsmith.synth.liberty import read_liberty
 from macsmith.synth.linear import technology_from_library
-from macsmith.synth.parts import assign_parts
+from macsmith.synth.parts import assign_parts, read_reference
 from macsmith.synth.recipes import RECIPES, Recipe
 from macsmith.synth.synthesize import MappedDesign, SynthesisResult, synthesize
 from macsmith.synth.technology import TECHNOLOGIES, technology
@@ -28,7 +28,7 @@ from macsmith.synth.wires import Wires, wires_of
 from macsmith.synth.yosys import quote, run_yosys
 from numpy.typing import NDArray
 
-__all__ = ["MismatchError", "price", "resolve_technology"]
+__all__ = ["MismatchError", "price", "reference_netlist", "resolve_technology"]
 
 LARGE_NETLIST = 4000
 """Netlists of more cells are simulated only for the record's own figures: each costs seconds."""
@@ -172,7 +172,7 @@ def price(
         ]
         wires = wires_of(tech) if wires is None else wires
         counted = Activity(waveforms, first_counted_cycle, macs_per_cycle)
-        source = _reference_netlist(verilog_files, top, Path(build_dir))
+        source = reference_netlist(verilog_files, top, Path(build_dir))
         reference = compile_netlist(source, {}).simulate(waveforms).outputs
         for design in measured:
             netlist = design.netlist()
@@ -259,7 +259,7 @@ def _fpga_record(result: FpgaResult, top: str) -> dict[str, Any]:
     }
 
 
-def _reference_netlist(verilog_files: Sequence[Path], top: str, build_dir: Path) -> Netlist:
+def reference_netlist(verilog_files: Sequence[Path], top: str, build_dir: Path) -> Netlist:
     """The Verilog itself as generic gates: nothing optimised by ABC, names by hierarchy."""
     folder = build_dir.resolve()
     commands = [f"read_verilog {quote(Path(file).resolve())}" for file in verilog_files]
@@ -272,12 +272,12 @@ def _reference_netlist(verilog_files: Sequence[Path], top: str, build_dir: Path)
         "simplemap",
         # last, so that every gate's name tells the instance that it is in
         "flatten",
-        "opt_clean -purge",
+        "opt_clean",
         "delete t:$scopeinfo",
         "write_json reference.json",
     ]
     run_yosys(commands, folder, "reference")
-    return read_netlist(folder / "reference.json", top)
+    return read_reference(folder / "reference.json", top)
 
 
 def _compare(

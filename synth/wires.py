@@ -51,7 +51,8 @@ class Wires:
     def fanout_length_um(self, cells: int, cell_area_um2: float) -> float:
         """Length for each pin a net leads to, in a netlist of so many cells of that mean area."""
         pitch_um = math.sqrt(cell_area_um2 / PLACEMENT_DENSITY)
-        return PITCHES_AT_1000_CELLS * (cells / 1000) ** GROWTH * pitch_um
+        growth: float = (cells / 1000) ** GROWTH
+        return PITCHES_AT_1000_CELLS * growth * pitch_um
 
 
 NO_WIRES = Wires(0.0)

@@ -44,7 +44,9 @@ class TestG2p:
             operand_stream("g2p", design, 0)
         with pytest.raises(ValueError, match=r"g2p: layer must be one of enc_w_ih, .*, not 'x'"):
             operand_stream("g2p", design, 1, layer="x")
-        with pytest.raises(ValueError, match="accuracy task must be one of"):
+        with pytest.raises(
+            ValueError, match="operands 'mnist' are unknown; must be uniform, gaussian, smollm2"
+        ):
             operand_stream("mnist", design, 1)
 
 

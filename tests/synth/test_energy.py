@@ -9,7 +9,8 @@ from macsmith.sim.netlist_graph import Netlist, netlist_from_json
 from macsmith.sim.timed import time_netlist
 from macsmith.synth.cells import Technology
 from macsmith.synth.delays import output_delays
-from macsmith.synth.energy import measure_energy
+from macsmith.synth.energy import SPLIT, EnergyModel, measure_energy
+from macsmith.synth.wires import NO_WIRES, Wires, parse_wires, wire_loads_ff, wires_of
 
 
 @pytest.fixture
@@ -76,3 +77,56 @@ def test_refusals(tiny: Technology, toggler: Netlist) -> None:
     energy = measure_energy(toggler, tiny, counted, period_ps=1.0, macs_per_cycle=1.0)
     assert energy.combinational_pj == energy.register_pj == 0.0
     assert dataclasses.asdict(energy)["clock_pj"] > 0
+
+
+def test_split_and_wires(tiny: Technology, toggler: Netlist) -> None:
+    d = np.array([[0], [0], [1], [0], [0], [0]])
+    result = compile_netlist(toggler, tiny.models()).simulate({"d": d}, count_toggles=True)
+    wires = Wires(2.0)
+    # clk, d, q lead to one pin each, y to one port
+    each_ff = 2.0 * wires.fanout_length_um(
+        2, sum(tiny.cells[c].area_um2 for c in ("DFF", "INV")) / 2
+    )
+    assert wire_loads_ff(toggler, tiny, wires) == pytest.approx(
+        [0.0, 0.0, *(each_ff for _ in range(4))]
+    )
+    assert wire_loads_ff(toggler, tiny, NO_WIRES) == [0.0] * 6
+    model = EnergyModel(toggler, tiny, wires=wires, parts=["control", "multiply"])
+    energy = model.measure(result, period_ps=500.0, macs_per_cycle=0.5)
+    bare = measure_energy(toggler, tiny, result, period_ps=500.0, macs_per_cycle=0.5)
+    per_mac = 1e-3 / 2.5
+    # six toggles of data nets, and the clock net up and down in five cycles: 2 fJ per fF and toggle
+    assert energy.wire_pj == pytest.approx(2 * each_ff * (6 + 10) * per_mac)
+    assert energy.energy_without_wires_pj == pytest.approx(bare.energy_pj_per_mac)
+    assert tuple(energy.split_pj) == SPLIT
+    assert sum(energy.split_pj.values()) == pytest.approx(energy.energy_pj_per_mac)
+    parts = energy.internal_pj + energy.pin_pj + energy.wire_pj + energy.leakage_pj
+    assert parts == pytest.approx(energy.energy_pj_per_mac)
+    # the inverter: 3 fJ a toggle and y's wire; d is driven from outside: its pin of 1 fF and wire
+    assert energy.split_pj["multiply"] == pytest.approx((6 + 4 * each_ff) * per_mac)
+    assert energy.split_pj["ports"] == pytest.approx((4 + 4 * each_ff) * per_mac)
+    assert energy.split_pj["control"] == 0
+    assert "wires estimated at 2 fF/um" in energy.method
+    assert model.clock_gated_pj(period_ps=500.0, macs_per_cycle=0.5) == pytest.approx(
+        energy.leakage_pj
+    )
+    # all three data nets half a toggle a cycle: as many as there were 1.2 of
+    vectorless = model.vectorless(0.5, period_ps=500.0, macs_per_cycle=0.5)
+    assert vectorless.toggles_per_cycle == pytest.approx(1.5)
+    assert vectorless.clock_pj == pytest.approx(energy.clock_pj)
+
+
+def test_wires_of_text() -> None:
+    assert parse_wires("estimated") is None
+    assert parse_wires("none") == NO_WIRES
+    assert parse_wires("0.2") == Wires(0.2)
+    for text in ("thick", "-1", "nan", "inf"):
+        with pytest.raises(ValueError, match=rf"wires '{text}': must be estimated, none, or"):
+            parse_wires(text)
+
+
+def test_wire_lengths(tiny: Technology) -> None:
+    """Lengths of one fan-out in the wire-load tables of IHP's library, cells of 12 um2."""
+    wires = wires_of(tiny)
+    for gates, length_um in ((100, 6.43), (500, 7.89), (1000, 9.93), (5000, 13.44), (10000, 14.9)):
+        assert wires.fanout_length_um(gates, 12.0) == pytest.approx(length_um, rel=0.15)
