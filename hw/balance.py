@@ -5,8 +5,9 @@ drives it and one that reads it. The longest stage is made as short as possible,
 of gates; then, from the last boundary to the first, registers are put where the fewest bits
 cross (a minimum cut between the cells that are needed before and those that cannot be).
 
-Cells that depend on a late input, such as the partial sum, all belong to the last stage: the loop
-through the accumulator is not cut, and bounds what stages can do.
+A late input, such as the partial sum, comes some stages after the others, mostly in the last one:
+then all cells that depend on it belong there, the loop through the accumulator is not cut, and
+bounds what stages can do.
 """
 
 from collections.abc import Collection
@@ -43,8 +44,10 @@ class Balance:
 class _Staging:
     """Earliest stages for a given longest stage."""
 
-    def __init__(self, graph: CellGraph, stages: int, late_inputs: Collection[str]) -> None:
-        self.graph, self.stages = graph, stages
+    def __init__(
+        self, graph: CellGraph, stages: int, late_inputs: Collection[str], late_stage: int
+    ) -> None:
+        self.graph, self.stages, self.late_stage = graph, stages, late_stage
         self.is_late: list[bool] = []
         late_nets: set[Net] = set()
         for node in graph.nodes:
@@ -67,14 +70,10 @@ class _Staging:
             ]
             stage = max((at[0] for at in inputs), default=0)
             if is_late:
-                if stage > self.stages:
-                    return None
-                stage = self.stages
+                stage = max(stage, self.late_stage)
             times = [time if at == stage else 0.0 for at, time in inputs]
             outputs = node.output_times(times)
             if max(outputs, default=0.0) > limit + _EPSILON:
-                if is_late:
-                    return None
                 stage += 1
                 outputs = node.output_times([0.0] * len(times))
                 if max(outputs) > limit + _EPSILON:
@@ -91,7 +90,12 @@ def _is_top_input(node: Node) -> bool:
     return node.is_port and node.instance == 0 and not any(node.inputs)
 
 
-def balance(graph: CellGraph, stages: int, late_inputs: Collection[str] = ()) -> Balance:
+def balance(
+    graph: CellGraph,
+    stages: int,
+    late_inputs: Collection[str] = (),
+    late_stage: int | None = None,
+) -> Balance:
     """Divide a graph into ``stages + 1`` stages.
 
     Parameters
@@ -101,9 +105,11 @@ def balance(graph: CellGraph, stages: int, late_inputs: Collection[str] = ()) ->
     stages
         Registers that every path from an input that is not late to an output passes.
     late_inputs
-        Ports of the top that come so many cycles after the others.
+        Ports of the top that come after the others.
+    late_stage
+        Stage that they come in; None: the last.
     """
-    staging = _Staging(graph, stages, late_inputs)
+    staging = _Staging(graph, stages, late_inputs, stages if late_stage is None else late_stage)
     low, high = 0.0, _total_levels(graph)
     while high - low > _PRECISION_LEVELS:
         middle = (low + high) / 2
@@ -166,14 +172,15 @@ class _Cutter:
         self.stage = [0] * count
         self.is_inside = [True] * count  # before the boundary that was found last
         self.earliest = [0] * count
-        self.is_first = [False] * count
+        self.pinned: list[int | None] = [None] * count  # stage that an input comes in
         self.is_last = [False] * count
         for index, node in enumerate(graph.nodes):
             merged = self.merged[index]
             self.earliest[merged] = earliest[index]
             is_port = node.is_port and node.instance == 0
-            self.is_first[merged] = is_port and _is_top_input(node) and not staging.is_late[index]
-            self.is_last[merged] = staging.is_late[index] or (is_port and not node.outputs)
+            if is_port and _is_top_input(node):
+                self.pinned[merged] = staging.late_stage if staging.is_late[index] else 0
+            self.is_last[merged] = is_port and not node.outputs
         self.sources = self._merged_sources()
         self.groups = self._groups(classes)
 
@@ -224,7 +231,9 @@ class _Cutter:
         for merged in range(count):
             if not self.is_inside[merged]:
                 continue
-            if self.is_first[merged] or tails[merged] > self.limit + _EPSILON:
+            pinned = self.pinned[merged]
+            is_before = pinned is not None and pinned < boundary
+            if is_before or tails[merged] > self.limit + _EPSILON:
                 flow.add_arc(source, merged, INFINITE)
             if self.is_last[merged] or self.earliest[merged] >= boundary:
                 flow.add_arc(merged, sink, INFINITE)

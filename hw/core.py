@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block
@@ -19,6 +19,7 @@ from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.step import inner_step
+from macsmith.hw.sum_loop import close_loop
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
@@ -47,9 +48,14 @@ class ChunkCounter(Block):
     ----------
     beats
         Beats per chunk, at least 1.
+    sums
+        Sums that beats belong to in rotation, each with chunks of its own; with more than one, the
+        next one's turn comes in every enabled cycle.
 
     Members
     -------
+    enable : In(1)
+        Only with several sums.
     step : In(1)
         A beat passes in this cycle.
     last : In(1)
@@ -58,17 +64,17 @@ class ChunkCounter(Block):
         It is the last of its chunk; combinational in `last`.
     """
 
+    enable: Signal
     step: Signal
     last: Signal
     chunk_end: Signal
 
-    def __init__(self, beats: int) -> None:
-        self.beats = beats
-        super().__init__(
-            f"chunk_counter_{beats}",
-            {"step": In(1), "last": In(1), "chunk_end": Out(1)},
-            is_clocked=beats > 1,
-        )
+    def __init__(self, beats: int, sums: int = 1) -> None:
+        self.beats, self.sums = beats, sums
+        members = {"step": In(1), "last": In(1), "chunk_end": Out(1)}
+        if sums > 1:
+            members["enable"] = In(1)
+        super().__init__(f"chunk_counter_{beats}", members, is_clocked=beats > 1)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -77,8 +83,16 @@ class ChunkCounter(Block):
             return m
         count = Signal(range(self.beats))
         m.d.comb += self.chunk_end.eq(self.last | (count == self.beats - 1))
-        with m.If(self.step):
-            m.d.sync += count.eq(Mux(self.chunk_end, 0, count + 1))
+        following = Mux(self.chunk_end, 0, count + 1)
+        if self.sums == 1:
+            with m.If(self.step):
+                m.d.sync += count.eq(following)
+            return m
+        others = Signal((self.sums - 1) * len(count))  # the next one's count lowest
+        with m.If(self.enable):
+            m.d.sync += Cat(count, others).eq(
+                Cat(others, Mux(self.step, following, count)[: len(count)])
+            )
         return m
 
 
@@ -154,10 +168,11 @@ class Core(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        cycles = step_cycles(self.design)
+        cycles, sums = step_cycles(self.design), self.design.implementation.interleave
+        feed = self.design.implementation.stages
         inner_random_bits = self.config.random_bits_of(self.widths.inner.accumulator)
         late = ("partial_sum_i", "random") if inner_random_bits else ("partial_sum_i",)
-        step = pipelined(inner_step(self.config, self.architecture), cycles, late)
+        step = pipelined(inner_step(self.config, self.architecture), cycles, late, feed)
         place_enabled(m, platform, "step", step, self.enable)
         m.d.comb += [step.a.eq(self.a), step.b.eq(self.b)]
         valid = delay(m, "valid_delayed", self.valid, cycles, self.enable, reset=True)
@@ -172,10 +187,16 @@ class Core(Block):
             # the step is one that rounds, pipelined or not
             m.d.comb += getattr(step, "random").eq(self.random[:inner_random_bits])  # noqa: B009
 
-        partial_sum = Signal(len(step.partial_sum_i))
-        m.d.comb += step.partial_sum_i.eq(partial_sum)
-        with m.If(self.enable & valid):
-            m.d.sync += partial_sum.eq(Mux(sum_ends, 0, step.partial_sum_o))
+        close_loop(
+            m,
+            "partial_sum",
+            step.partial_sum_i,
+            step.partial_sum_o,
+            sums=sums,
+            enable=self.enable,
+            adds=valid,
+            ends=sum_ends,
+        )
         inner: Value = step.partial_sum_o
         ends: Value = valid & sum_ends
         if self.architecture.loop == "carrysave":
@@ -207,10 +228,9 @@ class Core(Block):
         chunk = Signal(self.widths.inner.bits, reset_less=True)
         chunk_valid = Signal()
         chunk_last = Signal(reset_less=True)
-        cycles = outer_cycles(self.design)
-        outer = pipelined(OuterStep(self.config), cycles, ("partial_sum_i",))
+        cycles, sums = outer_cycles(self.design), self.design.implementation.interleave
+        outer = pipelined(OuterStep(self.config), cycles, ("partial_sum_i",), cycles - (sums - 1))
         place_enabled(m, platform, "outer_step", outer, self.enable)
-        outer_sum = Signal(len(outer.partial_sum_i))
         if "random" in outer.signature.members:
             # the outer bits of the word of the chunk's last step go with the chunk
             chunk_random = Signal(len(outer.random), reset_less=True)
@@ -225,11 +245,18 @@ class Core(Block):
             m.d.sync += [chunk.eq(inner), chunk_last.eq(last)]
         adds = delay(m, "adds", chunk_valid, cycles, self.enable, reset=True)
         is_last = delay(m, "is_last", chunk_last, cycles, self.enable)
-        with m.If(self.enable & adds):
-            m.d.sync += outer_sum.eq(Mux(is_last, 0, outer.partial_sum_o))
+        close_loop(
+            m,
+            "outer_sum",
+            outer.partial_sum_i,
+            outer.partial_sum_o,
+            sums=sums,
+            enable=self.enable,
+            adds=adds,
+            ends=is_last,
+        )
         m.d.comb += [
             outer.chunk.eq(chunk),
-            outer.partial_sum_i.eq(outer_sum),
             self.finished.eq(outer.partial_sum_o),
             self.is_finished.eq(adds & is_last),
         ]

@@ -33,8 +33,9 @@ def columns_per_element(design: Design) -> int:
 
 
 def step_cycles(design: Design) -> int:
-    """Pipeline stages between the operand codes and the partial sum."""
-    return design.implementation.stages
+    """Pipeline stages between the operand codes and the partial sum behind the step: those before
+    the accumulator, and those within its loop."""
+    return design.implementation.stages + design.implementation.interleave - 1
 
 
 def keeps_carries(design: Design) -> bool:
@@ -48,20 +49,23 @@ def propagate_cycles(design: Design) -> int:
 
 
 def outer_cycles(design: Design) -> int:
-    """Pipeline stages between a finished chunk and the outer sum, where the chunk is converted."""
+    """Pipeline stages between a finished chunk and the outer sum behind its addition: where the
+    chunk is converted, and in the loop through the outer sum."""
     converts = any(
         widths.outer is not None and widths.inner.format != widths.outer.format
         for widths in map(mac_widths, design.modes)
     )
-    return design.implementation.stages if converts else 0
+    before = design.implementation.stages if converts else 0
+    return before + design.implementation.interleave - 1
 
 
 def convert_cycles(design: Design) -> int:
-    """Pipeline stages between a finished sum and the result code, where the sum is converted."""
+    """Pipeline stages between a finished sum and the result code, where the sum is converted: as
+    many as in the step."""
     converts = any(
         needs_conversion(mac_widths(mode).last, mode.output_format) for mode in design.modes
     )
-    return design.implementation.stages if converts else 0
+    return step_cycles(design) if converts else 0
 
 
 def core_latency_cycles(design: Design) -> int:

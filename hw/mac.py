@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
@@ -11,6 +11,7 @@ from macsmith.hw.latency import convert_cycles, step_cycles
 from macsmith.hw.lfsr import RandomWords, random_members
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
+from macsmith.hw.sum_loop import waits_for_turn
 from macsmith.model.design import Design
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.widths import mac_widths
@@ -22,7 +23,9 @@ class Mac(Block):
     """Sum products over beats until one is the last, then give one result.
 
     One beat per cycle, also from one sum to the next. The whole pipeline waits while a result is
-    not taken. A pipelined design that converts its result has as many stages there too.
+    not taken. With several sums in rotation, beats belong to them in turn, counted from the reset;
+    the beat after a pause waits until its sum is at hand. A pipelined design that converts its
+    result has as many stages there too.
 
     Parameters
     ----------
@@ -83,11 +86,13 @@ class Mac(Block):
         enable = Signal()
         core = Core(self.design)
         place(m, platform, "core", core)
+        sums = self.design.implementation.interleave
+        waits: Value = Const(0) if sums == 1 else waits_for_turn(m, sums, enable, self.i_valid)
         m.d.comb += [
             enable.eq(~self.o_valid | self.o_ready),
-            self.i_ready.eq(enable),
+            self.i_ready.eq(enable & ~waits),
             core.enable.eq(enable),
-            core.valid.eq(self.i_valid),
+            core.valid.eq(self.i_valid & ~waits),
             core.a.eq(self.i_a),
             core.b.eq(self.i_b),
             core.last.eq(self.i_last),
@@ -106,10 +111,12 @@ class Mac(Block):
             ]
         beats = beats_per_chunk(self.config)
         if beats is not None:
-            counter = ChunkCounter(beats)
+            counter = ChunkCounter(beats, sums)
             place(m, platform, "chunk_counter", counter)
+            if sums > 1 and beats > 1:
+                m.d.comb += counter.enable.eq(enable)
             m.d.comb += [
-                counter.step.eq(self.i_valid & enable),
+                counter.step.eq(self.i_valid & ~waits & enable),
                 counter.last.eq(self.i_last),
                 core.chunk_end.eq(counter.chunk_end),
             ]

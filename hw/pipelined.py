@@ -31,7 +31,9 @@ class Pipelined(Block):
     cycles
         At least 1.
     late_inputs
-        Members that come `cycles` after the other inputs, and meet them in the last stage.
+        Members that come after the other inputs.
+    late_cycles
+        How many cycles after them; None: `cycles`, so that they meet them in the last stage.
 
     Members
     -------
@@ -43,7 +45,13 @@ class Pipelined(Block):
 
     enable: Signal
 
-    def __init__(self, block: Block, cycles: int, late_inputs: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        block: Block,
+        cycles: int,
+        late_inputs: tuple[str, ...] = (),
+        late_cycles: int | None = None,
+    ) -> None:
         if cycles < 1:
             raise ValueError(
                 f"{block.module_name}: must be pipelined by 1 cycle or more, not {cycles}"
@@ -51,11 +59,17 @@ class Pipelined(Block):
         if block.is_clocked:
             raise ValueError(f"{block.module_name}: must be combinational to be pipelined")
         self.block, self.cycles, self.late_inputs = block, cycles, late_inputs
+        self.late_cycles = cycles if late_cycles is None else late_cycles
+        if not 0 <= self.late_cycles <= cycles:
+            raise ValueError(
+                f"{block.module_name}: late inputs must come 0 to {cycles} cycles late, not "
+                f"{late_cycles}"
+            )
         super().__init__(
             block.module_name, {"enable": In(1), **block.signature.members}, is_clocked=True
         )
         # a block is told from another by its own arguments
-        self.key = (Pipelined, block.key, cycles, late_inputs)
+        self.key = (Pipelined, block.key, cycles, late_inputs, self.late_cycles)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -64,10 +78,9 @@ class Pipelined(Block):
             outer, inner = getattr(self, name), getattr(self.block, name)
             if member.flow is not In:
                 m.d.comb += outer.eq(inner)
-            elif name in self.late_inputs:
-                m.d.comb += inner.eq(outer)
             else:
-                m.d.comb += inner.eq(delay(m, name, outer, self.cycles, self.enable))
+                cycles = self.cycles - (self.late_cycles if name in self.late_inputs else 0)
+                m.d.comb += inner.eq(delay(m, name, outer, cycles, self.enable))
         return m
 
     def emit(self, name: str, emission: Emission) -> str:
@@ -79,7 +92,7 @@ class Pipelined(Block):
         with tempfile.TemporaryDirectory(prefix="macsmith-") as scratch:
             modules = json.loads(rtlil_to_json(rtlil, Path(scratch)))["modules"]
         graph = CellGraph(modules, name)
-        stages = balance(graph, self.cycles, self.late_inputs)
+        stages = balance(graph, self.cycles, self.late_inputs, self.late_cycles)
         names = {stages.instance_class[0]: name}
         for instance, number in zip(graph.instances, stages.instance_class, strict=True):
             if number not in names:
@@ -92,9 +105,11 @@ class Pipelined(Block):
 _B = TypeVar("_B", bound=Block)
 
 
-def pipelined(block: _B, cycles: int, late_inputs: tuple[str, ...] = ()) -> _B:
+def pipelined(
+    block: _B, cycles: int, late_inputs: tuple[str, ...] = (), late_cycles: int | None = None
+) -> _B:
     """The block itself for 0 cycles, else a `Pipelined` one, which has its members too."""
-    return cast(_B, Pipelined(block, cycles, late_inputs)) if cycles else block
+    return cast(_B, Pipelined(block, cycles, late_inputs, late_cycles)) if cycles else block
 
 
 def place_enabled(m: Module, platform: Any, name: str, block: Block, enable: Value) -> None:

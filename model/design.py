@@ -23,6 +23,7 @@ ACCUMULATOR    ``exact``, ``intN``, a float format, ``FORMAT_alignedBITS...``, t
 ``RxC``        systolic array of R rows and C columns (1x1: a single MAC)
 ``os ws``      dataflow: output-stationary (default) or weight-stationary
 ``stagesN``    pipeline stages before the accumulator (0)
+``interleaveN``  N independent sums in rotation, N cycles in the accumulator's loop (1)
 ``KEY=VALUE``  an architecture in place of the default: see `ARCHITECTURE_CHOICES`
 ``unit``       only the combinational arithmetic step
 =============  ==========================================================================
@@ -92,6 +93,8 @@ class Design(BaseModel, frozen=True):
                 )
         elif self.implementation.share != "auto":
             raise ValueError("share is for designs of several modes, such as e4m3+e5m2:exact")
+        if self.implementation.interleave > 1:
+            self._check_interleave()
         if self.implementation.outer == "shared":
             self._check_shared_outer()
         if self.implementation.loop == "carrysave":
@@ -123,6 +126,16 @@ class Design(BaseModel, frozen=True):
         """The design of each mode alone."""
         implementation = self.implementation.model_copy(update={"share": "auto"})
         return tuple(Design(mac=mode, implementation=implementation) for mode in self.modes)
+
+    def _check_interleave(self) -> None:
+        what = f"interleave{self.implementation.interleave}"
+        if self.is_switchable or self.mac.random_bits:
+            raise ValueError(
+                f"{what}: sums are interleaved neither in several modes nor with stochastic "
+                "rounding: leave it out"
+            )
+        if self.implementation.loop == "carrysave":
+            raise ValueError(f"{what} or loop=carrysave make a short loop, not both: leave one out")
 
     def _check_carry_save(self) -> None:
         widths, implementation = mac_widths(self.mac).inner, self.implementation
@@ -198,6 +211,8 @@ class Design(BaseModel, frozen=True):
             parts.append(impl.dataflow.value)
         if impl.stages:
             parts.append(f"stages{impl.stages}")
+        if impl.interleave > 1:
+            parts.append(f"interleave{impl.interleave}")
         for key, values in ARCHITECTURE_CHOICES.items():
             value = getattr(impl, key)
             if value != values[0]:
@@ -265,7 +280,7 @@ def _split_rate(text: str) -> tuple[int, str]:
     return rate, text[match.end() :]
 
 
-_COUNT_OPTION = re.compile(r"(lanes|terms|stages)(-?\d+)")
+_COUNT_OPTION = re.compile(r"(lanes|terms|stages|interleave)(-?\d+)")
 _STOCHASTIC_OPTION = re.compile(r"sr[abc]?\d+")
 _ARRAY_OPTION = re.compile(r"(\d+)x(\d+)")
 
@@ -304,7 +319,8 @@ def parse_design(text: str) -> Design:
     for option in parts[2:]:
         if match := _COUNT_OPTION.fullmatch(option):
             key, count = match[1], int(match[2])
-            put(implementation if key == "stages" else mac, key, count, option)
+            target = implementation if key in ("stages", "interleave") else mac
+            put(target, key, count, option)
         elif match := _ARRAY_OPTION.fullmatch(option):
             put(implementation, "rows", int(match[1]), option)
             put(implementation, "columns", int(match[2]), option)
@@ -338,7 +354,7 @@ def parse_design(text: str) -> Design:
             raise ValueError(
                 f"design {text!r}: unknown option {option!r}; options are lanesN, termsN, "
                 "mulFORMAT, rne/rna/rtz/rup/rdn, srN/srbN/srcN, sat/inf/nan, wrap/clip, "
-                "outFORMAT, RxC, stagesN, KEY=VALUE, unit"
+                "outFORMAT, RxC, stagesN, interleaveN, KEY=VALUE, unit"
             )
     operands = [_split_rate(part) for part in parts[0].split("+")]
     accumulators = parts[1].split("+")

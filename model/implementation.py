@@ -29,6 +29,9 @@ class Implementation(BaseModel, frozen=True):
     ``auto`` takes the one that was measured to be best for `goal`
     (`macsmith.hw.architecture.resolve_architecture`).
 
+    With `interleave` N, a MAC adds to N independent sums in turn: the beats given to it are one of
+    each sum, in rotation, and the loop through the accumulator has N cycles.
+
     With stochastic rounding, `lfsr` says where the random words come from: one shift register
     inside the MAC or the array, or a port.
     """
@@ -36,6 +39,7 @@ class Implementation(BaseModel, frozen=True):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stages: Annotated[int, Field(strict=True)] = 0
+    interleave: Annotated[int, Field(strict=True)] = 1
     rows: Annotated[int, Field(strict=True)] = 1
     columns: Annotated[int, Field(strict=True)] = 1
     dataflow: Dataflow = Dataflow.OUTPUT_STATIONARY
@@ -58,6 +62,8 @@ class Implementation(BaseModel, frozen=True):
     def _check(self) -> Self:
         if not 0 <= self.stages <= 32:
             raise ValueError(f"stages must be 0 to 32, not {self.stages}")
+        if not 1 <= self.interleave <= 32:
+            raise ValueError(f"interleave must be 1 to 32 sums, not {self.interleave}")
         for axis in ("rows", "columns"):
             size = getattr(self, axis)
             if not 1 <= size <= 256:
@@ -79,6 +85,11 @@ class Implementation(BaseModel, frozen=True):
             )
         if self.form == "unit" and (self.stages or self.is_array):
             raise ValueError("a unit is one combinational step: it takes no stages and no array")
+        if self.interleave > 1 and (self.form == "unit" or self.is_array):
+            raise ValueError(
+                f"interleave{self.interleave}: sums are interleaved in the loop of a single MAC, "
+                "not in a unit or an array: leave it out"
+            )
         return self
 
     @property

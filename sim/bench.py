@@ -45,7 +45,7 @@ def stream_job(stimulus: Stimulus, expected: Words) -> BenchJob:
     Parameters
     ----------
     expected
-        (tiles, rows, columns, words) result codes in playing order.
+        (tiles, rows, columns, words) result codes of all sums, one after the other.
     """
     design = stimulus.design
     layout = beat_layout(design)
@@ -61,7 +61,9 @@ def stream_job(stimulus: Stimulus, expected: Words) -> BenchJob:
     columns.append(last.astype(np.uint8)[:, np.newaxis])
     beats = np.concatenate(columns, axis=1)
     tiles, rows, _, _ = expected.shape
-    results = result_rows(expected, mac_widths(mac).output_bits).reshape(tiles * rows, -1)
+    results = result_rows(
+        expected[stimulus.rotation.completed], mac_widths(mac).output_bits
+    ).reshape(tiles * rows, -1)
     return BenchJob(
         beats=beats,
         expected=results,

@@ -19,6 +19,7 @@ from macsmith.sim.directed import directed_sums
 from macsmith.sim.operands import class_codes, corner_codes, random_codes
 from macsmith.sim.products import product_kit
 from macsmith.sim.random_words import RandomWords, chosen_words, register_words
+from macsmith.sim.rotation import Rotation, rotate
 from numpy.typing import NDArray
 
 __all__ = [
@@ -161,8 +162,16 @@ class Stimulus:
         elements = implementation.rows * implementation.columns
         return self.beat_count * elements * self.design.mac.lanes
 
+    @cached_property
+    def rotation(self) -> Rotation:
+        """When beats are played, and results come, where sums are computed in rotation."""
+        return rotate(self.steps, self.design.implementation.interleave)
+
     def beats(self) -> tuple[Codes, Codes, NDArray[np.bool_]]:
-        """A codes (beats, rows, lanes), B codes (beats, columns, lanes) and last flags."""
+        """A codes (beats, rows, lanes), B codes (beats, columns, lanes) and last flags.
+
+        In the order in which they are played: sum after sum, or in rotation.
+        """
         implementation, lanes = self.design.implementation, self.design.mac.lanes
         a = np.empty((self.beat_count, implementation.rows, lanes), dtype=np.uint32)
         b = np.empty((self.beat_count, implementation.columns, lanes), dtype=np.uint32)
@@ -177,6 +186,11 @@ class Stimulus:
             b[at] = group.b[tiles].reshape(len(at), *b.shape[1:])
         last = np.zeros(self.beat_count, dtype=np.bool_)
         last[ends - 1] = True
+        if self.design.implementation.interleave > 1:
+            source = self.rotation.source
+            a, b, last = a[source], b[source], last[source]
+            for empty in (a, b, last):
+                empty[source < 0] = 0
         return a, b, last
 
 

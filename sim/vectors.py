@@ -12,6 +12,7 @@ from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import bit_rows, rows_to_ints
 from macsmith.sim.expected import Words, expected_results, words_to_int
 from macsmith.sim.random_words import register_words
+from macsmith.sim.rotation import rotate
 from macsmith.sim.stimulus import chunk_steps, make_stimulus
 from macsmith.sim.switch_stimulus import Mixture, slot_rows
 from macsmith.sim.unit_stimulus import make_unit_stimulus, unit_expected
@@ -113,7 +114,7 @@ def golden_vectors(design: Design, *, seed: int = 1, beats: int | None = None) -
         b=rows_to_ints(bit_rows(b, mac.b.bits).reshape(len(b), -1)),
         last=[bool(flag) for flag in last],
         partial_sums=[],
-        expected=_result_ports(expected_results(stimulus), bits),
+        expected=_result_ports(expected_results(stimulus)[stimulus.rotation.completed], bits),
         random=random,
     )
 
@@ -247,6 +248,11 @@ def port_waveforms(
         )
     steps, streams, _ = a.shape
     is_last = (np.arange(1, steps + 1) * mac.lanes) % sum_products == 0
+    if implementation.interleave > 1:
+        # the sums of a stream in rotation, as many beats as before
+        lengths = np.diff(np.append(0, np.append(np.flatnonzero(is_last) + 1, steps)))
+        source = rotate(lengths[lengths > 0], implementation.interleave).source[:steps]
+        a, b, is_last = a[source], b[source], is_last[source] & (source >= 0)
     ones = np.ones((steps, streams), dtype=np.uint8)
     if implementation.form == "unit":
         return _unit_waveforms(design, a, b, is_last)

@@ -43,6 +43,38 @@ def _pack(codes: list[int], bits: int) -> int:
     return sum(code << index * bits for index, code in enumerate(codes))
 
 
+def _interleaved(
+    beats: list[tuple[int, int, int]], results: list[int], sums: int
+) -> tuple[list[tuple[int, int, int]], list[int]]:
+    """Beats of sums that are computed in rotation, and the results in the order of last beats.
+
+    A sum is begun where the next place is free; places that stay empty get zeros.
+    """
+    whole: list[list[tuple[int, int, int]]] = [[]]
+    for beat in beats:
+        whole[-1].append(beat)
+        if beat[2]:
+            whole.append([])
+    waiting = list(zip(whole[:-1], results, strict=True))
+    places: list[tuple[list[tuple[int, int, int]], int] | None] = [None] * sums
+    played: list[tuple[int, int, int]] = []
+    ordered: list[int] = []
+    while waiting or any(places):
+        for index, place in enumerate(places):
+            if place is None and waiting:
+                place = waiting.pop(0)
+                place = (list(place[0]), place[1])
+            if place is None:
+                played.append((0, 0, 0))
+                continue
+            played.append(place[0].pop(0))
+            if not place[0]:
+                ordered.append(place[1])
+                place = None
+            places[index] = place
+    return played, ordered
+
+
 def run_stream(
     text: str, lengths: list[int], *, pauses: bool, seed: int = 0, max_cycles: int = 5000
 ) -> Run:
@@ -80,6 +112,8 @@ def run_stream(
         transposed = np.array(b).T.tolist()
         for row in golden.matmul(mac, a, transposed, words):
             run.expected.append(_pack(row, result_bits))
+    if implementation.interleave > 1:
+        beats, run.expected = _interleaved(beats, run.expected, implementation.interleave)
     run.beats = len(beats)
     dut = device(design)
     shows_random = is_inside and random_bits and not implementation.stages

@@ -50,7 +50,9 @@ def _yosys(folder: Path, *commands: str) -> None:
     )
 
 
-def _registers_differ(module: Any, cycles: int, late: tuple[str, ...]) -> list[str]:
+def _registers_differ(
+    module: Any, cycles: int, late: tuple[str, ...], late_cycles: int
+) -> list[str]:
     """What is wrong with a flat pipelined module: cells whose inputs have passed different numbers
     of registers, outputs that have not passed `cycles`, other clocks or enables."""
     passed: dict[Any, int | None] = {}  # None: a constant
@@ -58,7 +60,7 @@ def _registers_differ(module: Any, cycles: int, late: tuple[str, ...]) -> list[s
     wrong: list[str] = []
     for name, port in ports.items():
         if port["direction"] == "input":
-            passed |= dict.fromkeys(port["bits"], cycles if name in late else 0)
+            passed |= dict.fromkeys(port["bits"], late_cycles if name in late else 0)
     waiting = dict(module["cells"])
     while waiting:
         ready = []
@@ -99,7 +101,13 @@ def _bits(cell: Any, direction: str) -> list[Any]:
     ]
 
 
-def check_pipeline(block: Block, cycles: int, late: tuple[str, ...], folder: Path) -> list[str]:
+def check_pipeline(
+    block: Block,
+    cycles: int,
+    late: tuple[str, ...],
+    folder: Path,
+    late_cycles: int | None = None,
+) -> list[str]:
     """Prove that an emitted pipeline is its block, `cycles` late; what is wrong otherwise.
 
     All paths pass as many registers of one clock and enable, and with wires for registers both
@@ -108,7 +116,7 @@ def check_pipeline(block: Block, cycles: int, late: tuple[str, ...], folder: Pat
     """
     flat = folder / "flat"
     flat.mkdir()
-    piped = Emission("piped").emit_top(Pipelined(block, cycles, late))
+    piped = Emission("piped").emit_top(Pipelined(block, cycles, late, late_cycles))
     (folder / "piped.v").write_text(rtlil_to_verilog(piped, folder) + FULL_ADDER_VERILOG)
     (folder / "plain.v").write_text(
         rtlil_to_verilog(Emission("plain").emit_top(block), folder) + FULL_ADDER_VERILOG
@@ -129,7 +137,7 @@ def check_pipeline(block: Block, cycles: int, late: tuple[str, ...], folder: Pat
         "write_verilog -noattr wires.v",
     )
     module = json.loads((flat / "flat.json").read_text())["modules"]["piped"]
-    wrong = _registers_differ(module, cycles, late)
+    wrong = _registers_differ(module, cycles, late, cycles if late_cycles is None else late_cycles)
     if not any(cell["type"] == "$dffe" for cell in module["cells"].values()):
         wrong.append("no registers")
     if not wrong:
@@ -154,6 +162,25 @@ def check_pipeline(block: Block, cycles: int, late: tuple[str, ...], folder: Pat
 )
 def test_a_pipelined_step_is_proven_the_same(text: str, cycles: int, tmp_path: Path) -> None:
     assert check_pipeline(_step(text), cycles, LATE, tmp_path) == []
+
+
+@pytest.mark.parametrize(("cycles", "late_cycles"), [(2, 0), (4, 1)])
+def test_a_step_whose_loop_is_cut_is_proven_the_same(
+    cycles: int, late_cycles: int, tmp_path: Path
+) -> None:
+    block = _step("e3m2:e4m3:stages1")
+    assert check_pipeline(block, cycles, LATE, tmp_path, late_cycles) == []
+
+
+def test_a_cut_loop_is_as_much_shorter(tmp_path: Path) -> None:
+    rtlil = Emission("step").emit_top(_step("e4m3:e6m9"))
+    graph = CellGraph(json.loads(rtlil_to_json(rtlil, tmp_path))["modules"], "step")
+    levels = [balance(graph, stages, LATE, 0).levels for stages in range(4)]
+    assert all(levels[stages] < levels[0] / (stages + 1) + 8 for stages in (1, 2, 3))
+    # with the product before the loop there is less in it
+    assert balance(graph, 3, LATE, 1).levels < levels[2]
+    with pytest.raises(ValueError, match="late inputs must come 0 to 3 cycles late, not 4"):
+        Pipelined(_step("e4m3:e6m9"), 3, LATE, 4)
 
 
 def test_conversions_are_proven_the_same(tmp_path: Path) -> None:

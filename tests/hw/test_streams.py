@@ -7,8 +7,9 @@ from typing import Any
 import macsmith.hw.array
 import macsmith.hw.core
 import macsmith.hw.mac
+import macsmith.hw.sum_loop
 import pytest
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Const, Module, Signal, Value
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.latency import latency_cycles
 from macsmith.model.design import parse_design
@@ -33,6 +34,16 @@ MACS = [
     "e4m3:exact:lanes3:stages2:signs=block:align=shift:goal=speed",
     "int4:int12:lanes2:stages1:multiply=booth:reduce=columns",
 ]
+INTERLEAVED = [
+    "e4m3:e6m9:interleave2",
+    "e5m2:e6m9:stages1:interleave3:goal=speed",
+    "e4m3:e6m9/4:interleave4",
+    "e2m1:e4m3/1:interleave2",
+    "e4m3:exact/2/e6m9:lanes2:stages2:interleave3",
+    "int8:int32:interleave2",
+    "e4m3:exact:interleave5:oute4m3",
+]
+MACS += INTERLEAVED
 ARRAYS = ["int4:int12:3x2", "e4m3:e6m9:1x3", "e4m3:exact:2x1:stages2", "e2m1:e4m3/2:2x2:outer=own"]
 ARRAYS += [
     "int4:int12/4/int20:2x2:loop=carrysave",
@@ -111,6 +122,55 @@ def test_a_chunk_as_long_as_the_rows_shares_its_adder() -> None:
         )
     ]
     assert resolved == ["shared", *["own"] * 6]
+
+
+def test_sums_in_rotation_never_wait_without_a_pause() -> None:
+    text = "e4m3:e6m9:interleave4"
+    run = run_stream(text, [6] * 8, pauses=False)
+    accepted = run.accepted_at
+    # 48 beats in as many cycles; the last ones of four sums follow each other
+    assert [b - a for a, b in pairwise(accepted)] == [1, 1, 1, 21, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("e4m3:e6m9:2x2:interleave2", "in the loop of a single MAC"),
+        ("e4m3:e6m9:unit:interleave2", "in the loop of a single MAC"),
+        ("e4m3:e6m9:sr4:interleave2", "nor with stochastic rounding"),
+        ("e4m3+e5m2:e6m9:interleave2", "neither in several modes"),
+        ("e4m3:exact:loop=carrysave:interleave2", "not both"),
+        ("e4m3:e6m9:interleave33", "1 to 32 sums, not 33"),
+    ],
+)
+def test_what_is_not_interleaved(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_design(text)
+
+
+def _skips_no_turn(*_: Any) -> Value:
+    return Const(0)
+
+
+def _short_ring(*arguments: Any, **options: Any) -> None:
+    right = macsmith.hw.sum_loop.close_loop
+    right(*arguments, **options | {"sums": max(options["sums"] - 1, 1)})
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "bug"),
+    [
+        (macsmith.hw.mac, "waits_for_turn", _skips_no_turn),
+        (macsmith.hw.core, "close_loop", _short_ring),
+    ],
+    ids=["turn", "ring"],
+)
+def test_a_bug_in_the_rotation_is_found(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, bug: Any
+) -> None:
+    monkeypatch.setattr(module, name, bug)
+    run = run_stream("e4m3:e6m9/4:interleave3", LENGTHS, pauses=True, max_cycles=400)
+    assert run.results != run.expected
 
 
 def _late_last(m: Module, name: str, value: Value, cycles: int, *args: Any, **kwargs: Any) -> Any:

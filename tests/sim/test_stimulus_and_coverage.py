@@ -1,5 +1,7 @@
 """Stimulus, expected results and coverage, without a simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from macsmith.model import golden
@@ -15,6 +17,7 @@ from macsmith.sim.operands import (
     power_of_two_codes,
     random_codes,
 )
+from macsmith.sim.rotation import rotate
 from macsmith.sim.stimulus import make_stimulus, sum_lengths
 from macsmith.sim.unit_stimulus import make_unit_stimulus, unit_expected
 
@@ -215,6 +218,25 @@ def test_beats_are_the_tiles_in_order() -> None:
         assert (b[start : start + steps] == group.b[tile]).all()
         assert last[start : start + steps].tolist() == [False] * (steps - 1) + [True]
         start += steps
+
+
+def test_sums_are_played_in_rotation() -> None:
+    steps = np.array([3, 1, 2, 2, 1])
+    rotation = rotate(steps, 2)
+    # place 0: sum 0 (beats 0 1 2), then sum 3; place 1: sums 1, 2 and 4
+    assert rotation.source.tolist() == [0, 3, 1, 4, 2, 5, 6, 8, 7]
+    assert rotation.completed.tolist() == [1, 0, 2, 4, 3]
+    assert rotate(np.array([3, 1]), 2).source.tolist() == [0, 3, 1, -1, 2]  # a place stays empty
+    alone = rotate(steps, 1)
+    assert alone.source.tolist() == list(range(9))
+    assert alone.completed.tolist() == list(range(5))
+    made = make_stimulus(parse_design("e4m3:e6m9/4:interleave3"), quick=True)
+    plain = replace(made, design=parse_design("e4m3:e6m9/4"))
+    a, _, last = made.beats()
+    source = made.rotation.source
+    assert (a[source >= 0] == plain.beats()[0][source[source >= 0]]).all()
+    assert not last[source < 0].any()
+    assert last.sum() == len(made.order)
 
 
 def test_seed_decides_the_stimulus() -> None:
