@@ -26,6 +26,7 @@ QUICK = [
     "e2m1:e6m5/8:2x3",
     "e4m3xe3m2:e6m9/32:unit",
     "e4m3:e6m9_aligned7:lanes4",
+    "e4m3:e6m9/4:interleave3",
 ]
 QUICK += ["e4m3:fp16:lanes2:sr8", "e4m3:e6m9/16:srb6:unit", "e2m1:e3m3:src4:lfsr=port:2x2"]
 
