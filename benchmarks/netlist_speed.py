@@ -126,7 +126,6 @@ def icarus_seconds(text: str) -> float:
         lines = [line for line in text.splitlines() if "$dump" not in line]
         (folder / "bench.v").write_text("\n".join(lines))
         subprocess.run(["iverilog", "-g2005", "-o", "bench", "bench.v"], cwd=folder, check=True)
-        before = time.clock_gettime(time.CLOCK_MONOTONIC)
         timed = subprocess.run(
             ["bash", "-c", "time vvp bench"], cwd=folder, check=True, capture_output=True, text=True
         )
