@@ -35,6 +35,7 @@ Start here:
   macsmith generate e4m3:e6m9/64 -o rtl  its Verilog, with a bench to check it
   macsmith verify e4m3:e6m9/64           against the golden model, bit by bit
   macsmith synth e4m3:e6m9/64            area, delay, energy in a 7 nm library
+  macsmith bitslice e4m3:e6m9            the arithmetic as C for processors
   macsmith accuracy g2p e4m3:e6m9/64     a network computed in this arithmetic
   macsmith explore                       all of it for many designs: a report
 
@@ -352,6 +353,45 @@ def _price_text(result: dict[str, Any]) -> str:
     heads = [head for head in known if head in front[0]]
     rows = [[entry.get(head) for head in heads] for entry in front]
     return f"{text}\n\nfront of area and delay over all recipes\n{columns(heads, rows)}"
+
+
+@app.command(
+    short_help="The arithmetic as bit-sliced C.",
+    help=_help(
+        "Write an operator of a design as bit-sliced C99: software arithmetic in any format, for "
+        "64 values at once in plain C, 256 with AVX2, 512 with AVX-512, with an example that "
+        "checks itself.",
+        "macsmith bitslice e4m3:e6m9",
+        "macsmith bitslice e4m3:e4m3 --operator multiply -o my_fp8",
+        "macsmith bitslice e5m2:e3m2 --operator convert --json",
+    ),
+)
+def bitslice(
+    design: DesignArgument,
+    operator: Annotated[
+        str,
+        typer.Option(
+            "--operator",
+            help="fma: products added to a partial sum; multiply: products alone; add: A added "
+            "to a partial sum; convert: A in the accumulator's format.",
+        ),
+    ] = "fma",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Put the files here instead."),
+    ] = None,
+    build_dir: BuildDirOption = _BUILD_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    from macsmith.console import fields, only_results_on_stdout
+
+    parsed = _read_design(design)
+    with only_results_on_stdout():
+        from macsmith.reports import stages
+
+        result = stages.bitslice(parsed, output, operator=operator, build_dir=build_dir)
+    text = fields(result) + f"\n\ntry it: cc -O2 {result['example']} && ./a.out"
+    _finish(result, as_json, text)
 
 
 @app.command(

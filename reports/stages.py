@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_BUILD_DIR",
     "ENERGY_OPERANDS",
     "accuracy",
+    "bitslice",
     "generate",
     "generated_files",
     "step_folder",
@@ -248,6 +249,54 @@ def synthesize(
             f"{ENERGY_STREAMS} streams{each_mode}"
         )
     return result
+
+
+def bitslice(
+    design: Design | str,
+    directory: Path | str | None = None,
+    *,
+    operator: str = "fma",
+    build_dir: Path | str = DEFAULT_BUILD_DIR,
+) -> dict[str, Any]:
+    """An operator of a design as bit-sliced C; see `macsmith.synth.bitslice.bitslice`.
+
+    Parameters
+    ----------
+    directory
+        Where the files go, instead of the design's ``bitslice`` folder.
+
+    Returns
+    -------
+    dict
+        Files, parameters with their widths, and logic operations; as JSON can hold it.
+
+    Raises
+    ------
+    ValueError
+        The design text is wrong, or the design has no such operator.
+    RuntimeError
+        Yosys or ABC failed.
+    """
+    from macsmith.synth.bitslice import bitslice as run
+    from macsmith.synth.bitslice import operator_kind
+
+    design = _design(design)
+    work = step_folder(build_dir, design, "bitslice")
+    made = run(
+        design, directory or work, operator=operator_kind(operator), build_dir=work / "circuits"
+    )
+    return {
+        "design": design.text,
+        "operator": made.operator,
+        "function": made.name,
+        "inputs": made.inputs,
+        "output": made.output,
+        "gate_operations": made.gate_operations,
+        "table_operations": made.table_operations,
+        "header": str(made.header),
+        "common_header": str(made.common_header),
+        "example": str(made.example),
+    }
 
 
 def _with_dsp(design: Design, family: str | None, technology: str) -> Design:

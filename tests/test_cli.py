@@ -19,7 +19,9 @@ from macsmith.sim.verify import Check, VerifyResult
 
 from macsmith import cli
 
-VERBS = ("formats", "generate", "verify", "synth", "accuracy", "explore", "doctor")
+VERBS = (
+    "formats", "generate", "verify", "synth", "bitslice", "accuracy", "explore", "doctor",
+)  # fmt: skip
 
 
 def run(
@@ -76,6 +78,15 @@ def test_every_verb_shows_examples(tmp_path: Path, verb: str) -> None:
 
 def test_no_arguments_show_help(tmp_path: Path) -> None:
     assert "Usage: macsmith" in run(cwd=tmp_path).stdout
+
+
+def test_bitslice(tmp_path: Path) -> None:
+    done = run("bitslice", "int4:int16", "--operator", "multiply", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["inputs"] == {"a": 4, "b": 4}
+    assert Path(result["header"]) == Path("build/int4_int16/bitslice/int4_int16_multiply.h")
+    assert (tmp_path / result["example"]).exists()
 
 
 # -- formats and doctor ---------------------------------------------------------------------------
@@ -149,6 +160,7 @@ def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path) -> None:
         (["synt"], ["synt", "synth"]),
         (["synth"], ["Missing argument 'DESIGN'"]),
         (["verify", "e4m3:exact", "--sed", "3"], ["--sed", "--seed"]),
+        (["bitslice", "e4m3:e6m9", "--operator", "divide"], ["operator 'divide' is unknown"]),
         (["explore", "missing.toml"], ["missing.toml: No such file or directory"]),
         (["generate", "missing.toml"], ["missing.toml: No such file or directory"]),
         (["formats", "--plot", "x.png"], ["--plot draws one format"]),
