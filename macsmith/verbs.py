@@ -226,6 +226,7 @@ def verify(
         "macsmith synth e4m3:exact --tech ice40 --json",
         "macsmith synth int8:int32:lanes4 --tech ice40 --dsp",
         "macsmith synth e4m3:exact:lanes32:unit --explain",
+        "macsmith synth e4m3:exact --timing --clock 1000",
     ),
 )
 def synth(
@@ -275,6 +276,13 @@ def synth(
             "--explain", help="Also tell the architecture that was built, and area by module."
         ),
     ] = False,
+    timing: Annotated[
+        bool, typer.Option("--timing", help="Also list the worst path, cell by cell.")
+    ] = False,
+    clock: Annotated[
+        float | None,
+        typer.Option("--clock", metavar="PERIOD_PS", help="Clock period, for the slack."),
+    ] = None,
     dsp: Annotated[
         bool,
         typer.Option("--dsp", help="On an FPGA: the design built with the family's DSP blocks."),
@@ -285,6 +293,8 @@ def synth(
 ) -> None:
     from macsmith.console import only_results_on_stdout
 
+    if clock is not None and not 0 < clock < float("inf"):
+        raise ValueError(f"--clock must be a period in ps, greater than 0, not {clock:g}")
     parsed = _read_design(design)
     with only_results_on_stdout():
         from macsmith.reports import stages
@@ -300,9 +310,40 @@ def synth(
             wires=parse_wires(wires),
             seed=seed,
             dsp=dsp,
+            period_ps=clock,
         )
-    text = _price_text(result)
-    _finish(result, as_json, f"{text}\n\n{_explanation(result)}" if explain else text)
+    parts = [_price_text(result)]
+    if timing:
+        parts.append(_timing_text(result))
+    if explain:
+        parts.append(_explanation(result))
+    _finish(result, as_json, "\n\n".join(parts))
+
+
+def _timing_text(result: dict[str, Any]) -> str:
+    """The worst path of a price's record, and when each output port settles."""
+    from macsmith.console import columns
+
+    if "worst_path" not in result:
+        return f"{result['technology']}: an FPGA family; nothing is placed, there is no timing"
+    rows = [
+        (
+            step["arrival_ps"],
+            step["delay_ps"],
+            "rise" if step["rises"] else "fall",
+            step["slew_ps"],
+            step["load_ff"],
+            step["cell"] or "(port)",
+            step["pin"],
+            step["instance"],
+            step["net"],
+        )
+        for step in result["worst_path"]
+    ]
+    heads = ("ps", "step ps", "edge", "slew ps", "load fF", "cell", "by pin", "instance", "net")
+    ends = f"ends at {result['endpoint']}: {result['delay_ps']:.6g} ps"
+    arrivals = columns(("output", "ps"), list(result["arrival_ps"].items()))
+    return f"worst path of {result['recipe']}\n{columns(heads, rows)}\n{ends}\n\n{arrivals}"
 
 
 def _explanation(result: dict[str, Any]) -> str:
@@ -338,7 +379,7 @@ def _price_text(result: dict[str, Any]) -> str:
     shown = {
         name: value
         for name, value in result.items()
-        if name != "front"
+        if name not in ("front", "worst_path")
         and not isinstance(value, dict)
         # those of the tables
         and (name == "energy_pj_per_mac" or not name.endswith("_energy_pj_per_mac"))

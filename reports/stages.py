@@ -136,6 +136,7 @@ def synthesize(
     seed: int = 0,
     generated: GeneratedDesign | None = None,
     dsp: bool = False,
+    period_ps: float | None = None,
 ) -> dict[str, Any]:
     """Area, delay and energy of a design in a technology, or its counts on an FPGA.
 
@@ -160,6 +161,8 @@ def synthesize(
         What `generate` returned; emitted anew by default.
     dsp
         On an FPGA: price the design built with the family's DSP blocks (``fpga=FAMILY:dsp=on``).
+    period_ps
+        Clock period for slack and leakage, on a standard-cell library.
 
     Returns
     -------
@@ -230,6 +233,7 @@ def synthesize(
         wires=wires,
         first_counted_cycle=first_counted_cycle,
         valid_ports=None if design.implementation.form == "unit" else {"o_data": "o_valid"},
+        period_ps=period_ps,
         allow_dsp=has_dsp,
         dsp_blocks=dsp_blocks(design) if has_dsp else None,
     )

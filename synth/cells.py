@@ -6,13 +6,15 @@ one figure per output toggle, and for a flip-flop one per clock cycle and one pe
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 from macsmith.sim.netlist_cells import CellModel, FlipFlopModel
 from macsmith.sim.netlist_function import Function
 
 __all__ = [
     "Cell",
+    "Constraint",
+    "EdgeTiming",
     "FlipFlop",
     "FullAdderCell",
     "InputPin",
@@ -24,6 +26,18 @@ __all__ = [
 ]
 
 Sense = Literal["positive", "negative", "both"]
+
+
+class EdgeTiming(Protocol):
+    """Delay and output slew of one arc for one edge in and one edge out, ps; load in fF."""
+
+    def delay_ps(self, slew_ps: float, load_ff: float) -> float:
+        """Delay from the input's to the output's 50 % crossing."""
+        ...
+
+    def slew_ps(self, slew_ps: float, load_ff: float) -> float:
+        """Output slew in the library's convention."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,39 @@ class TimingArc:
     rise: LinearTiming
     fall: LinearTiming
 
+    def edge(self, rises_in: bool, rises_out: bool) -> EdgeTiming | None:
+        """Timing from an input edge to an output edge; None if the one never causes the other."""
+        if self.sense != "both" and (self.sense == "positive") != (rises_in == rises_out):
+            return None
+        return self.rise if rises_out else self.fall
+
+    def launch(self, rises_out: bool) -> EdgeTiming:
+        """Timing of an edge of a flip-flop's output behind the active edge of its clock."""
+        return self.rise if rises_out else self.fall
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """Setup or hold time of a data pin, ps, linear in the slew of the data by its edge.
+
+    At the clock slew that the technology assumes (`Technology.clock_slew_ps`).
+    """
+
+    rise_base_ps: float
+    rise_per_slew: float
+    fall_base_ps: float
+    fall_per_slew: float
+
+    def at(self, rises: bool, slew_ps: float) -> float:
+        """The time that an edge of the data of this slew must keep from the clock's."""
+        if rises:
+            return self.rise_base_ps + self.rise_per_slew * slew_ps
+        return self.fall_base_ps + self.fall_per_slew * slew_ps
+
+    def numbers(self) -> tuple[float, ...]:
+        """The four coefficients in field order."""
+        return self.rise_base_ps, self.rise_per_slew, self.fall_base_ps, self.fall_per_slew
+
 
 @dataclass(frozen=True)
 class InputPin:
@@ -101,8 +148,8 @@ class OutputPin:
 class FlipFlop:
     """What makes a cell a flip-flop.
 
-    `clock_energy_fj` is the internal energy of one clock cycle in which no output changes,
-    `setup_ps` the worst setup time by data pin.
+    `clock_energy_fj` is the internal energy of one clock cycle in which no output changes;
+    `setup_ps` and `hold_ps` are by data pin.
     """
 
     state: str
@@ -112,7 +159,8 @@ class FlipFlop:
     clear: Function | None
     preset: Function | None
     clock_energy_fj: float
-    setup_ps: dict[str, float]
+    setup_ps: dict[str, Constraint]
+    hold_ps: dict[str, Constraint]
 
     @property
     def clock_pin(self) -> str:
@@ -215,6 +263,18 @@ class Technology:
         """The arc of the cell that drives the input ports."""
         (output,) = self.cells[self.driver_cell].outputs.values()
         return next(iter(output.arcs.values()))
+
+    def driver_edge(self, rises: bool) -> EdgeTiming:
+        """Timing of an edge of an input port behind the driver cell."""
+        arc = self.driver_arc
+        edge = arc.edge(True, rises) or arc.edge(False, rises)
+        assert edge is not None  # an arc causes either edge
+        return edge
+
+    @cached_property
+    def clock_slew_ps(self) -> float:
+        """Slew assumed on clock pins: what the driver cell makes of a step at an output's load."""
+        return self.driver_arc.rise.slew_ps(0.0, self.output_load_ff)
 
     def models(self) -> dict[str, CellModel]:
         """Logic of every cell by name."""

@@ -2,7 +2,7 @@
 
 from macsmith.sim.netlist_graph import Instance, Netlist
 from macsmith.sim.timed import OutputDelay
-from macsmith.synth.cells import Cell, LinearTiming, OutputPin, Technology, TimingArc
+from macsmith.synth.cells import Cell, OutputPin, Technology, TimingArc
 from macsmith.synth.timing import NetTiming, net_timing
 
 __all__ = ["output_delays"]
@@ -46,8 +46,8 @@ def _delay(
         else:
             slews = timing.slews_ps.get(instance.pins.get(pin, 0), (0.0, 0.0))
         by_pin[pin] = (
-            _edge_ps(arc, arc.rise, slews, load_ff, rises=True),
-            _edge_ps(arc, arc.fall, slews, load_ff, rises=False),
+            _edge_ps(arc, slews, load_ff, rises=True),
+            _edge_ps(arc, slews, load_ff, rises=False),
         )
     inputs = {pin: edges for pin, edges in by_pin.items() if pin not in cell.outputs}
     if not inputs:
@@ -63,17 +63,12 @@ def _delay(
 
 
 def _edge_ps(
-    arc: TimingArc,
-    line: LinearTiming,
-    slews_ps: tuple[float, float],
-    load_ff: float,
-    *,
-    rises: bool,
+    arc: TimingArc, slews_ps: tuple[float, float], load_ff: float, *, rises: bool
 ) -> float:
     """Delay to one output edge, from the input edge (or the mean of both) that causes it."""
-    rise_slew, fall_slew = slews_ps
-    if arc.sense == "both":
-        slew = (rise_slew + fall_slew) / 2
-    else:
-        slew = rise_slew if (arc.sense == "positive") == rises else fall_slew
-    return line.delay_ps(slew, load_ff)
+    found = [
+        (edge, slew)
+        for rises_in, slew in zip((True, False), slews_ps, strict=True)
+        if (edge := arc.edge(rises_in, rises)) is not None
+    ]
+    return sum(edge.delay_ps(slew, load_ff) for edge, slew in found) / len(found)

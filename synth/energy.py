@@ -16,8 +16,8 @@ from macsmith.sim.netlist import SimulationResult
 from macsmith.sim.netlist_graph import CONSTANT_NETS, Netlist
 from macsmith.sim.timed import TimedResult
 from macsmith.synth.cells import Cell, Technology
+from macsmith.synth.loads import net_loads_ff
 from macsmith.synth.parts import PARTS
-from macsmith.synth.timing import net_loads_ff
 from macsmith.synth.wires import NO_WIRES, Wires, wire_loads_ff
 from numpy.typing import NDArray
 

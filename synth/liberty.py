@@ -325,7 +325,8 @@ class _CellReader:
             )
         values = flat.reshape(axes[0].size, axes[1].size) * scale
         first_is_load = "capacitance" in variables[0]
-        if first_is_load:
+        # a setup table: the slew of the data first, then that of the clock
+        if first_is_load or "related_pin" in variables[0]:
             axes.reverse()
             values = values.T
         second_is_load = first_is_load or "capacitance" in variables[1]

@@ -8,12 +8,13 @@ delays count as much as long ones.
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from macsmith.sim.netlist_function import Function, parse_function
 from macsmith.synth.cells import (
     Cell,
+    Constraint,
     FlipFlop,
     InputPin,
     LinearTiming,
@@ -34,6 +35,7 @@ from macsmith.synth.liberty_library import (
     Power,
     Table,
 )
+from macsmith.synth.tabulated import constraint_tables, is_data_arc
 from numpy.typing import NDArray
 
 __all__ = ["technology_from_library"]
@@ -106,13 +108,10 @@ def technology_from_library(
     if not output_load_ff:
         (pin,) = inverter.inputs.values()
         output_load_ff = 2.5 * pin.capacitance_ff
-    return Technology(
-        **{
-            **{key: getattr(table, key) for key in table.__dataclass_fields__},
-            "driver_cell": driver_cell,
-            "output_load_ff": output_load_ff,
-        }
-    )
+    table = replace(table, driver_cell=driver_cell, output_load_ff=output_load_ff)
+    slew = table.clock_slew_ps
+    cells = {name: _with_constraints(c, library.cells[name], slew) for name, c in cells.items()}
+    return replace(table, cells=cells)
 
 
 def _has_timing(cell: LibertyCell) -> bool:
@@ -157,9 +156,9 @@ def _linear_cell(cell: LibertyCell) -> Cell:
 def _linear_output(pin: LibertyPin, extra_fj: float) -> OutputPin:
     assert pin.function is not None  # cells without are unusable
     arcs: dict[str, TimingArc] = {}
-    sources = dict.fromkeys(arc.input_pin for arc in pin.arcs if _is_data_arc(arc))
+    sources = dict.fromkeys(arc.input_pin for arc in pin.arcs if is_data_arc(arc))
     for source in sources:
-        group = [arc for arc in pin.arcs if arc.input_pin == source and _is_data_arc(arc)]
+        group = [arc for arc in pin.arcs if arc.input_pin == source and is_data_arc(arc)]
         if all(set(arc.delay) == set(EDGES) == set(arc.slew) for arc in group):
             arcs[source] = _linear_arc(pin, group)
     return OutputPin(
@@ -168,10 +167,6 @@ def _linear_output(pin: LibertyPin, extra_fj: float) -> OutputPin:
         max_load_ff=pin.max_load_ff,
         arcs=arcs,
     )
-
-
-def _is_data_arc(arc: Arc) -> bool:
-    return arc.kind in ("combinational", "rising_edge", "falling_edge")
 
 
 def _linear_arc(pin: LibertyPin, group: list[Arc]) -> TimingArc:
@@ -258,7 +253,7 @@ def _energy_at(power: Power, slew: float, load: float) -> dict[Edge, float]:
 
 def _mean_energy_fj(powers: Sequence[Power], arcs: Sequence[Arc]) -> float:
     """Internal energy of one output toggle: mean over inputs, states and edges, sum of supplies."""
-    data_inputs = {arc.input_pin for arc in arcs if _is_data_arc(arc)}
+    data_inputs = {arc.input_pin for arc in arcs if is_data_arc(arc)}
     used = _without_default(
         [p for p in powers if not p.related_pin or p.related_pin in data_inputs]
     )
@@ -372,16 +367,6 @@ def _clock_energy(cell: LibertyCell, register: LibertyFlipFlop) -> _ClockEnergy:
 def _linear_flip_flop(
     cell: LibertyCell, register: LibertyFlipFlop, clock_energy_fj: float
 ) -> FlipFlop:
-    setup: dict[str, float] = {}
-    for pin in cell.pins.values():
-        worst = [
-            _setup_ps(table)
-            for arc in pin.arcs
-            if arc.kind.startswith("setup")
-            for table in arc.delay.values()
-        ]
-        if worst:
-            setup[pin.name] = max(worst)
     return FlipFlop(
         state=register.state,
         inverted_state=register.inverted_state,
@@ -390,11 +375,31 @@ def _linear_flip_flop(
         clear=register.clear,
         preset=register.preset,
         clock_energy_fj=clock_energy_fj,
-        setup_ps=setup,
+        setup_ps={},
+        hold_ps={},
     )
 
 
-def _setup_ps(table: Table) -> float:
-    """Setup time at the typical data slew and the smallest tabulated clock slew."""
-    slews, _ = fit_range(table, 0.0)
-    return table.at(float(slews[SLEW_POINTS // 2]), float(table.loads_ff[0]))
+def _with_constraints(cell: Cell, source: LibertyCell, clock_slew_ps: float) -> Cell:
+    """The cell with setup and hold of its data pins, lines at the given slew of the clock."""
+    if cell.flip_flop is None:
+        return cell
+    lines: dict[str, dict[str, Constraint]] = {"setup": {}, "hold": {}}
+    for kind, by_pin in lines.items():
+        for pin in source.pins.values():
+            tables = constraint_tables(pin.arcs, kind)
+            if tables:
+                rise, fall = (_fit_constraint(tables[r], clock_slew_ps) for r in (True, False))
+                by_pin[pin.name] = Constraint(*rise, *fall)
+    register = replace(cell.flip_flop, setup_ps=lines["setup"], hold_ps=lines["hold"])
+    return replace(cell, flip_flop=register)
+
+
+def _fit_constraint(tables: Sequence[Table], clock_slew_ps: float) -> tuple[float, float]:
+    """Least squares of ``base + per_slew * slew`` over the slews that data have."""
+    slews, _ = fit_range(tables[0], 0.0)
+    clock = np.array([clock_slew_ps])
+    values = _slowest(list(tables), slews, clock)[:, 0]
+    matrix = np.column_stack([np.ones(slews.size), slews])
+    solution, *_ = np.linalg.lstsq(matrix, values, rcond=None)
+    return float(solution[0]), float(solution[1])

@@ -23,7 +23,9 @@ from macsmith.synth.linear import technology_from_library
 from macsmith.synth.parts import assign_parts, read_reference
 from macsmith.synth.recipes import RECIPES, Recipe
 from macsmith.synth.synthesize import MappedDesign, SynthesisResult, synthesize
+from macsmith.synth.tabulated import with_tables
 from macsmith.synth.technology import TECHNOLOGIES, technology
+from macsmith.synth.timing_record import timing_record
 from macsmith.synth.wires import Wires, wires_of
 from macsmith.synth.yosys import quote, run_yosys
 from numpy.typing import NDArray
@@ -48,6 +50,8 @@ class MismatchError(RuntimeError):
 def resolve_technology(name: str, liberty: Sequence[Path] = ()) -> Technology:
     """A technology kept in the project, or one made from the user's Liberty files.
 
+    That of Liberty files is timed over their own look-up tables; the mapper sees fitted lines.
+
     Parameters
     ----------
     name
@@ -61,7 +65,8 @@ def resolve_technology(name: str, liberty: Sequence[Path] = ()) -> Technology:
         Unknown name, or (`LibertyError`) a file that cannot be used.
     """
     if liberty:
-        return technology_from_library(read_liberty(liberty), name=name)
+        library = read_liberty(liberty)
+        return with_tables(technology_from_library(library, name=name), library)
     known = [alias for aliases in TECHNOLOGIES.values() for alias in aliases]
     if name.strip().lower() not in known:
         raise ValueError(
@@ -116,7 +121,8 @@ def price(
         Output ports that mean something only in cycles in which another output port is 1, by
         name: ``{"o_data": "o_valid"}``. Registers without reset may differ elsewhere.
     period_ps
-        Clock period for leakage; by default the delay of each netlist.
+        Clock period for slack and leakage; by default there is no slack, and leakage counts over
+        the delay of each netlist.
     allow_dsp
         On an FPGA, whether multipliers may become DSP blocks.
     dsp_blocks
@@ -131,8 +137,9 @@ def price(
         `macsmith.synth.energy.SPLIT`. Each further activity has ``<name>_energy_pj_per_mac`` and
         ``<name>_settled_energy_pj_per_mac``. Flat but for ``front`` (a list of flat records, one
         per recipe on the front of area and delay) and ``tool_versions``. The figures outside
-        ``front`` are those of the netlist of least area times delay. JSON-ready; a metric that was
-        not measured is missing.
+        ``front`` are those of the netlist of least area times delay; so are those of
+        `macsmith.synth.timing_record.timing_record`. JSON-ready; a metric that was not measured is
+        missing.
 
     Raises
     ------
@@ -202,7 +209,8 @@ def price(
             energies[design.recipe] = energy.of(simulated, counted)
             if is_chosen:
                 beside = energy.beside(simulated, counted, further or {})
-    return _record(result, tech, energies, compared) | beside
+    timing = timing_record(_chosen(result), tech, period_ps)
+    return _record(result, tech, energies, compared) | timing | beside
 
 
 @dataclass(frozen=True)

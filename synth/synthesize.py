@@ -22,7 +22,8 @@ from macsmith.synth.full_adder import FULL_ADDER
 from macsmith.synth.liberty_write import liberty_text
 from macsmith.synth.recipes import RECIPES, Recipe, recipes_for
 from macsmith.synth.registers import inverting_flip_flop
-from macsmith.synth.timing import PathStep, analyse_timing
+from macsmith.synth.timing import analyse_timing
+from macsmith.synth.timing_report import TimingReport
 from macsmith.synth.yosys import tool_versions
 
 __all__ = ["MappedDesign", "SynthesisResult", "liberty_file", "synthesize"]
@@ -42,8 +43,8 @@ class MappedDesign:
         Full-adder cells in the netlist.
     netlist_path, verilog_path
         Yosys JSON (flat) and Verilog of the mapped netlist.
-    path
-        The longest path.
+    timing
+        Arrivals and the longest path.
     """
 
     recipe: str
@@ -59,7 +60,7 @@ class MappedDesign:
     area_by_cell_um2: dict[str, float]
     netlist_path: Path
     verilog_path: Path
-    path: tuple[PathStep, ...]
+    timing: TimingReport
 
     def netlist(self) -> Netlist:
         """The mapped netlist."""
@@ -232,7 +233,7 @@ def _measure(recipe: Recipe, top: str, technology: Technology, folder: Path) -> 
         area_by_cell_um2=area,
         netlist_path=path,
         verilog_path=folder / f"{recipe.name}.v",
-        path=timing.path,
+        timing=timing,
     )
 
 

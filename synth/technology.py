@@ -14,6 +14,7 @@ from typing import Any
 from macsmith.sim.netlist_function import parse_function
 from macsmith.synth.cells import (
     Cell,
+    Constraint,
     FlipFlop,
     InputPin,
     LinearTiming,
@@ -138,7 +139,8 @@ def _flip_flop_from_json(entry: dict[str, Any]) -> FlipFlop:
         clear=functions["clear"],
         preset=functions["preset"],
         clock_energy_fj=entry["clock_energy_fj"],
-        setup_ps=dict(entry["setup_ps"]),
+        setup_ps={pin: Constraint(*row) for pin, row in entry["setup_ps"].items()},
+        hold_ps={pin: Constraint(*row) for pin, row in entry["hold_ps"].items()},
     )
 
 
@@ -147,7 +149,8 @@ def dump_technology(table: Technology) -> str:
     coefficients of lines to three (a line is some per cent off its table anyway).
 
     An arc is ``[sense, rise delay (base, per slew, per fF), rise slew (the same), fall delay,
-    fall slew]``, an input ``[capacitance_ff, energy_fj]``.
+    fall slew]``, an input ``[capacitance_ff, energy_fj]``, a setup or hold time ``[rise (base, per
+    slew of the data), fall]``.
     """
     facts: dict[str, Any] = {key: getattr(table, key) for key in _FACTS}
     facts["dont_use"] = list(table.dont_use)
@@ -207,6 +210,7 @@ def _cell_to_json(cell: Cell) -> dict[str, Any]:
             **({"clear": str(register.clear)} if register.clear else {}),
             **({"preset": str(register.preset)} if register.preset else {}),
             "clock_energy_fj": round_figure(register.clock_energy_fj),
-            "setup_ps": {pin: round_figure(value) for pin, value in register.setup_ps.items()},
+            "setup_ps": {p: _round_all(c.numbers(), 3) for p, c in register.setup_ps.items()},
+            "hold_ps": {p: _round_all(c.numbers(), 3) for p, c in register.hold_ps.items()},
         }
     return entry

@@ -1,48 +1,29 @@
-"""Static timing of a mapped netlist over a technology's linear delays.
+"""Static timing of a mapped netlist over a technology's delays.
 
-One pass in topological order carries the latest arrival and its slew for both edges of each net.
-Wires have no resistance and no capacitance; a net's load is the sum of the pins it drives, plus
-`Technology.output_load_ff` on an output port. The clock is ideal.
+One pass in topological order carries the latest (or the earliest) arrival and its slew for both
+edges of each net. Delays are the technology's lines, or its library's look-up tables
+(`macsmith.synth.tabulated`). Wires have no resistance; a net's load is the sum of the pins it
+drives, `Technology.output_load_ff` on an output port, and what a wire model adds. The clock is
+ideal.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from macsmith.sim.netlist_graph import Instance, Netlist, combinational_order
-from macsmith.synth.cells import Cell, LinearTiming, Technology
+from macsmith.synth.cells import Cell, EdgeTiming, FlipFlop, Technology
+from macsmith.synth.loads import WireModel, net_loads_ff
+from macsmith.synth.timing_report import Endpoint, HoldReport, PathStep, TimingReport
 
 __all__ = [
     "NetTiming",
-    "PathStep",
-    "TimingReport",
+    "analyse_hold",
     "analyse_timing",
     "arrival_times",
-    "net_loads_ff",
     "net_timing",
 ]
 
-
-@dataclass(frozen=True)
-class PathStep:
-    """One step of the longest path: after `instance` (empty: a port) the signal is there."""
-
-    instance: str
-    cell: str
-    net: str
-    arrival_ps: float
-
-
-@dataclass(frozen=True)
-class TimingReport:
-    """Delay of the longest path and the path itself.
-
-    `delay_ps` is the least clock period the netlist allows (register to register, port to register
-    and register to port, clock-to-output and setup included) or, without registers, the delay
-    from inputs to outputs; 0 where there is no path at all. `endpoint` is where it ends.
-    """
-
-    delay_ps: float
-    endpoint: str
-    path: tuple[PathStep, ...]
+_EDGES = (True, False)  # rising, falling
 
 
 @dataclass(frozen=True)
@@ -52,7 +33,7 @@ class NetTiming:
     Attributes
     ----------
     loads_ff
-        By net: the pins it drives, and `Technology.output_load_ff` on an output port.
+        By net: the pins it drives, its wire, and `Technology.output_load_ff` on an output port.
     slews_ps
         By net: worst slew of the rising and of the falling edge; none for constants.
     clock_slew_ps
@@ -66,33 +47,20 @@ class NetTiming:
 
 @dataclass(frozen=True)
 class _Arrival:
-    """Latest edge on a net: time, slew, and which net and edge it came from."""
+    """An edge on a net: time, slew, and through which net, edge, instance and pin it came."""
 
     time_ps: float
     slew_ps: float
     source_net: int = -1
     source_rises: bool = True
     instance: Instance | None = None
+    pin: str = ""
 
 
-def net_loads_ff(
-    netlist: Netlist, technology: Technology, *, output_load_ff: float = 0.0
-) -> list[float]:
-    """Capacitance of the pins on each net, fF, plus `output_load_ff` per output port on it."""
-    loads = [0.0] * netlist.net_count
-    for instance in netlist.instances:
-        cell = technology.cells[instance.cell]
-        for name, pin in cell.inputs.items():
-            loads[instance.pins[name]] += pin.capacitance_ff
-    for port in netlist.ports.values():
-        if port.is_output:
-            for net in port.nets:
-                loads[net] += output_load_ff
-    return loads
-
-
-def analyse_timing(netlist: Netlist, technology: Technology) -> TimingReport:
-    """Longest path of a netlist mapped onto `technology`.
+def analyse_timing(
+    netlist: Netlist, technology: Technology, *, wire_ff: WireModel | None = None
+) -> TimingReport:
+    """Longest path of a netlist mapped onto `technology`, and the arrivals everywhere.
 
     An input port is driven by `Technology.driver_cell`: it gives the slew, and the part of its
     delay that the load causes counts as arrival time.
@@ -102,72 +70,182 @@ def analyse_timing(netlist: Netlist, technology: Technology) -> TimingReport:
     NetlistError
         A cell that is not in the technology, or a combinational loop.
     """
-    return _Analysis(netlist, technology).report()
+    analysis = _Analysis(netlist, technology, wire_ff)
+    analysis.propagate()
+    ends = sorted(analysis.endpoints(), key=lambda end: -end.total_ps)
+    arrivals: dict[str, tuple[float, ...]] = {}
+    for port in netlist.ports.values():
+        if port.is_output:
+            arrivals[port.name] = tuple(analysis.latest_ps(net) for net in port.nets)
+    worst = ends[0] if ends and ends[0].total_ps > 0 else None
+    label = worst.name if worst else ""
+    if worst and worst.setup_ps:
+        label += f" (setup {worst.setup_ps:g} ps)"
+    return TimingReport(
+        delay_ps=worst.total_ps if worst else 0.0,
+        endpoint=label,
+        path=analysis.trace(worst.net, worst.rises) if worst else (),
+        endpoints=tuple(ends),
+        arrivals_ps=arrivals,
+        is_registered=bool(analysis.registers),
+    )
+
+
+def analyse_hold(
+    netlist: Netlist, technology: Technology, *, wire_ff: WireModel | None = None
+) -> HoldReport | None:
+    """The register that new data reach soonest for its hold time; None if no path ends in one.
+
+    Raises
+    ------
+    NetlistError
+        As `analyse_timing`.
+    """
+    analysis = _Analysis(netlist, technology, wire_ff, earliest=True)
+    analysis.propagate()
+    found = [
+        HoldReport(f"{instance.name}.{pin}", at.time_ps, constraint.at(rises, at.slew_ps))
+        for instance, register in analysis.flip_flops()
+        for pin, constraint in register.hold_ps.items()
+        for rises, at in analysis.edges(instance.pins[pin])
+    ]
+    return min(found, key=lambda hold: hold.slack_ps) if found else None
 
 
 def arrival_times(netlist: Netlist, technology: Technology) -> dict[int, float]:
     """When the later edge of each net arrives, ps; none for constants. Errors as above."""
     analysis = _Analysis(netlist, technology)
     analysis.propagate()
-    return {net: max(at.time_ps for at in edges) for net, edges in analysis.arrivals.items()}
+    return {net: analysis.latest_ps(net) for net in analysis.arrivals}
 
 
-def net_timing(netlist: Netlist, technology: Technology) -> NetTiming:
+def net_timing(
+    netlist: Netlist, technology: Technology, *, wire_ff: WireModel | None = None
+) -> NetTiming:
     """Loads and slews as `analyse_timing` finds them, and with its errors."""
-    analysis = _Analysis(netlist, technology)
+    analysis = _Analysis(netlist, technology, wire_ff)
     analysis.propagate()
     slews = {net: (rise.slew_ps, fall.slew_ps) for net, (rise, fall) in analysis.arrivals.items()}
-    return NetTiming(analysis.loads, slews, analysis.clock_slew_ps)
+    return NetTiming(analysis.loads, slews, technology.clock_slew_ps)
 
 
 class _Analysis:
-    def __init__(self, netlist: Netlist, technology: Technology) -> None:
+    """Arrivals of one netlist: the latest, or with `earliest` the earliest from registers."""
+
+    def __init__(
+        self,
+        netlist: Netlist,
+        technology: Technology,
+        wire_ff: WireModel | None = None,
+        *,
+        earliest: bool = False,
+    ) -> None:
         self.netlist = netlist
         self.technology = technology
+        self.earliest = earliest
         self.order, self.registers = combinational_order(netlist, technology.models())
-        self.loads = net_loads_ff(netlist, technology, output_load_ff=technology.output_load_ff)
+        self.loads = net_loads_ff(
+            netlist, technology, output_load_ff=technology.output_load_ff, wire_ff=wire_ff
+        )
         # arrivals[net] = (rise, fall); constants and unreached nets have none.
         self.arrivals: dict[int, tuple[_Arrival, _Arrival]] = {}
-        self.clock_slew_ps = technology.driver_arc.rise.slew_ps(0.0, technology.output_load_ff)
-
-    def report(self) -> TimingReport:
-        self.propagate()
-        return self._finish()
 
     def propagate(self) -> None:
         """Arrivals of all nets."""
-        self._start()
+        if not self.earliest:
+            self._start_ports()
+        self._start_registers()
         for instance in self.order:
             cell = self.technology.cells[instance.cell]
             if cell.flip_flop is None:
                 self._propagate(instance, cell)
 
-    def _start(self) -> None:
-        arc = self.technology.driver_arc
+    def edges(self, net: int) -> list[tuple[bool, _Arrival]]:
+        """Both edges of a net: whether it rises, and the arrival."""
+        arrived = self.arrivals.get(net)
+        return list(zip(_EDGES, arrived, strict=True)) if arrived else []
+
+    def latest_ps(self, net: int) -> float:
+        """When the later edge of a net arrives; 0 where none does."""
+        return max((at.time_ps for _, at in self.edges(net)), default=0.0)
+
+    def flip_flops(self) -> list[tuple[Instance, FlipFlop]]:
+        """The registers, with what makes them such."""
+        pairs = [(i, self.technology.cells[i.cell].flip_flop) for i in self.registers]
+        return [(instance, register) for instance, register in pairs if register is not None]
+
+    def endpoints(self) -> list[Endpoint]:
+        """The worse edge at every output bit and at every data pin that a path reaches."""
+        found: list[Endpoint] = []
+        for port in self.netlist.ports.values():
+            for position, net in enumerate(port.nets if port.is_output else ()):
+                name = f"{port.name}[{position}]"
+                found += _worst([Endpoint(name, net, r, a.time_ps, 0) for r, a in self.edges(net)])
+        for instance, register in self.flip_flops():
+            for pin, setup in register.setup_ps.items():
+                net, name = instance.pins[pin], f"{instance.name}.{pin}"
+                found += _worst(
+                    [
+                        Endpoint(name, net, rises, at.time_ps, setup.at(rises, at.slew_ps))
+                        for rises, at in self.edges(net)
+                    ]
+                )
+        return found
+
+    def trace(self, net: int, rises: bool) -> tuple[PathStep, ...]:
+        """The path by which an edge came to a net, from its start."""
+        steps: list[PathStep] = []
+        while net >= 0:
+            at = self.arrivals[net][0 if rises else 1]
+            before = 0.0
+            if at.source_net >= 0:
+                before = self.arrivals[at.source_net][0 if at.source_rises else 1].time_ps
+            steps.append(
+                PathStep(
+                    instance=at.instance.name if at.instance else "",
+                    cell=at.instance.cell if at.instance else "",
+                    pin=at.pin,
+                    net=self.netlist.net_names[net],
+                    rises=rises,
+                    delay_ps=at.time_ps - before,
+                    arrival_ps=at.time_ps,
+                    slew_ps=at.slew_ps,
+                    load_ff=self.loads[net],
+                )
+            )
+            net, rises = at.source_net, at.source_rises
+        return tuple(reversed(steps))
+
+    def _start_ports(self) -> None:
         for port in self.netlist.ports.values():
             for net in () if port.is_output else port.nets:
                 load = self.loads[net]
                 rise, fall = (
                     _Arrival(
-                        line.delay_ps(0.0, load) - line.delay_ps(0.0, 0.0), line.slew_ps(0.0, load)
+                        edge.delay_ps(0.0, load) - edge.delay_ps(0.0, 0.0), edge.slew_ps(0.0, load)
                     )
-                    for line in (arc.rise, arc.fall)
+                    for edge in map(self.technology.driver_edge, _EDGES)
                 )
                 self.arrivals[net] = (rise, fall)
-        for instance in self.registers:
-            cell = self.technology.cells[instance.cell]
-            assert cell.flip_flop is not None
-            for name, output in cell.outputs.items():
-                launch = output.arcs.get(cell.flip_flop.clock_pin)
-                launched = instance.pins.get(name)
-                if launch is None or launched is None:
+
+    def _start_registers(self) -> None:
+        slew = self.technology.clock_slew_ps
+        for instance, register in self.flip_flops():
+            for name, output in self.technology.cells[instance.cell].outputs.items():
+                launch = output.arcs.get(register.clock_pin)
+                net = instance.pins.get(name)
+                if launch is None or net is None:
                     continue
-                load, slew = self.loads[launched], self.clock_slew_ps
                 rise, fall = (
-                    _Arrival(line.delay_ps(slew, load), line.slew_ps(slew, load), instance=instance)
-                    for line in (launch.rise, launch.fall)
+                    _Arrival(
+                        edge.delay_ps(slew, self.loads[net]),
+                        edge.slew_ps(slew, self.loads[net]),
+                        instance=instance,
+                        pin=register.clock_pin,
+                    )
+                    for edge in map(launch.launch, _EDGES)
                 )
-                self.arrivals[launched] = (rise, fall)
+                self.arrivals[net] = (rise, fall)
 
     def _propagate(self, instance: Instance, cell: Cell) -> None:
         # Some full adders have an arc from one output to the other: that one comes first.
@@ -175,60 +253,34 @@ class _Analysis:
             output, net = cell.outputs[name], instance.pins.get(name)
             if net is None:
                 continue
-            rises: list[_Arrival] = []
-            falls: list[_Arrival] = []
+            load = self.loads[net]
+            found: tuple[list[_Arrival], list[_Arrival]] = ([], [])
             for source, arc in output.arcs.items():
                 source_net = instance.pins.get(source, 0)
                 arrived = self.arrivals.get(source_net)
                 if arrived is None:  # a constant, or an output left open
                     continue
-                load = self.loads[net]
-                for rises_in, at in zip((True, False), arrived, strict=True):
-                    if arc.sense == "both" or (arc.sense == "positive") == rises_in:
-                        rises.append(_step(at, arc.rise, load, source_net, rises_in, instance))
-                    if arc.sense == "both" or (arc.sense == "negative") == rises_in:
-                        falls.append(_step(at, arc.fall, load, source_net, rises_in, instance))
-            if rises and falls:
-                self.arrivals[net] = (_latest(rises), _latest(falls))
+                for rises_in, at in zip(_EDGES, arrived, strict=True):
+                    for candidates, rises_out in zip(found, _EDGES, strict=True):
+                        edge = arc.edge(rises_in, rises_out)
+                        if edge is not None:
+                            candidates.append(
+                                _step(at, edge, load, source_net, rises_in, instance, source)
+                            )
+            if all(found):
+                rise, fall = map(self._merge, found)
+                self.arrivals[net] = (rise, fall)
 
-    def _finish(self) -> TimingReport:
-        worst, end, label = 0.0, None, ""
-        for port in self.netlist.ports.values():
-            for position, net in enumerate(port.nets if port.is_output else ()):
-                for rising, at in self._edges(net):
-                    if at.time_ps > worst:
-                        worst, end, label = at.time_ps, (net, rising), f"{port.name}[{position}]"
-        for instance in self.registers:
-            register = self.technology.cells[instance.cell].flip_flop
-            assert register is not None
-            for pin, setup in register.setup_ps.items():
-                net = instance.pins[pin]
-                for rising, at in self._edges(net):
-                    if at.time_ps + setup > worst:
-                        worst = at.time_ps + setup
-                        end, label = (net, rising), f"{instance.name}.{pin} (setup {setup:g} ps)"
-        return TimingReport(worst, label, self._trace(end))
+    def _merge(self, candidates: Sequence[_Arrival]) -> _Arrival:
+        """The latest arrival with the worst slew of all, or the earliest with the best."""
+        choose = min if self.earliest else max
+        at = choose(candidates, key=lambda candidate: candidate.time_ps)
+        slew = choose(candidate.slew_ps for candidate in candidates)
+        return _Arrival(at.time_ps, slew, at.source_net, at.source_rises, at.instance, at.pin)
 
-    def _edges(self, net: int) -> list[tuple[bool, _Arrival]]:
-        arrived = self.arrivals.get(net)
-        return list(zip((True, False), arrived, strict=True)) if arrived else []
 
-    def _trace(self, end: tuple[int, bool] | None) -> tuple[PathStep, ...]:
-        steps: list[PathStep] = []
-        while end is not None:
-            net, rising = end
-            at = self.arrivals[net][0 if rising else 1]
-            instance = at.instance
-            steps.append(
-                PathStep(
-                    instance.name if instance else "",
-                    instance.cell if instance else "",
-                    self.netlist.net_names[net],
-                    at.time_ps,
-                )
-            )
-            end = (at.source_net, at.source_rises) if at.source_net >= 0 else None
-        return tuple(reversed(steps))
+def _worst(ends: Sequence[Endpoint]) -> list[Endpoint]:
+    return [max(ends, key=lambda end: end.total_ps)] if ends else []
 
 
 def _depends_on_output(cell: Cell, pin: str) -> bool:
@@ -237,23 +289,18 @@ def _depends_on_output(cell: Cell, pin: str) -> bool:
 
 def _step(
     at: _Arrival,
-    line: LinearTiming,
+    edge: EdgeTiming,
     load_ff: float,
     source_net: int,
     source_rises: bool,
     instance: Instance,
+    pin: str,
 ) -> _Arrival:
     return _Arrival(
-        at.time_ps + line.delay_ps(at.slew_ps, load_ff),
-        line.slew_ps(at.slew_ps, load_ff),
+        at.time_ps + edge.delay_ps(at.slew_ps, load_ff),
+        edge.slew_ps(at.slew_ps, load_ff),
         source_net,
         source_rises,
         instance,
+        pin,
     )
-
-
-def _latest(candidates: list[_Arrival]) -> _Arrival:
-    """The latest arrival, with the worst slew of all: the usual pessimistic merge."""
-    latest = max(candidates, key=lambda at: at.time_ps)
-    slew = max(at.slew_ps for at in candidates)
-    return _Arrival(latest.time_ps, slew, latest.source_net, latest.source_rises, latest.instance)

@@ -55,7 +55,9 @@ def test_flip_flop_figures(tiny: Technology) -> None:
     register = cell.flip_flop
     assert register is not None
     assert register.clock_pin == "CK"
-    assert register.setup_ps == {"D": pytest.approx(30.0)}
+    assert list(register.setup_ps) == list(register.hold_ps) == ["D"]
+    assert register.setup_ps["D"].numbers() == pytest.approx((20.0, 0.0, 30.0, 0.0), abs=1e-9)
+    assert register.hold_ps["D"].numbers() == pytest.approx((5.0, 0.0, -2.0, 0.0), abs=1e-9)
     # settled states: 10 fJ rise + 10 fJ fall
     assert register.clock_energy_fj == pytest.approx(20.0)
     # an output change costs 50 fJ, but the rising clock edge gives nothing then: 50 + (0 - 10)
@@ -180,3 +182,25 @@ def test_a_library_needs_inverter_and_flip_flop(tmp_path: Path) -> None:
     path.write_text(HEAD + gate("INV", 1.0, "A", "!A", "negative_unate", 0.02) + "}")
     with pytest.raises(LibertyError, match="no usable flip-flop"):
         technology_from_library(read_liberty([path]))
+
+
+def test_setup_tables_are_read_in_either_order_of_their_axes(tmp_path: Path) -> None:
+    """SKY130 gives the clock's slew first, others the data's."""
+    data_first = """lu_table_template (setup) {
+        variable_1 : constrained_pin_transition; variable_2 : related_pin_transition;
+        index_1 ("0.01, 0.02"); index_2 ("0.1, 0.2, 0.4"); } cell (DFF)"""
+    clock_first = """lu_table_template (setup) {
+        variable_1 : related_pin_transition; variable_2 : constrained_pin_transition;
+        index_1 ("0.1, 0.2, 0.4"); index_2 ("0.01, 0.02"); } cell (DFF)"""
+    rows = {data_first: ('"1, 2, 4", "3, 4, 6"'), clock_first: ('"1, 3", "2, 4", "4, 6"')}
+    for template, values in rows.items():
+        scalar = 'rise_constraint (scalar) { values ("0.020"); }'
+        assert scalar in TINY
+        text = TINY.replace("cell (DFF)", template)
+        path = tmp_path / "setup.lib"
+        path.write_text(text.replace(scalar, f"rise_constraint (setup) {{ values ({values}); }}"))
+        arcs = read_liberty([path]).cells["DFF"].pins["D"].arcs
+        table = next(arc for arc in arcs if arc.kind == "setup_rising").delay["rise"]
+        # data at 20 ps, clock at 400 ps
+        assert table.at(20.0, 400.0) == pytest.approx(6000.0)
+        assert table.at(10.0, 200.0) == pytest.approx(2000.0)

@@ -37,7 +37,7 @@ def test_areas_are_those_yosys_states(mapped: SynthesisResult) -> None:
         assert design.combinational_area_um2 + design.sequential_area_um2 == pytest.approx(
             design.area_um2
         )
-        assert design.path[-1].arrival_ps <= design.delay_ps
+        assert design.timing.path[-1].arrival_ps <= design.delay_ps
 
 
 def test_every_netlist_adds(mapped: SynthesisResult) -> None:

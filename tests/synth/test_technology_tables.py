@@ -1,5 +1,6 @@
 """The technology tables kept in the project."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from macsmith.synth.linear import technology_from_library
 from macsmith.synth.make_tables import RECIPES, main, make_table
 from macsmith.synth.technology import DATA_FOLDER, TECHNOLOGIES, dump_technology, technology
 
-LIBERTY = Path(__file__).parents[2].parent / "shared" / "tech" / "liberty"
+_BESIDE = Path(__file__).parents[2].parent / "shared" / "tech" / "liberty"
+LIBERTY = Path(os.environ.get("MACSMITH_LIBERTY", _BESIDE))
 FILES = {
     "asap7": [
         f"asap7sc7p5t_{part}_RVT_TT_nldm" for part in ("AO", "INVBUF", "OA", "SEQ", "SIMPLE")
@@ -17,7 +19,7 @@ FILES = {
     "ihp-sg13g2": ["sg13g2_stdcell_typ_1p20V_25C"],
 }
 needs_liberty = pytest.mark.skipif(
-    not LIBERTY.is_dir(), reason="the Liberty files beside the project are not there"
+    not LIBERTY.is_dir(), reason="no Liberty files beside the project, nor at MACSMITH_LIBERTY"
 )
 
 
@@ -33,7 +35,7 @@ def test_every_table_states_where_it_is_from(name: str) -> None:
         assert text
     assert table.dont_use == RECIPES[name].dont_use
     assert table.driver_cell in table.cells
-    assert 10_000 < (DATA_FOLDER / f"{name}.json").stat().st_size < 150_000
+    assert 10_000 < (DATA_FOLDER / f"{name}.json").stat().st_size < 200_000
     assert any(cell.flip_flop for cell in table.cells.values())
 
 

@@ -66,7 +66,10 @@ FLIP_FLOP = f"""cell (DFF) {{ area : 8.0;
     pin (D) {{ direction : input; capacitance : 0.001;
       timing () {{ related_pin : "CK"; timing_type : setup_rising;
         rise_constraint (scalar) {{ values ("0.020"); }}
-        fall_constraint (scalar) {{ values ("0.030"); }} }} }}
+        fall_constraint (scalar) {{ values ("0.030"); }} }}
+      timing () {{ related_pin : "CK"; timing_type : hold_rising;
+        rise_constraint (scalar) {{ values ("0.005"); }}
+        fall_constraint (scalar) {{ values ("-0.002"); }} }} }}
     pin (Q) {{ direction : output; function : "IQ"; max_capacitance : 0.064;
       {arc("CK", "non_unate", 0.1, "rising_edge")} {power(0.050, "CK")} }} }}
 """
