@@ -87,13 +87,16 @@ class TimingArc:
     rise: LinearTiming
     fall: LinearTiming
 
-    def edge(self, rises_in: bool, rises_out: bool) -> EdgeTiming | None:
-        """Timing from an input edge to an output edge; None if the one never causes the other."""
+    def edge(self, rises_in: bool, rises_out: bool, earliest: bool = False) -> EdgeTiming | None:
+        """Timing from an input edge to an output edge; None if the one never causes the other.
+
+        With `earliest` the quickest that is known; a line is always the slowest.
+        """
         if self.sense != "both" and (self.sense == "positive") != (rises_in == rises_out):
             return None
         return self.rise if rises_out else self.fall
 
-    def launch(self, rises_out: bool) -> EdgeTiming:
+    def launch(self, rises_out: bool, earliest: bool = False) -> EdgeTiming:
         """Timing of an edge of a flip-flop's output behind the active edge of its clock."""
         return self.rise if rises_out else self.fall
 
@@ -123,10 +126,23 @@ class Constraint:
 
 @dataclass(frozen=True)
 class InputPin:
-    """`energy_fj`: internal energy of a toggle of this pin that no output follows."""
+    """An input.
+
+    Attributes
+    ----------
+    capacitance_ff
+        Mean of both edges: what a toggle charges.
+    energy_fj
+        Internal energy of a toggle of this pin that no output follows.
+    late_ff, early_ff
+        For a rising and a falling edge the most and the least that the library gives, for the
+        latest and the earliest arrival. A table of the project holds no `early_ff`: the mean.
+    """
 
     capacitance_ff: float
     energy_fj: float
+    late_ff: tuple[float, float]
+    early_ff: tuple[float, float]
 
 
 @dataclass(frozen=True)

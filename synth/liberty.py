@@ -242,20 +242,13 @@ class _CellReader:
             return None
         is_output = direction == "output"
         function = group.values.get("function")
-        default = self.defaults.get(f"default_{direction}_pin_cap", "0")
-        edges = [
-            self.number(group, key, default)
-            for key in ("rise_capacitance", "fall_capacitance")
-            if key in group.values
-        ]
-        # The mean of both edges is what a charge per toggle means; SKY130 gives only these two.
-        capacitance = (
-            sum(edges) / len(edges) if edges else self.number(group, "capacitance", default)
-        )
+        capacitance, least, most = self.capacitances(group, direction)
         return LibertyPin(
             name=name,
             is_output=is_output,
-            capacitance_ff=capacitance * self.units.capacitance_ff,
+            capacitance_ff=capacitance,
+            least_ff=least,
+            most_ff=most,
             max_load_ff=self.number(
                 group, "max_capacitance", self.defaults.get("default_max_capacitance", "0")
             )
@@ -267,6 +260,27 @@ class _CellReader:
                 power for entry in group.children("internal_power") for power in self.powers(entry)
             ),
         )
+
+    def capacitances(
+        self, group: Group, direction: str
+    ) -> tuple[float, tuple[float, float], tuple[float, float]]:
+        """Mean of both edges, and the ends of the range by edge, fF."""
+        default = self.defaults.get(f"default_{direction}_pin_cap", "0")
+        scale = self.units.capacitance_ff
+        both = self.number(group, "capacitance", default) * scale
+        given: list[float] = []
+        ranges: list[tuple[float, float]] = []
+        for edge in EDGES:
+            value = both
+            if f"{edge}_capacitance" in group.values:
+                value = self.number(group, f"{edge}_capacitance", default) * scale
+                given.append(value)
+            ends = self.floats(group.lists.get(f"{edge}_capacitance_range", ())) * scale
+            ranges.append((float(ends.min()), float(ends.max())) if ends.size else (value, value))
+        # The mean of both edges is what a charge per toggle means; SKY130 gives only these two.
+        mean = sum(given) / len(given) if given else both
+        (rise_least, rise_most), (fall_least, fall_most) = ranges
+        return mean, (rise_least, fall_least), (rise_most, fall_most)
 
     def arcs(self, group: Group) -> list[Arc]:
         kind = group.values.get("timing_type", "combinational")

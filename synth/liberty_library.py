@@ -123,11 +123,17 @@ class Power:
 
 @dataclass(frozen=True)
 class LibertyPin:
-    """One signal pin of a cell."""
+    """One signal pin of a cell.
+
+    `capacitance_ff` is the mean of both edges; `least_ff` and `most_ff` are the ends of its range
+    for a rising and for a falling edge, the same where the library gives no range.
+    """
 
     name: str
     is_output: bool
     capacitance_ff: float
+    least_ff: tuple[float, float]
+    most_ff: tuple[float, float]
     max_load_ff: float
     function: Function | None
     is_clock: bool

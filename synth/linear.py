@@ -135,6 +135,8 @@ def _linear_cell(cell: LibertyCell) -> Cell:
             0.0
             if pin.name == clock
             else _input_energy_fj(cell, pin) + (energy.data_extra_fj if pin.name in data else 0.0),
+            pin.most_ff,
+            pin.least_ff,
         )
         for pin in cell.pins.values()
         if not pin.is_output

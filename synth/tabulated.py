@@ -12,6 +12,7 @@ from macsmith.synth.cells import (
     Constraint,
     EdgeTiming,
     FlipFlop,
+    InputPin,
     OutputPin,
     Technology,
     TimingArc,
@@ -33,20 +34,24 @@ def is_data_arc(arc: Arc) -> bool:
 
 @dataclass(frozen=True)
 class TabulatedEdge:
-    """The slowest of the timing groups that one edge in and one edge out have in common.
+    """The timing groups that one edge in and one edge out have in common: the slowest counts.
 
-    `pairs` holds the tables of delay and slew, ps, of each group.
+    `pairs` holds the tables of delay and slew, ps, of each group. With `is_earliest` the quickest
+    counts.
     """
 
     pairs: tuple[tuple[Table, Table], ...]
+    is_earliest: bool = False
 
     def delay_ps(self, slew_ps: float, load_ff: float) -> float:
         """As `EdgeTiming.delay_ps`."""
-        return max(delay.at(slew_ps, load_ff) for delay, _ in self.pairs)
+        choose = min if self.is_earliest else max
+        return choose(delay.at(slew_ps, load_ff) for delay, _ in self.pairs)
 
     def slew_ps(self, slew_ps: float, load_ff: float) -> float:
         """As `EdgeTiming.slew_ps`, never below 0."""
-        return max(0.0, *(slew.at(slew_ps, load_ff) for _, slew in self.pairs))
+        choose = min if self.is_earliest else max
+        return max(0.0, choose(slew.at(slew_ps, load_ff) for _, slew in self.pairs))
 
 
 @dataclass(frozen=True)
@@ -54,14 +59,16 @@ class TabulatedArc(TimingArc):
     """An arc with the library's tables, by edge in and edge out."""
 
     edges: dict[Transition, TabulatedEdge]
+    early_edges: dict[Transition, TabulatedEdge]
 
-    def edge(self, rises_in: bool, rises_out: bool) -> EdgeTiming | None:
+    def edge(self, rises_in: bool, rises_out: bool, earliest: bool = False) -> EdgeTiming | None:
         """As `TimingArc.edge`, from the tables."""
-        return self.edges.get((rises_in, rises_out))
+        return (self.early_edges if earliest else self.edges).get((rises_in, rises_out))
 
-    def launch(self, rises_out: bool) -> EdgeTiming:
+    def launch(self, rises_out: bool, earliest: bool = False) -> EdgeTiming:
         """As `TimingArc.launch`, from the tables."""
-        return self.edges.get((True, rises_out)) or self.edges[False, rises_out]
+        edges = self.early_edges if earliest else self.edges
+        return edges.get((True, rises_out)) or edges[False, rises_out]
 
 
 @dataclass(frozen=True)
@@ -96,10 +103,14 @@ def _tabulated(cell: Cell, source: LibertyCell, clock_slew_ps: float) -> Cell:
             pin: _arc(arc, source.pins[name], pin) for pin, arc in output.arcs.items()
         }
         outputs[name] = replace(output, arcs=arcs)
+    inputs: dict[str, InputPin] = {}
+    for name, pin in cell.inputs.items():
+        given = source.pins[name]
+        inputs[name] = replace(pin, late_ff=given.most_ff, early_ff=given.least_ff)
     register = cell.flip_flop
     if register is not None:
         register = _flip_flop(register, source, clock_slew_ps)
-    return replace(cell, outputs=outputs, flip_flop=register)
+    return replace(cell, inputs=inputs, outputs=outputs, flip_flop=register)
 
 
 def _arc(arc: TimingArc, pin: LibertyPin, source: str) -> TabulatedArc:
@@ -114,7 +125,8 @@ def _arc(arc: TimingArc, pin: LibertyPin, source: str) -> TabulatedArc:
         )
         if pairs:
             edges[rises_in, rises_out] = TabulatedEdge(pairs)
-    return TabulatedArc(arc.sense, arc.rise, arc.fall, edges)
+    early = {key: replace(edge, is_earliest=True) for key, edge in edges.items()}
+    return TabulatedArc(arc.sense, arc.rise, arc.fall, edges, early)
 
 
 def _causes(group: Arc, rises_in: bool, rises_out: bool) -> bool:

@@ -108,7 +108,7 @@ def _cell_from_json(name: str, entry: dict[str, Any]) -> Cell:
         name=name,
         area_um2=entry["area_um2"],
         leakage_nw=entry["leakage_nw"],
-        inputs={pin: InputPin(*numbers) for pin, numbers in entry["inputs"].items()},
+        inputs={pin: _input_from_json(*numbers) for pin, numbers in entry["inputs"].items()},
         outputs={
             pin: OutputPin(
                 function=parse_function(output["function"]),
@@ -125,6 +125,13 @@ def _cell_from_json(name: str, entry: dict[str, Any]) -> Cell:
         },
         flip_flop=None if register is None else _flip_flop_from_json(register),
     )
+
+
+def _input_from_json(
+    capacitance_ff: float, energy_fj: float, rise_ff: float, fall_ff: float
+) -> InputPin:
+    mean = (capacitance_ff, capacitance_ff)
+    return InputPin(capacitance_ff, energy_fj, late_ff=(rise_ff, fall_ff), early_ff=mean)
 
 
 def _flip_flop_from_json(entry: dict[str, Any]) -> FlipFlop:
@@ -149,8 +156,8 @@ def dump_technology(table: Technology) -> str:
     coefficients of lines to three (a line is some per cent off its table anyway).
 
     An arc is ``[sense, rise delay (base, per slew, per fF), rise slew (the same), fall delay,
-    fall slew]``, an input ``[capacitance_ff, energy_fj]``, a setup or hold time ``[rise (base, per
-    slew of the data), fall]``.
+    fall slew]``, an input ``[capacitance_ff, energy_fj, rise and fall of late_ff]``, a setup or
+    hold time ``[rise (base, per slew of the data), fall]``.
     """
     facts: dict[str, Any] = {key: getattr(table, key) for key in _FACTS}
     facts["dont_use"] = list(table.dont_use)
@@ -180,7 +187,7 @@ def _cell_to_json(cell: Cell) -> dict[str, Any]:
         "area_um2": round_figure(cell.area_um2, 8),
         "leakage_nw": round_figure(cell.leakage_nw),
         "inputs": {
-            name: _round_all((pin.capacitance_ff, pin.energy_fj))
+            name: _round_all((pin.capacitance_ff, pin.energy_fj, *pin.late_ff))
             for name, pin in cell.inputs.items()
         },
         "outputs": {

@@ -7,11 +7,12 @@ drives, `Technology.output_load_ff` on an output port, and what a wire model add
 ideal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from macsmith.sim.netlist_graph import Instance, Netlist, combinational_order
-from macsmith.synth.cells import Cell, EdgeTiming, FlipFlop, Technology
+from macsmith.synth.cells import Cell, EdgeTiming, FlipFlop, InputPin, Technology
 from macsmith.synth.loads import WireModel, net_loads_ff
 from macsmith.synth.timing_report import Endpoint, HoldReport, PathStep, TimingReport
 
@@ -24,6 +25,13 @@ __all__ = [
 ]
 
 _EDGES = (True, False)  # rising, falling
+_PIN_FF: dict[tuple[str, bool], Callable[[InputPin], float]] = {
+    ("late", True): lambda pin: pin.late_ff[0],
+    ("late", False): lambda pin: pin.late_ff[1],
+    ("early", True): lambda pin: pin.early_ff[0],
+    ("early", False): lambda pin: pin.early_ff[1],
+    ("mean", True): lambda pin: pin.capacitance_ff,
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def analyse_hold(
     NetlistError
         As `analyse_timing`.
     """
-    analysis = _Analysis(netlist, technology, wire_ff, earliest=True)
+    analysis = _Analysis(netlist, technology, wire_ff, "early")
     analysis.propagate()
     found = [
         HoldReport(f"{instance.name}.{pin}", at.time_ps, constraint.at(rises, at.slew_ps))
@@ -113,8 +121,11 @@ def analyse_hold(
 
 
 def arrival_times(netlist: Netlist, technology: Technology) -> dict[int, float]:
-    """When the later edge of each net arrives, ps; none for constants. Errors as above."""
-    analysis = _Analysis(netlist, technology)
+    """When the later edge of each net arrives at mean loads, ps; none for constants.
+
+    Errors as of `analyse_timing`.
+    """
+    analysis = _Analysis(netlist, technology, None, "mean")
     analysis.propagate()
     return {net: analysis.latest_ps(net) for net in analysis.arrivals}
 
@@ -122,30 +133,41 @@ def arrival_times(netlist: Netlist, technology: Technology) -> dict[int, float]:
 def net_timing(
     netlist: Netlist, technology: Technology, *, wire_ff: WireModel | None = None
 ) -> NetTiming:
-    """Loads and slews as `analyse_timing` finds them, and with its errors."""
-    analysis = _Analysis(netlist, technology, wire_ff)
+    """Mean loads, and the latest slews with these; errors as of `analyse_timing`."""
+    analysis = _Analysis(netlist, technology, wire_ff, "mean")
     analysis.propagate()
     slews = {net: (rise.slew_ps, fall.slew_ps) for net, (rise, fall) in analysis.arrivals.items()}
-    return NetTiming(analysis.loads, slews, technology.clock_slew_ps)
+    return NetTiming(analysis.loads[0], slews, technology.clock_slew_ps)
 
 
 class _Analysis:
-    """Arrivals of one netlist: the latest, or with `earliest` the earliest from registers."""
+    """Arrivals of one netlist.
+
+    `corner` ``late``: the latest, with the most that pins may load. ``mean``: the latest with mean
+    loads. ``early``: the earliest from registers, with the least that pins may load.
+    """
 
     def __init__(
         self,
         netlist: Netlist,
         technology: Technology,
         wire_ff: WireModel | None = None,
-        *,
-        earliest: bool = False,
+        corner: Literal["late", "mean", "early"] = "late",
     ) -> None:
         self.netlist = netlist
         self.technology = technology
-        self.earliest = earliest
+        self.earliest = corner == "early"
         self.order, self.registers = combinational_order(netlist, technology.models())
-        self.loads = net_loads_ff(
-            netlist, technology, output_load_ff=technology.output_load_ff, wire_ff=wire_ff
+        # loads of rising and of falling edges
+        self.loads = tuple(
+            net_loads_ff(
+                netlist,
+                technology,
+                output_load_ff=technology.output_load_ff,
+                wire_ff=wire_ff,
+                pin_ff=_PIN_FF[corner, rises],
+            )
+            for rises in ((True,) if corner == "mean" else _EDGES)
         )
         # arrivals[net] = (rise, fall); constants and unreached nets have none.
         self.arrivals: dict[int, tuple[_Arrival, _Arrival]] = {}
@@ -164,6 +186,10 @@ class _Analysis:
         """Both edges of a net: whether it rises, and the arrival."""
         arrived = self.arrivals.get(net)
         return list(zip(_EDGES, arrived, strict=True)) if arrived else []
+
+    def load_ff(self, net: int, rises: bool) -> float:
+        """What an edge of a net charges."""
+        return self.loads[0 if rises else -1][net]
 
     def latest_ps(self, net: int) -> float:
         """When the later edge of a net arrives; 0 where none does."""
@@ -210,7 +236,7 @@ class _Analysis:
                     delay_ps=at.time_ps - before,
                     arrival_ps=at.time_ps,
                     slew_ps=at.slew_ps,
-                    load_ff=self.loads[net],
+                    load_ff=self.load_ff(net, rises),
                 )
             )
             net, rises = at.source_net, at.source_rises
@@ -219,14 +245,13 @@ class _Analysis:
     def _start_ports(self) -> None:
         for port in self.netlist.ports.values():
             for net in () if port.is_output else port.nets:
-                load = self.loads[net]
-                rise, fall = (
-                    _Arrival(
-                        edge.delay_ps(0.0, load) - edge.delay_ps(0.0, 0.0), edge.slew_ps(0.0, load)
-                    )
-                    for edge in map(self.technology.driver_edge, _EDGES)
-                )
+                rise, fall = (self._drive(net, rises) for rises in _EDGES)
                 self.arrivals[net] = (rise, fall)
+
+    def _drive(self, net: int, rises: bool) -> _Arrival:
+        edge, load = self.technology.driver_edge(rises), self.load_ff(net, rises)
+        delay = edge.delay_ps(0.0, load) - edge.delay_ps(0.0, 0.0)
+        return _Arrival(delay, edge.slew_ps(0.0, load))
 
     def _start_registers(self) -> None:
         slew = self.technology.clock_slew_ps
@@ -238,12 +263,13 @@ class _Analysis:
                     continue
                 rise, fall = (
                     _Arrival(
-                        edge.delay_ps(slew, self.loads[net]),
-                        edge.slew_ps(slew, self.loads[net]),
+                        edge.delay_ps(slew, self.load_ff(net, rises)),
+                        edge.slew_ps(slew, self.load_ff(net, rises)),
                         instance=instance,
                         pin=register.clock_pin,
                     )
-                    for edge in map(launch.launch, _EDGES)
+                    for rises in _EDGES
+                    for edge in [launch.launch(rises, self.earliest)]
                 )
                 self.arrivals[net] = (rise, fall)
 
@@ -253,7 +279,7 @@ class _Analysis:
             output, net = cell.outputs[name], instance.pins.get(name)
             if net is None:
                 continue
-            load = self.loads[net]
+            loads = self.load_ff(net, True), self.load_ff(net, False)
             found: tuple[list[_Arrival], list[_Arrival]] = ([], [])
             for source, arc in output.arcs.items():
                 source_net = instance.pins.get(source, 0)
@@ -261,8 +287,8 @@ class _Analysis:
                 if arrived is None:  # a constant, or an output left open
                     continue
                 for rises_in, at in zip(_EDGES, arrived, strict=True):
-                    for candidates, rises_out in zip(found, _EDGES, strict=True):
-                        edge = arc.edge(rises_in, rises_out)
+                    for candidates, rises_out, load in zip(found, _EDGES, loads, strict=True):
+                        edge = arc.edge(rises_in, rises_out, self.earliest)
                         if edge is not None:
                             candidates.append(
                                 _step(at, edge, load, source_net, rises_in, instance, source)

@@ -244,7 +244,7 @@ def _without_setup(self: Constraint, rises: bool, slew_ps: float) -> float:
     return 0.0
 
 
-def _any_edge(self: TimingArc, rises_in: bool, rises_out: bool) -> Any:
+def _any_edge(self: TimingArc, rises_in: bool, rises_out: bool, earliest: bool = False) -> Any:
     return self.rise if rises_out else self.fall
 
 
