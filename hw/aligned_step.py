@@ -29,6 +29,7 @@ from macsmith.hw.round_term import NormaliseTerm
 from macsmith.hw.step_block import StepBlock
 from macsmith.hw.terms import Term, operand_shape
 from macsmith.model.config import MacConfig
+from macsmith.model.formats import FloatSpecials
 from macsmith.model.rounding import Overflow, Rounding
 
 __all__ = ["AlignedStep"]
@@ -231,6 +232,7 @@ class AlignedStep(StepBlock):
             and not accumulator.rounds_terms
             and is_exact
             and fmt.has_subnormals
+            and fmt.specials is FloatSpecials.IEEE
             and fmt.has_infinity
             and self.config.overflow_of(fmt) is Overflow.INFINITY
             and highest + 2 <= fmt.max_exponent

@@ -2,13 +2,35 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In
 from macsmith.hw.block import Block
 from macsmith.hw.terms import Term, operand_shape
 from macsmith.model.formats import FloatFormat, FloatSpecials, Format, IntFormat
 
-__all__ = ["Decode"]
+__all__ = ["Decode", "special_flags"]
+
+
+def special_flags(fmt: FloatFormat, code: Value) -> tuple[Value, Value]:
+    """Whether a code is NaN, and whether it is infinite."""
+    magnitude = code[: fmt.magnitude_bits]
+    fraction, field = magnitude[: fmt.fraction_bits], magnitude[fmt.fraction_bits :]
+    match fmt.specials:
+        case FloatSpecials.FINITE:
+            return Const(0), Const(0)
+        case FloatSpecials.FN:
+            return magnitude.all(), Const(0)
+        case FloatSpecials.IN:
+            above = magnitude[1:].all()
+            return above & magnitude[0], above & ~magnitude[0]
+        case FloatSpecials.FNUZ:
+            return code[-1] & ~magnitude.any(), Const(0)
+        case FloatSpecials.INUZ:
+            return code[-1] & ~magnitude.any(), magnitude.all()
+        case FloatSpecials.IEEE:
+            if not fmt.has_infinity:
+                return field.all(), Const(0)
+            return field.all() & fraction.any(), field.all() & ~fraction.any()
 
 
 class Decode(Block):
@@ -68,21 +90,18 @@ class Decode(Block):
         field = self.code[fmt.fraction_bits : fmt.magnitude_bits]
         magnitude = self.code[: fmt.magnitude_bits]
         is_normal = field.any() if fmt.has_subnormals else magnitude.any()
+        if not fmt.has_zero:
+            is_normal = Const(1)
         m.d.comb += [
-            term.sign.eq(self.code[-1]),
+            term.sign.eq(self.code[-1] if fmt.is_signed else 0),
             term.significand.eq(Cat(fraction, is_normal)),
             # max(field, 1): a subnormal has the scale of field 1
             term.exponent.eq(
                 Cat(field[0] | ~is_normal, field[1:]) if fmt.has_subnormals else field
             ),
         ]
+        is_nan, is_infinity = special_flags(fmt, self.code)
         if fmt.has_nan:
-            if fmt.specials is FloatSpecials.FNUZ:
-                is_nan = self.code[-1] & ~magnitude.any()
-            elif fmt.specials is FloatSpecials.FN:
-                is_nan = magnitude.all()
-            else:
-                is_nan = field.all() & (fraction.any() if fmt.has_infinity else Const(1))
             m.d.comb += term.is_nan.eq(is_nan)
         if fmt.has_infinity:
-            m.d.comb += term.is_infinity.eq(field.all() & ~fraction.any())
+            m.d.comb += term.is_infinity.eq(is_infinity)

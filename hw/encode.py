@@ -8,13 +8,13 @@ from macsmith.hw.block import Block
 from macsmith.model.formats import FloatFormat
 from macsmith.model.rounding import Overflow, Rounding
 
-__all__ = ["Encode", "rounds_magnitude_down"]
+__all__ = ["Encode", "stays_finite"]
 
 
-def rounds_magnitude_down(rounding: Rounding, sign: Value) -> Value:
-    """Whether every inexact magnitude of this sign goes to its lower neighbour."""
+def stays_finite(rounding: Rounding, sign: Value) -> Value:
+    """Whether no number of this sign rounds to an infinity or overflows otherwise."""
     match rounding:
-        case Rounding.TOWARD_ZERO:
+        case Rounding.TOWARD_ZERO | Rounding.TO_ODD:
             return Const(1)
         case Rounding.UP:
             return sign
@@ -104,11 +104,14 @@ class Encode(Block):
         if self.overflow is Overflow.SATURATE:
             to_largest = overflows | is_infinity
             magnitude = Mux(to_largest, Const(largest, bits), magnitude)
+        elif self.overflow is Overflow.PROPAGATE:
+            magnitude = Mux(overflows, Const(largest, bits), magnitude)
+            magnitude = Mux(is_infinity, Const(fmt.infinity_code, bits), magnitude)
         else:
-            stays_finite = rounds_magnitude_down(self.rounding, sign)
-            beyond = is_infinity | (overflows & ~stays_finite)
+            is_kept = stays_finite(self.rounding, sign)
+            beyond = is_infinity | (overflows & ~is_kept)
             if self.rounding not in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY):
-                magnitude = Mux(overflows & stays_finite, Const(largest, bits), magnitude)
+                magnitude = Mux(overflows & is_kept, Const(largest, bits), magnitude)
             if self.overflow is Overflow.INFINITY:
                 magnitude = Mux(beyond, Const(fmt.infinity_code, bits), magnitude)
             else:

@@ -148,7 +148,8 @@ def add_lanes(
     drops = shape.has_specials and len(placement.blocks) > 1
     formats = (config.a, config.b) if config.product is None else (config.product,)
     masks_signs = drops or any(
-        isinstance(fmt, FloatFormat) and fmt.specials is FloatSpecials.IEEE for fmt in formats
+        isinstance(fmt, FloatFormat) and (fmt.has_infinity or fmt.specials is FloatSpecials.IEEE)
+        for fmt in formats
     )
     fixed_terms: list[FixedTerm] = []
     numbers: list[Value] = []

@@ -9,10 +9,11 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
+from macsmith.hw.decode import special_flags
 from macsmith.hw.heap import BitHeap, HeapOrder
 from macsmith.hw.loose_term import exponent_shape, product_form
 from macsmith.hw.partial_products import Multiplier, add_product
-from macsmith.model.formats import FloatFormat, FloatSpecials
+from macsmith.model.formats import FloatFormat
 
 __all__ = ["NormaliseOperand", "NormalisedProduct"]
 
@@ -73,7 +74,7 @@ class NormaliseOperand(Block):
         fmt = self.format
         fraction = self.code[: fmt.fraction_bits]
         field = self.code[fmt.fraction_bits : fmt.magnitude_bits]
-        m.d.comb += self.sign.eq(self.code[-1])
+        m.d.comb += self.sign.eq(self.code[-1] if fmt.is_signed else 0)
         if fmt.has_subnormals:
             self._normalise(m, fraction, field)
         else:
@@ -82,17 +83,11 @@ class NormaliseOperand(Block):
                 self.is_zero.eq(~self.code[: fmt.magnitude_bits].any()),
                 self.exponent.eq(Cat(field, Const(0, 1)).as_signed()),
             ]
-        magnitude = self.code[: fmt.magnitude_bits]
+        is_nan, is_infinity = special_flags(fmt, self.code)
         if fmt.has_nan:
-            if fmt.specials is FloatSpecials.FNUZ:
-                is_nan = self.code[-1] & ~magnitude.any()
-            elif fmt.specials is FloatSpecials.FN:
-                is_nan = magnitude.all()
-            else:
-                is_nan = field.all() & (fraction.any() if fmt.has_infinity else Const(1))
             m.d.comb += self.is_nan.eq(is_nan)
         if fmt.has_infinity:
-            m.d.comb += self.is_infinity.eq(field.all() & ~fraction.any())
+            m.d.comb += self.is_infinity.eq(is_infinity)
         return m
 
     def _normalise(self, m: Module, fraction: Value, field: Value) -> None:

@@ -30,6 +30,8 @@ def is_rounded_up(
             return (round_bit | sticky_bit) & ~sign
         case Rounding.DOWN:
             return (round_bit | sticky_bit) & sign
+        case Rounding.TO_ODD:
+            return (round_bit | sticky_bit) & ~last_bit
 
 
 def bits_below(rounding: RoundingMode) -> int:
@@ -213,4 +215,6 @@ class Round(Block):
                 to_one = ~is_zero & ~self.sign
             case Rounding.DOWN:
                 to_one = ~is_zero & self.sign
+            case Rounding.TO_ODD:
+                to_one = ~is_zero
         return is_lowest, to_one

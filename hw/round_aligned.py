@@ -270,4 +270,6 @@ class RoundAligned(Block):
                 lacking = carries | ~sign  # below it there is always something left, or a carry
             case Rounding.DOWN:
                 lacking = carries | sign
+            case Rounding.TO_ODD:
+                lacking = carries | ~last_bit
         return (lacks_one & lacking) | (~lacks_one & exact)

@@ -233,4 +233,6 @@ class RoundComplement(Block):
                 away: Value = ~self.sign
             case Rounding.DOWN:
                 away = self.sign
+            case Rounding.TO_ODD:
+                away = ~last
         return Mux(carry, round_bit | away, (round_bit | rest) & away)

@@ -171,7 +171,7 @@ def operand_shape(fmt: Format) -> TermShape:
         lsb_exponent=fmt.least_exponent - first,
         min_exponent=first,
         max_exponent=last,
-        is_signed=True,
+        is_signed=fmt.is_signed,
         has_nan=fmt.has_nan,
         has_infinity=fmt.has_infinity,
     )

@@ -37,8 +37,9 @@ def formats_page() -> Page:
         sources.setdefault(row["source"], []).append(row["name"])
     lines = [f"  {', '.join(names)}: {source}" for source, names in sources.items()]
     rule = (
-        "Any eXmY (1 <= X <= 8, 0 <= Y <= 23) is a format too, with an optional bias (b7), "
-        "specials (ieee, fn, fnuz, f)\nand ns for no subnormals: e5m3b20fnns. "
+        "Any eXmY or, without a sign, ueXmY (1 <= X <= 8, 0 <= Y <= 23) is a format too, with an "
+        "optional bias (b7),\nspecials (ieee, fn, fnuz, in, inuz, f) and ns for no subnormals: "
+        "e5m3b20fnns. All of IEEE P3109 are: binary8p4se.\n"
         "So are int2..int16 and uint2..uint16; int8sym never gives -128."
     )
     text = "\n".join([table, "", "Sources", *lines, "", rule])

@@ -15,7 +15,7 @@ from macsmith.model.accumulators import (
     format_accumulator,
     parse_accumulator,
 )
-from macsmith.model.formats import Format, IntFormat, parse_format
+from macsmith.model.formats import FloatFormat, Format, IntFormat, parse_format
 from macsmith.model.rounding import (
     Overflow,
     Rounding,
@@ -126,6 +126,18 @@ class MacConfig(BaseModel, frozen=True):
                 raise ValueError(
                     f"{what}: products are aligned as they are: mul{self.product.name} must be "
                     "left out"
+                )
+        for fmt in (self.a, self.b):
+            if isinstance(fmt, FloatFormat) and not fmt.has_zero:
+                raise ValueError(
+                    f"{what}: an operand's code 0 must be zero, which {fmt.name} has not: use it "
+                    "for scales"
+                )
+        for fmt in self.float_formats:
+            if not fmt.is_signed:
+                raise ValueError(
+                    f"{what}: accumulators, rounded products and results must have a sign, which "
+                    f"{fmt.name} has not"
                 )
         if self.overflow is not None:
             for fmt in self.float_formats:

@@ -62,29 +62,42 @@ _SPECIALS_TEXT = {
     FloatSpecials.IEEE: "infinity and NaN in the largest exponent field, as IEEE 754",
     FloatSpecials.FN: "no infinity; NaN only with exponent and fraction all ones",
     FloatSpecials.FNUZ: "no infinity, no negative zero; its code is the only NaN",
+    FloatSpecials.IN: "all ones is NaN, the code below it infinity",
+    FloatSpecials.INUZ: "all ones is infinity; no negative zero, whose code is the only NaN",
     FloatSpecials.FINITE: "none: every code is a number",
 }
 _OVERFLOW_TEXT = {
     Overflow.SATURATE: "the largest number (sat)",
     Overflow.INFINITY: "infinity (inf)",
     Overflow.NAN: "NaN (nan)",
+    Overflow.PROPAGATE: "the largest number, of an infinity infinity (prop)",
 }
 
 
 def _float_rows(fmt: FloatFormat) -> list[tuple[str, str]]:
-    finite = 2 * (fmt.max_magnitude_code + 1)
-    infinities = 2 * fmt.has_infinity
+    signs = 1 + fmt.is_signed
+    finite = signs * (fmt.max_magnitude_code + 1)
+    infinities = signs * fmt.has_infinity
     specials = _SPECIALS_TEXT[fmt.specials]
     if fmt.specials is FloatSpecials.IEEE and not fmt.has_infinity:
         specials = "no infinity; NaN is the largest exponent field"
-    numbers = finite - 1  # both zeros are one number, or the second zero code is NaN
-    codes = finite if fmt.has_negative_zero else finite - 1
+    # both zeros are one number, or the second zero code is NaN
+    numbers = finite - fmt.is_signed
+    codes = finite if fmt.has_negative_zero else numbers
+    fields = f"{fmt.exponent_bits} exponent, {fmt.fraction_bits} fraction"
     return [
-        ("bits", f"{fmt.bits}: 1 sign, {fmt.exponent_bits} exponent, {fmt.fraction_bits} fraction"),
+        ("bits", f"{fmt.bits}: {'1 sign' if fmt.is_signed else 'no sign'}, {fields}"),
         ("bias", str(fmt.bias)),
         ("precision", f"{fmt.precision} bits, hidden bit included"),
         ("specials", specials),
-        ("subnormals", "yes" if fmt.has_subnormals else "no: exponent field 0 is a binade too"),
+        (
+            "subnormals",
+            "yes"
+            if fmt.has_subnormals
+            else "no: exponent field 0 is a binade too"
+            if fmt.has_zero
+            else "no, and no zero: exponent field 0 is a binade too",
+        ),
         ("largest", value_text(fmt.max)),
         ("smallest normal", value_text(fmt.smallest_normal)),
         ("smallest", value_text(fmt.smallest)),
@@ -186,7 +199,7 @@ def binades(fmt: Format) -> list[Binade]:
         return [Binade(fmt.smallest, fmt.max, count, fmt.smallest, False)]
     runs = []
     for field in range((fmt.max_magnitude_code >> fmt.fraction_bits) + 1):
-        low = max(field << fmt.fraction_bits, 1)
+        low = max(field << fmt.fraction_bits, int(fmt.has_zero))
         high = min(((field + 1) << fmt.fraction_bits) - 1, fmt.max_magnitude_code)
         if low > high:
             continue  # field 0 of a format without fraction bits holds nothing but zero
@@ -209,7 +222,12 @@ def count_values(fmt: Format, edges: list[Fraction]) -> list[int]:
     `edges` ascend from 0 or more. Works by codes, which are in the order of their values, so
     that the widest formats take no longer.
     """
-    ranks = [encode(fmt, edge, Rounding.TOWARD_ZERO, Overflow.SATURATE) for edge in edges]
+    ranks = [
+        encode(fmt, edge, Rounding.TOWARD_ZERO, Overflow.SATURATE)
+        if fmt.min <= edge
+        else -1  # below a format without zero
+        for edge in edges
+    ]
     return [high - low for low, high in pairwise(ranks)]
 
 

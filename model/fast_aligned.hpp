@@ -109,7 +109,8 @@ void aligned_row(const AlignedSpec &spec, const RoundConstants<double> &sum_roun
         // + 0: a sum of 0 is positive
         V sum = round_any<double, false>(total[v] * unit + 0.0, sum_round, spec.rounding);
         const W sign = (W)sum & SIGN;
-        const W is_over = (V)((W)sum & ~SIGN) > format_round.max;
+        W is_over = (V)((W)sum & ~SIGN) > format_round.max;
+        if (format_round.keeps_infinity) is_over &= (V)((W)sum & ~SIGN) != __builtin_inf();
         sum = is_over ? (V)(format_round.overflow_bits | sign) : sum;
         inner[v] = LATE ? add_rounded<double, NEAREST_EVEN, false, ODD>(inner[v], sum, V{},
                                                                         format_round)

@@ -37,7 +37,7 @@ struct CodeConstants {
     infinity_code = f.infinity_code;
     nan_code = uint32_t(f.nan_code);
     sign_shift = 64 - f.bits;
-    sign_bit = int64_t(1) << (f.bits - 1);
+    sign_bit = f.is_signed ? int64_t(1) << (f.bits - 1) : 0;
   }
 };
 
@@ -69,6 +69,12 @@ inline DoubleVector round_integers(DoubleVector v, double low, double high, int3
       break;
     case UP: r = rest > 0 ? r + 1.0 : r; break;
     case DOWN: r = rest < 0 ? r - 1.0 : r; break;
+    case TO_ODD: {  // the last bit of v + magic is that of the integer
+      const DoubleVector even = (DoubleWords)(v + magic) & 1 ? DoubleVector{} : 1.0 - DoubleVector{};
+      r = rest > 0 ? r + even : r;
+      r = rest < 0 ? r - even : r;
+      break;
+    }
     case NEAREST_AWAY:
       r = (rest == 0.5) & (v > 0) ? r + 1.0 : r;
       r = (rest == -0.5) & (v < 0) ? r - 1.0 : r;
@@ -93,6 +99,11 @@ void round_values(const Format &f, double max, double smallest, int32_t max_expo
     if (f.is_float) {
       r = round_any<double, false>(v, c, f.rounding);
       if (!f.has_nan) r = v == v ? r : DoubleVector{};
+      if (!f.is_signed) {  // beyond the least number, unless it rounded to zero
+        const bool saturates = f.overflow == SATURATE || f.overflow == PROPAGATE;
+        const DoubleVector least = (saturates ? 0.0 : __builtin_nan("")) - DoubleVector{};
+        r = r < 0 ? least : r == 0 ? DoubleVector{} : r;
+      }
     } else {
       r = round_integers(v * scale, f.min_integer, f.max_integer, f.rounding);
     }
@@ -100,6 +111,8 @@ void round_values(const Format &f, double max, double smallest, int32_t max_expo
   }
 }
 
-inline bool is_for_vectors(const Format &f) { return !f.is_float || f.fraction_bits > 0; }
+inline bool is_for_vectors(const Format &f) {
+  return !f.is_float || (f.fraction_bits > 0 && f.has_zero);
+}
 
 }  // namespace macsmith

@@ -18,11 +18,12 @@ enum Rounding : int32_t {
   TOWARD_ZERO,
   UP,
   DOWN,
+  TO_ODD,
   STOCHASTIC_A,
   STOCHASTIC_B,
   STOCHASTIC_C
 };
-enum Overflow : int32_t { SATURATE, TO_INFINITY, TO_NAN };
+enum Overflow : int32_t { SATURATE, TO_INFINITY, TO_NAN, PROPAGATE };
 enum Kind : uint8_t { FINITE, INFINITE, NOT_A_NUMBER };
 
 // Mirrors `_Format` of fast_library.py, field by field.
@@ -43,6 +44,9 @@ struct Format {
   int32_t rounding;
   int32_t overflow;
   int32_t random_bits;  // of stochastic rounding
+  int32_t has_zero;
+
+  int magnitude_bits() const { return bits - (is_signed ? 1 : 0); }
 };
 
 struct Term {
@@ -61,7 +65,7 @@ inline Term decode(const Format &f, uint32_t code) {
     t.significand = uint64_t(integer < 0 ? -integer : integer);
     return t;
   }
-  const int magnitude_bits = f.bits - 1;
+  const int magnitude_bits = f.magnitude_bits();
   const uint32_t magnitude = code & ((uint32_t(1) << magnitude_bits) - 1);
   t.negative = code >> magnitude_bits & 1;
   if (int64_t(magnitude) > f.max_code || (t.negative && !magnitude && !f.has_negative_zero)) {
@@ -74,20 +78,26 @@ inline Term decode(const Format &f, uint32_t code) {
   t.significand = magnitude & (hidden - 1);
   if (f.has_subnormals) {
     if (field) t.significand += hidden, t.exponent += int32_t(field) - 1;
-  } else if (magnitude) {
+  } else if (magnitude || !f.has_zero) {
     t.significand += hidden, t.exponent += int32_t(field);
   }
   return t;
+}
+
+// What lies beyond the numbers of a float format.
+inline uint32_t encode_beyond(const Format &f, bool negative, bool is_infinite) {
+  if (negative && !f.is_signed)
+    return f.overflow == SATURATE || f.overflow == PROPAGATE ? 0 : uint32_t(f.nan_code);
+  if (f.overflow == TO_NAN) return uint32_t(f.nan_code);
+  const bool to_infinity = f.overflow == TO_INFINITY || (f.overflow == PROPAGATE && is_infinite);
+  return uint32_t(negative) << f.magnitude_bits() | uint32_t(to_infinity ? f.infinity_code : f.max_code);
 }
 
 inline uint32_t encode_special(const Format &f, uint8_t kind, bool negative) {
   if (kind == NOT_A_NUMBER) return uint32_t(f.nan_code);
   if (!f.is_float)
     return uint32_t(negative ? f.min_integer : f.max_integer) & ((uint64_t(1) << f.bits) - 1);
-  const uint32_t sign = uint32_t(negative) << (f.bits - 1);
-  if (f.overflow == TO_INFINITY) return sign | uint32_t(f.infinity_code);
-  if (f.overflow == TO_NAN) return uint32_t(f.nan_code);
-  return sign | uint32_t(f.max_code);
+  return encode_beyond(f, negative, true);
 }
 
 inline bool rounds_up(int32_t rounding, bool negative, bool odd, bool round_bit, bool sticky) {
@@ -96,6 +106,7 @@ inline bool rounds_up(int32_t rounding, bool negative, bool odd, bool round_bit,
     case NEAREST_AWAY: return round_bit;
     case UP: return !negative && (round_bit || sticky);
     case DOWN: return negative && (round_bit || sticky);
+    case TO_ODD: return !odd && (round_bit || sticky);
     default: return false;
   }
 }
@@ -136,8 +147,10 @@ inline bool rounds_up_randomly(const Format &f, uint64_t significand, int64_t dr
 // `keeps_finite`: a magnitude that is rounded down never leaves the finite range.
 inline uint32_t encode(const Format &f, bool negative, uint64_t significand, int32_t exponent,
                        uint32_t random = 0, bool keeps_finite = true) {
-  if (!significand)
+  if (!significand) {
+    if (f.is_float && !f.has_zero) return encode_beyond(f, true, false);
     return f.is_float && negative && f.has_negative_zero ? uint32_t(1) << (f.bits - 1) : 0;
+  }
   const int shift = __builtin_clzll(significand);
   significand <<= shift, exponent -= shift;
   const int32_t top = exponent + 63;
@@ -159,7 +172,10 @@ inline uint32_t encode(const Format &f, bool negative, uint64_t significand, int
   const uint64_t hidden = uint64_t(1) << f.fraction_bits;
   int64_t code;
   bool is_gap = false;
-  if (!f.has_subnormals) {
+  if (!f.has_zero) {  // all that is below the smallest number becomes it
+    is_gap = top < min_normal_exponent;
+    code = 0, round_bit = false, sticky = false;
+  } else if (!f.has_subnormals) {
     // smallest number: fraction 1 of field 0, or field 1 where there is no fraction
     const uint64_t smallest = f.fraction_bits ? hidden + 1 : 2;
     const int smallest_shift = __builtin_clzll(smallest);
@@ -184,15 +200,16 @@ inline uint32_t encode(const Format &f, bool negative, uint64_t significand, int
     if (!f.has_subnormals) code -= int64_t(hidden);
   }
   code += rounds_up(f.rounding, negative, code & 1, round_bit, sticky);
-  const uint32_t sign = uint32_t(negative) << (f.bits - 1);
+  if (negative && !f.is_signed) return code || !f.has_zero ? encode_beyond(f, true, false) : 0;
+  const uint32_t sign = uint32_t(negative) << f.magnitude_bits();
   if (code <= f.max_code) {
     if (code == 0 && !f.has_negative_zero) return 0;
     return sign | uint32_t(code);
   }
-  const bool rounded_down = f.rounding == TOWARD_ZERO || (f.rounding == UP && negative) ||
-                            (f.rounding == DOWN && !negative);
-  if (rounded_down && keeps_finite) return sign | uint32_t(f.max_code);
-  return encode_special(f, INFINITE, negative);
+  const bool stays_finite = f.rounding == TOWARD_ZERO || f.rounding == TO_ODD ||
+                            (f.rounding == UP && negative) || (f.rounding == DOWN && !negative);
+  if (stays_finite && keeps_finite) return sign | uint32_t(f.max_code);
+  return encode_beyond(f, negative, false);
 }
 
 inline uint32_t encode(const Format &f, double value) {

@@ -94,6 +94,7 @@ class FormatStruct(ctypes.Structure):
             "rounding",
             "overflow",
             "random_bits",
+            "has_zero",
         )
     ]
 
@@ -261,6 +262,7 @@ def format_struct(
             min_integer=fmt.min_code_integer,
             max_integer=fmt.max_code_integer,
             infinity_code=-1,
+            has_zero=True,
             **policy,
         )
     return FormatStruct(
@@ -275,7 +277,8 @@ def format_struct(
         max_code=fmt.max_magnitude_code,
         nan_code=fmt.nan_code if fmt.has_nan else 0,
         infinity_code=fmt.infinity_code if fmt.has_infinity else -1,
-        is_signed=True,
+        is_signed=fmt.is_signed,
+        has_zero=fmt.has_zero,
         **policy,
     )
 

@@ -142,6 +142,7 @@ struct RoundConstants {
   bool has_gap;
   T clip_low, clip_high;
   bool clips;
+  bool keeps_infinity;
 
   explicit RoundConstants(const TileRound &r) {
     const Format &f = r.format;
@@ -162,6 +163,7 @@ struct RoundConstants {
     random_mask = (I(1) << f.random_bits) - 1;
     max = T(r.max), smallest = T(r.smallest);
     const T infinity = T(__builtin_inf()), nan = T(__builtin_nan(""));
+    keeps_infinity = f.overflow == PROPAGATE;
     const T over = f.overflow == TO_INFINITY ? infinity : f.overflow == TO_NAN ? nan : max;
     std::memcpy(&overflow_bits, &over, sizeof over);
     std::memcpy(&max_bits, &max, sizeof max);
@@ -204,6 +206,12 @@ inline typename Lanes<T>::V round_lanes(typename Lanes<T>::V v, const RoundConst
     if constexpr (MODE == TOWARD_ZERO) r = r_magnitude > magnitude ? r - signed_grid : r;
     if constexpr (MODE == UP) r = rest > 0 ? r + grid : r;
     if constexpr (MODE == DOWN) r = rest < 0 ? r - grid : r;
+    if constexpr (MODE == TO_ODD) {
+      // the last bit of v + magic is that of r in units of the grid
+      const W is_even = ((W)(v + magic) & 1) == 0;
+      const V odd = rest > 0 ? r + grid : r - grid;
+      r = is_even & ((rest > 0) | (rest < 0)) ? odd : r;
+    }
     if constexpr (MODE == NEAREST_AWAY) {
       const V away = r + signed_grid;
       const W is_tie = (V)((W)rest & MAGNITUDE) == grid * T(0.5);
@@ -219,6 +227,7 @@ inline typename Lanes<T>::V round_lanes(typename Lanes<T>::V v, const RoundConst
       if constexpr (MODE == TOWARD_ZERO) goes_up = W{};
       if constexpr (MODE == UP) goes_up = v > 0;
       if constexpr (MODE == DOWN) goes_up = v < 0;
+      if constexpr (MODE == TO_ODD) goes_up = in_gap;  // code 1
       const V smallest = c.smallest - V{};
       const V there = (V)((W)(goes_up ? smallest : V{}) | sign);
       r = in_gap ? there : r;
@@ -226,8 +235,8 @@ inline typename Lanes<T>::V round_lanes(typename Lanes<T>::V v, const RoundConst
   }
   const W over = (V)((W)r & MAGNITUDE) > c.max;
   W overflowed = c.overflow_bits - (W){};
-  if constexpr (MODE == TOWARD_ZERO || MODE == UP || MODE == DOWN) {
-    // finite magnitudes that are rounded down never leave the finite range
+  if constexpr (MODE == TOWARD_ZERO || MODE == UP || MODE == DOWN || MODE == TO_ODD) {
+    // finite magnitudes that are rounded down, or to odd, never leave the finite range
     W rounds_down = magnitude < T(__builtin_inf());
     if constexpr (MODE == UP) rounds_down &= v < 0;
     if constexpr (MODE == DOWN) rounds_down &= v > 0;
@@ -238,6 +247,7 @@ inline typename Lanes<T>::V round_lanes(typename Lanes<T>::V v, const RoundConst
   if constexpr (!LEAN) {
     const W is_zero = (result & MAGNITUDE) == 0;
     result = is_zero ? result & c.negative_zero_mask : result;
+    if (c.keeps_infinity) result = magnitude == T(__builtin_inf()) ? bits : result;
   }
   return (V)result;
 }
@@ -268,6 +278,7 @@ inline typename Lanes<T>::V round_lanes_randomly(typename Lanes<T>::V v,
   W result = (over ? c.overflow_bits - (W){} : (W)r) | sign;
   const W is_zero = (result & ~SIGN) == 0;
   result = is_zero ? result & c.negative_zero_mask : result;
+  if (c.keeps_infinity) result = magnitude == T(__builtin_inf()) ? bits : result;
   return (V)result;
 }
 
@@ -349,6 +360,7 @@ inline typename Lanes<T>::V round_any(typename Lanes<T>::V v, const RoundConstan
     case NEAREST_AWAY: return round_lanes<T, NEAREST_AWAY, LEAN>(v, c);
     case TOWARD_ZERO: return round_lanes<T, TOWARD_ZERO, LEAN>(v, c);
     case UP: return round_lanes<T, UP, LEAN>(v, c);
+    case TO_ODD: return round_lanes<T, TO_ODD, LEAN>(v, c);
     default: return round_lanes<T, DOWN, LEAN>(v, c);
   }
 }
@@ -375,6 +387,7 @@ __attribute__((noinline)) void add_chunk(typename Lanes<T>::V &outer, typename L
     case NEAREST_AWAY: outer = add_rounded<T, NEAREST_AWAY, false, ODD>(outer, y, Zero{}, c); return;
     case TOWARD_ZERO: outer = add_rounded<T, TOWARD_ZERO, false, ODD>(outer, y, Zero{}, c); return;
     case UP: outer = add_rounded<T, UP, false, ODD>(outer, y, Zero{}, c); return;
+    case TO_ODD: outer = add_rounded<T, TO_ODD, false, ODD>(outer, y, Zero{}, c); return;
     default: outer = add_rounded<T, DOWN, false, ODD>(outer, y, Zero{}, c); return;
   }
 }
@@ -529,7 +542,7 @@ template <class T>
 int32_t run_tiles(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, const T *a,
                   const T *b, const RandomSource &source, T *sums) {
   const auto is_plain = [](const TileRound &r) {
-    return r.format.has_subnormals && r.format.has_negative_zero;
+    return r.format.has_subnormals && r.format.has_negative_zero && r.format.overflow != PROPAGATE;
   };
   const bool is_lean = spec.rounding == NEAREST_EVEN && is_plain(spec.inner) &&
                        !spec.has_product_format && !spec.has_integer_operand;
@@ -557,6 +570,7 @@ int32_t run_tiles(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, c
     case NEAREST_AWAY: RUN(NEAREST_AWAY, false);
     case TOWARD_ZERO: RUN(TOWARD_ZERO, false);
     case UP: RUN(UP, false);
+    case TO_ODD: RUN(TO_ODD, false);
     case DOWN: RUN(DOWN, false);
     default: return 1;
   }

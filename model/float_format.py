@@ -1,14 +1,15 @@
 """Binary floating-point formats: what each code stands for.
 
-Names are one grammar, ``e{X}m{Y}[b{bias}][ieee|fn|fnuz|f][ns]``.
+Names are one grammar, ``[u]e{X}m{Y}[b{bias}][ieee|fn|fnuz|in|inuz|f][ns|nz]``.
 
 Bit layout of a code, most significant bit first::
 
-    | sign | biased exponent (X bits) | fraction (Y bits) |
+    | sign | biased exponent (X bits) | fraction (Y bits) |     no sign where the name begins with u
 
 Sources: OCP OFP8 v1.0 (E4M3, E5M2), OCP Microscaling v1.0 (E2M1, E2M3, E3M2), IEEE 754-2019
 (FP16, FP32), Agrawal et al. ARITH 2019 (DLFloat16), Sun et al. NeurIPS 2019 (1-4-3, 1-5-2),
-Wang et al. NeurIPS 2018 (1-6-9), LLVM/ml_dtypes (the ``fn`` and ``fnuz`` encodings).
+Wang et al. NeurIPS 2018 (1-6-9), LLVM/ml_dtypes (the ``fn`` and ``fnuz`` encodings), IEEE P3109
+interim report v4.0 (``inuz``, and unsigned ``in``), OCP Microscaling v1.0 (E8M0).
 """
 
 from __future__ import annotations
@@ -41,12 +42,16 @@ class FloatSpecials(Enum):
     ``FN``: no infinity; all-ones exponent and fraction is NaN (OCP E4M3).
     ``FNUZ``: no infinity and no negative zero, whose code is the only NaN; the default bias is
     one larger.
+    ``IN``: all ones is NaN, the code below it infinity (unsigned extended formats of P3109).
+    ``INUZ``: as FNUZ, but all ones is infinity (signed extended formats of P3109).
     ``FINITE``: every code is a finite number (OCP E2M1, E2M3, E3M2).
     """
 
     IEEE = "ieee"
     FN = "fn"
     FNUZ = "fnuz"
+    IN = "in"
+    INUZ = "inuz"
     FINITE = "f"
 
 
@@ -57,12 +62,16 @@ BARE_SPECIALS = {
     "e2m1": FloatSpecials.FINITE,
     "e2m3": FloatSpecials.FINITE,
     "e3m2": FloatSpecials.FINITE,
+    # scales: NVFP4's, and the one that keeps its name in the literature
+    "ue4m3": FloatSpecials.FN,
+    "ue5m3": FloatSpecials.FN,
 }
+_NO_NEGATIVE_ZERO = (FloatSpecials.FNUZ, FloatSpecials.INUZ)
 
 
 @dataclass(frozen=True)
 class FloatFormat:
-    """A signed binary floating-point format.
+    """A binary floating-point format.
 
     Parameters
     ----------
@@ -73,15 +82,21 @@ class FloatFormat:
     specials
         Which codes are infinity or NaN.
     bias
-        Exponent bias; None takes ``2**(X-1) - 1``, or one more for FNUZ.
+        Exponent bias; None takes ``2**(X-1) - 1``, or one more for FNUZ and INUZ.
     has_subnormals
         True: exponent field 0 has no hidden bit and the scale of field 1. False: exponent field 0
         is one more normal binade, except that fraction 0 is zero (the rule of DLFloat).
+    is_signed
+        Whether codes begin with a sign bit.
+    has_zero
+        False: code 0 is the smallest power of two, not zero. Only without sign and subnormals
+        (E8M0).
 
     Raises
     ------
     ValueError
-        A width or the bias is outside its range.
+        A width or the bias is outside its range, no code is left for a number, or the parts do
+        not go together.
     """
 
     exponent_bits: int
@@ -89,6 +104,8 @@ class FloatFormat:
     specials: FloatSpecials = FloatSpecials.IEEE
     bias: int = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     has_subnormals: bool = True
+    is_signed: bool = True
+    has_zero: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.exponent_bits <= MAX_EXPONENT_BITS:
@@ -108,23 +125,25 @@ class FloatFormat:
                 f"e{self.exponent_bits}m{self.fraction_bits}: bias must be -256 to 512, "
                 f"not {self.bias}"
             )
-        if self.max_magnitude_code == 0:
+        what = f"{'' if self.is_signed else 'u'}e{self.exponent_bits}m{self.fraction_bits}"
+        if self.specials in _NO_NEGATIVE_ZERO and not self.is_signed:
             raise ValueError(
-                f"e{self.exponent_bits}m{self.fraction_bits}{self.specials.value}: must have a "
-                "finite number other than 0, but all other codes are special; "
-                f"e{self.exponent_bits}m{self.fraction_bits}f has none of those"
+                f"{what}: an unsigned format has no negative zero to stand for NaN: its specials "
+                f"must be ieee, fn, in or f, not {self.specials.value}"
+            )
+        if not self.has_zero and (self.is_signed or self.has_subnormals):
+            raise ValueError(f"{what}: a format without zero must have no sign and no subnormals")
+        if self.max_magnitude_code < self.has_zero:
+            raise ValueError(
+                f"{what}{self.specials.value}: must have a finite number other than 0, but all "
+                f"other codes are special; {what}f has none of those"
             )
 
     # -- widths -------------------------------------------------------------------------------
     @property
     def bits(self) -> int:
         """Width of a code, sign included."""
-        return 1 + self.exponent_bits + self.fraction_bits
-
-    @property
-    def is_signed(self) -> bool:
-        """True: every floating-point format here has a sign bit."""
-        return True
+        return self.is_signed + self.exponent_bits + self.fraction_bits
 
     @property
     def precision(self) -> int:
@@ -135,7 +154,7 @@ class FloatFormat:
     def default_bias(self) -> int:
         """The bias the name without a ``b`` suffix stands for."""
         ieee_bias = (1 << (self.exponent_bits - 1)) - 1
-        return ieee_bias + (self.specials is FloatSpecials.FNUZ)
+        return ieee_bias + (self.specials in _NO_NEGATIVE_ZERO)
 
     @property
     def magnitude_bits(self) -> int:
@@ -146,7 +165,9 @@ class FloatFormat:
     @property
     def has_infinity(self) -> bool:
         """Whether some code is infinity."""
-        return self.specials is FloatSpecials.IEEE and self.fraction_bits > 0
+        if self.specials is FloatSpecials.IEEE:
+            return self.fraction_bits > 0
+        return self.specials in (FloatSpecials.IN, FloatSpecials.INUZ)
 
     @property
     def has_nan(self) -> bool:
@@ -161,14 +182,14 @@ class FloatFormat:
     @property
     def has_negative_zero(self) -> bool:
         """Whether the code with only the sign bit set is a zero."""
-        return self.specials is not FloatSpecials.FNUZ
+        return self.is_signed and self.specials not in _NO_NEGATIVE_ZERO
 
     @property
     def nan_code(self) -> int:
         """Code that an operation writes for NaN: positive and quiet. ValueError if none."""
         if self.specials is FloatSpecials.FINITE:
             raise ValueError(f"{self.name} has no NaN")
-        if self.specials is FloatSpecials.FNUZ:
+        if self.specials in _NO_NEGATIVE_ZERO:
             return 1 << self.magnitude_bits
         all_ones = (1 << self.magnitude_bits) - 1
         if self.specials is FloatSpecials.IEEE and self.fraction_bits > 0:
@@ -181,7 +202,12 @@ class FloatFormat:
         """Code of positive infinity. ValueError if the format has none."""
         if not self.has_infinity:
             raise ValueError(f"{self.name} has no infinity")
-        return ((1 << self.exponent_bits) - 1) << self.fraction_bits
+        all_ones = (1 << self.magnitude_bits) - 1
+        if self.specials is FloatSpecials.INUZ:
+            return all_ones
+        if self.specials is FloatSpecials.IN:
+            return all_ones - 1
+        return all_ones - ((1 << self.fraction_bits) - 1)
 
     @property
     def max_magnitude_code(self) -> int:
@@ -189,9 +215,9 @@ class FloatFormat:
         all_ones = (1 << self.magnitude_bits) - 1
         if self.specials is FloatSpecials.IEEE:
             return all_ones - (1 << self.fraction_bits)
-        if self.specials is FloatSpecials.FN:
-            return all_ones - 1
-        return all_ones
+        if self.specials is FloatSpecials.IN:
+            return all_ones - 2
+        return all_ones - (self.specials in (FloatSpecials.FN, FloatSpecials.INUZ))
 
     # -- values -------------------------------------------------------------------------------
     @property
@@ -221,7 +247,7 @@ class FloatFormat:
             significand = fraction + (hidden if field else 0)
             shift = max(field, 1) - 1
         else:
-            significand = 0 if magnitude_code == 0 else fraction + hidden
+            significand = fraction + hidden if magnitude_code or not self.has_zero else 0
             shift = field
         return significand * Fraction(2) ** (self.least_exponent + shift)
 
@@ -232,13 +258,13 @@ class FloatFormat:
 
     @property
     def min(self) -> Fraction:
-        """Least (most negative) finite number."""
-        return -self.max
+        """Least (most negative) finite number; of an unsigned format that of code 0."""
+        return -self.max if self.is_signed else self.magnitude_value(0)
 
     @property
     def smallest(self) -> Fraction:
         """Smallest positive number."""
-        return self.magnitude_value(1)
+        return self.magnitude_value(1 if self.has_zero else 0)
 
     @property
     def smallest_normal(self) -> Fraction:
@@ -253,7 +279,7 @@ class FloatFormat:
         return int(self.max / Fraction(2) ** self.least_exponent)
 
     def is_negative(self, code: int) -> bool:
-        """Sign bit of a code (negative zero is negative)."""
+        """Sign bit of a code (negative zero is negative); False where there is none."""
         return bool(code >> self.magnitude_bits)
 
     def decode(self, code: int) -> Fraction | Special:
@@ -268,7 +294,7 @@ class FloatFormat:
             raise ValueError(f"{self.name}: code must be 0 to {(1 << self.bits) - 1}, not {code}")
         negative = self.is_negative(code)
         magnitude = code & ((1 << self.magnitude_bits) - 1)
-        if self.specials is FloatSpecials.FNUZ and negative and magnitude == 0:
+        if negative and magnitude == 0 and not self.has_negative_zero:
             return Special.NAN
         if magnitude > self.max_magnitude_code:
             if self.has_infinity and magnitude == self.infinity_code:
@@ -281,10 +307,10 @@ class FloatFormat:
     @cached_property
     def name(self) -> str:
         """Canonical name; `parse_format` gives this very format back."""
-        base = f"e{self.exponent_bits}m{self.fraction_bits}"
+        base = f"{'' if self.is_signed else 'u'}e{self.exponent_bits}m{self.fraction_bits}"
         bare = BARE_SPECIALS.get(base, FloatSpecials.IEEE)
         suffix = "" if self.specials is bare else self.specials.value
-        suffix += "" if self.has_subnormals else "ns"
+        suffix += "" if self.has_subnormals else "ns" if self.has_zero else "nz"
         # e2m1fn and its like are what others call the finite formats: the bias tells them apart
         is_alias = base + suffix in ALIASES and ALIASES[base + suffix] != base + suffix
         if self.bias == self.default_bias and not is_alias:

@@ -20,6 +20,8 @@ class NamedFormat:
 
 _OFP8 = "OCP 8-bit Floating Point Specification (OFP8) v1.0"
 _MX = "OCP Microscaling Formats (MX) v1.0"
+_NVFP4 = "NVIDIA NVFP4; numbers and NaN are those of OCP E4M3 without their sign"
+_UE5M3 = "arXiv 2509.17791; bias 15 and one NaN, the code of all ones, are our reading"
 _IEEE = "IEEE 754-2019"
 _ML_DTYPES = "LLVM APFloat and ml_dtypes"
 
@@ -46,6 +48,14 @@ NAMED_FORMATS: tuple[NamedFormat, ...] = (
         "e3m2",
         "MX FP6 element E3M2",
         ("e3m2fn", "float6_e3m2fn", "f6e3m2fn", "ocp_e3m2", "fp6_e3m2"),
+        _MX,
+    ),
+    NamedFormat("ue4m3", "unsigned E4M3, the block scale of NVFP4", ("float8_ue4m3",), _NVFP4),
+    NamedFormat("ue5m3", "unsigned E5M3, a block scale of more range", (), _UE5M3),
+    NamedFormat(
+        "ue8m0fnnz",
+        "E8M0, the block scale of MX: powers of two, one NaN, no zero",
+        ("e8m0", "ue8m0", "e8m0fnu", "float8_e8m0fnu", "f8e8m0fnu"),
         _MX,
     ),
     NamedFormat("int8q6", "MX INT8 element", ("mxint8", "ocp_int8"), _MX),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -22,6 +21,7 @@ from macsmith.model.float_format import (
 )
 from macsmith.model.format_names import ALIASES, NAMED_FORMATS, NamedFormat
 from macsmith.model.int_format import INT_BITS, IntFormat
+from macsmith.model.p3109_format import p3109_format
 from macsmith.model.special import Special
 
 __all__ = [
@@ -38,28 +38,47 @@ __all__ = [
 Format = FloatFormat | IntFormat
 
 _FLOAT_NAME = re.compile(
-    r"e(?P<exponent>\d+)m(?P<fraction>\d+)(?:b(?P<bias>m?\d+))?(?P<specials>ieee|fnuz|fn|f)?(?P<ns>ns)?"
+    r"(?P<unsigned>u)?e(?P<exponent>\d+)m(?P<fraction>\d+)(?:b(?P<bias>m?\d+))?"
+    r"(?P<specials>ieee|fnuz|fn|inuz|in|f)?(?P<smallest>ns|nz)?"
 )
 _INT_NAME = re.compile(
     r"(?P<unsigned>u)?int(?P<bits>\d+)(?P<symmetric>sym)?(?:q(?P<fraction>\d+))?"
 )
 
 
+_P3109_NAME = re.compile(
+    r"(?:binary|p3109_k)(?P<bits>\d+)p(?P<precision>\d+)(?P<sign>[su])(?P<domain>[ef])"
+)
+
+
 @cache
 def _parse_name(name: str) -> Format:
-    text = ALIASES.get(name.removeprefix("format_info_"), name)
+    name = name.removeprefix("format_info_")
+    text = ALIASES.get(name, name)
+    if match := _P3109_NAME.fullmatch(text):
+        return p3109_format(
+            int(match["bits"]),
+            int(match["precision"]),
+            is_signed=match["sign"] == "s",
+            is_extended=match["domain"] == "e",
+        )
     if match := _FLOAT_NAME.fullmatch(text):
         exponent_bits, fraction_bits = int(match["exponent"]), int(match["fraction"])
-        base = f"e{exponent_bits}m{fraction_bits}"
+        base = f"{match['unsigned'] or ''}e{exponent_bits}m{fraction_bits}"
         specials = (
             FloatSpecials(match["specials"])
             if match["specials"]
             else BARE_SPECIALS.get(base, FloatSpecials.IEEE)
         )
-        fmt = FloatFormat(exponent_bits, fraction_bits, specials, has_subnormals=not match["ns"])
-        if match["bias"]:
-            fmt = replace(fmt, bias=int(match["bias"].replace("m", "-")))
-        return fmt
+        return FloatFormat(
+            exponent_bits,
+            fraction_bits,
+            specials,
+            int(match["bias"].replace("m", "-")) if match["bias"] else None,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            has_subnormals=not match["smallest"],
+            is_signed=not match["unsigned"],
+            has_zero=match["smallest"] != "nz",
+        )
     if match := _INT_NAME.fullmatch(text):
         return IntFormat(
             int(match["bits"]),
@@ -71,7 +90,7 @@ def _parse_name(name: str) -> Format:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     raise ValueError(
-        f"unknown format {name!r}{hint} A format is eXmY (1 <= X <= {MAX_EXPONENT_BITS}, "
+        f"unknown format {name!r}{hint} A format is eXmY or ueXmY (1 <= X <= {MAX_EXPONENT_BITS}, "
         f"0 <= Y <= {MAX_FRACTION_BITS}), intN or uintN (2 <= N <= 16), or an alias: "
         "see `macsmith formats`"
     )
@@ -83,24 +102,34 @@ def _from_gfloat(info: Any) -> Format:
     Raises
     ------
     ValueError
-        An encoding that no format here has: another number of NaN codes, no sign.
+        An encoding that no format here has: another number of NaN codes.
     """
-    exponent_bits = info.k - info.precision
+    is_signed = bool(info.is_signed)
+    exponent_bits = info.k - info.precision + (not is_signed)
     if getattr(info, "is_twos_complement", False):
         return IntFormat(info.k, fraction_bits=info.bias + info.precision - 2)
     extended = str(getattr(info.domain, "name", info.domain)).lower().endswith("extended")
     # NaN codes of one sign: every nonzero fraction of the top exponent, one, or none
     kinds = {
-        (True, (1 << (info.precision - 1)) - 1, True): FloatSpecials.IEEE,
         (False, 1, True): FloatSpecials.FN,
+        (True, 1, True): FloatSpecials.IN,
+        (True, 0, False): FloatSpecials.INUZ,
         (False, 0, False): FloatSpecials.FNUZ,
         (False, 0, True): FloatSpecials.FINITE,
     }
-    specials = kinds.get((extended, info.num_high_nans, info.has_nz))
-    if specials is None or not info.is_signed:
-        raise ValueError(f"gfloat format {info.name}: its encoding of NaN, sign or infinity is new")
+    if is_signed or info.precision != 2:  # with one fraction bit both are the same codes
+        kinds[True, (1 << (info.precision - 1)) - 1, True] = FloatSpecials.IEEE
+    specials = kinds.get((extended, info.num_high_nans, info.has_nz or not is_signed))
+    if specials is None:
+        raise ValueError(f"gfloat format {info.name}: its encoding of NaN or infinity is new")
     return FloatFormat(
-        exponent_bits, info.precision - 1, specials, info.bias, bool(info.has_subnormals)
+        exponent_bits,
+        info.precision - 1,
+        specials,
+        info.bias,
+        bool(info.has_subnormals),
+        is_signed,
+        bool(getattr(info, "has_zero", True)),
     )
 
 

@@ -181,8 +181,12 @@ def round_aligned(config: MacConfig, accumulator: AlignedAccumulator, total: Fra
         unit = Fraction(2) ** (exponent - accumulator.kept_bits)
         total = round_to_multiple(total, unit, config.rounding)
     beyond = fmt.magnitude_value(fmt.max_magnitude_code + 1)
-    term = Term(total, negative) if abs(total) < beyond else _signed_infinity(negative)
-    return _round(config, fmt, term)
+    # to odd: where the largest code is even, what lies above it goes to the next, odd one
+    goes_beyond = config.rounding is Rounding.TO_ODD and not fmt.max_magnitude_code & 1
+    if abs(total) >= beyond or (goes_beyond and abs(total) > fmt.max):
+        overflow = config.overflow_of(fmt)
+        return encode(fmt, -beyond if negative else beyond, overflow=overflow)
+    return _round(config, fmt, Term(total, negative))
 
 
 def aligned_code(config: MacConfig, accumulator: AlignedAccumulator, terms: Sequence[Term]) -> int:

@@ -40,6 +40,7 @@ class Rounding(Enum):
     TOWARD_ZERO = "rtz"
     UP = "rup"  # toward positive infinity
     DOWN = "rdn"  # toward negative infinity
+    TO_ODD = "rto"  # between two neighbours to the one whose code is odd; never overflows
 
 
 @dataclass(frozen=True)
@@ -122,14 +123,19 @@ class Overflow(Enum):
     """What a value becomes that rounds beyond the largest finite number.
 
     In the directions that round a magnitude down (toward zero, up for negative, down for positive
-    values) the result is the largest finite number under every policy, as IEEE 754 has it.
-    An infinite value becomes the largest finite number under ``SATURATE`` (OFP8's saturating
-    mode), infinity under ``INFINITY``, NaN under ``NAN``.
+    values) and to odd the result is the largest finite number under every policy, as IEEE 754 has
+    it. An infinite value becomes the largest finite number under ``SATURATE`` (OFP8's saturating
+    mode, P3109's SatFinite), infinity under ``INFINITY`` and under ``PROPAGATE`` (P3109's
+    SatPropagate), NaN under ``NAN``.
+
+    A value below the least number of an unsigned format, or a zero where there is none, becomes
+    that least number under ``SATURATE`` and ``PROPAGATE``, and NaN otherwise.
     """
 
     SATURATE = "sat"
     INFINITY = "inf"
     NAN = "nan"
+    PROPAGATE = "prop"  # as SATURATE, but an infinite value stays infinite
 
 
 def default_overflow(fmt: Format) -> Overflow:
@@ -139,7 +145,7 @@ def default_overflow(fmt: Format) -> Overflow:
 
 def check_overflow(fmt: Format, overflow: Overflow) -> None:
     """ValueError if the format has no code for what the policy asks."""
-    if overflow is Overflow.INFINITY and not fmt.has_infinity:
+    if overflow in (Overflow.INFINITY, Overflow.PROPAGATE) and not fmt.has_infinity:
         ways = "sat or nan" if fmt.has_nan else "sat"
         raise ValueError(f"{fmt.name} has no infinity: overflow must be {ways}")
     if overflow is Overflow.NAN and not fmt.has_nan:
@@ -167,6 +173,8 @@ def _round_magnitude(
         return lower_code + (not negative)
     if rounding is Rounding.DOWN:
         return lower_code + negative
+    if rounding is Rounding.TO_ODD:
+        return lower_code | 1
     middle = (below + above) / 2
     if x != middle:
         return lower_code + (x > middle)
@@ -192,17 +200,18 @@ def round_to_multiple(value: Fraction, unit: Fraction, rounding: Rounding) -> Fr
     return -rounded * unit if value < 0 else rounded * unit
 
 
-def _rounds_down(rounding: RoundingMode, negative: bool) -> bool:
-    """Whether every inexact magnitude of this sign is rounded down."""
+def _stays_finite(rounding: RoundingMode, negative: bool) -> bool:
+    """Whether no finite magnitude of this sign leaves the finite range."""
     return (
-        rounding is Rounding.TOWARD_ZERO
+        rounding in (Rounding.TOWARD_ZERO, Rounding.TO_ODD)
         or (rounding is Rounding.UP and negative)
         or (rounding is Rounding.DOWN and not negative)
     )
 
 
 def _floor_magnitude_code(fmt: FloatFormat, x: Fraction) -> int:
-    """Largest magnitude code, in the unending sequence, whose value is at most x >= 0."""
+    """Largest magnitude code, in the unending sequence, whose value is at most x >= 0 (0 if it is
+    below all)."""
     if x < fmt.smallest:
         return 0
     exponent = max(floor_log2(x), fmt.min_normal_exponent)
@@ -252,7 +261,8 @@ def encode(
     -------
     int
         A code in ``0 .. 2**bits - 1``. A negative value that rounds to zero gives negative zero
-        where the format has one. NaN gives `FloatFormat.nan_code`, and code 0 in a format that
+        where the format has one; of an unsigned format, any other negative value is beyond the
+        least number: see `Overflow`. NaN gives `FloatFormat.nan_code`, and code 0 in a format that
         has no NaN. Integers round to the nearest integer by the same modes and clip, whatever
         `overflow` asks.
 
@@ -290,26 +300,44 @@ def encode(
         integer = min(max(integer, fmt.min_code_integer), fmt.max_code_integer)
         return integer & ((1 << fmt.bits) - 1)
 
+    if magnitude is None:
+        return _code_beyond(fmt, overflow, negative, is_infinite=True)
+    if magnitude == 0 and not fmt.has_zero:
+        return _code_beyond(fmt, overflow, negative=True)
+    code = _magnitude_code(fmt, magnitude, rounding, negative, random or 0)
+    if negative and not fmt.is_signed:
+        return _code_beyond(fmt, overflow, negative) if code or not fmt.has_zero else 0
+    if code > fmt.max_magnitude_code:
+        if not _stays_finite(rounding, negative):
+            return _code_beyond(fmt, overflow, negative)
+        code = fmt.max_magnitude_code
+    if code == 0 and not fmt.has_negative_zero:
+        return 0
+    return negative << fmt.magnitude_bits | code
+
+
+def _magnitude_code(
+    fmt: FloatFormat, magnitude: Fraction, rounding: RoundingMode, negative: bool, random: int
+) -> int:
+    """Rounded magnitude code, in the unending sequence."""
+    lower_code = _floor_magnitude_code(fmt, magnitude)
+    below = fmt.magnitude_value(lower_code)
+    if magnitude < below:  # only without zero: all that is below the smallest number becomes it
+        return lower_code
+    above = fmt.magnitude_value(lower_code + 1)
+    return _round_magnitude(lower_code, below, above, magnitude, rounding, negative, random)
+
+
+def _code_beyond(
+    fmt: FloatFormat, overflow: Overflow, negative: bool, *, is_infinite: bool = False
+) -> int:
+    """Code of what lies beyond the numbers of a format, where its least is not negative too."""
+    if negative and not fmt.is_signed:
+        saturates = overflow in (Overflow.SATURATE, Overflow.PROPAGATE)
+        return 0 if saturates else fmt.nan_code
     sign = negative << fmt.magnitude_bits
-    if magnitude is not None:
-        lower_code = _floor_magnitude_code(fmt, magnitude)
-        code = _round_magnitude(
-            lower_code,
-            fmt.magnitude_value(lower_code),
-            fmt.magnitude_value(lower_code + 1),
-            magnitude,
-            rounding,
-            negative,
-            random or 0,
-        )
-        if code <= fmt.max_magnitude_code:
-            if code == 0 and not fmt.has_negative_zero:
-                return 0
-            return sign | code
-        if _rounds_down(rounding, negative):
-            return sign | fmt.max_magnitude_code
-    if overflow is Overflow.SATURATE:
-        return sign | fmt.max_magnitude_code
-    if overflow is Overflow.INFINITY:
+    if overflow is Overflow.NAN:
+        return fmt.nan_code
+    if overflow is Overflow.INFINITY or (overflow is Overflow.PROPAGATE and is_infinite):
         return sign | fmt.infinity_code
-    return fmt.nan_code
+    return sign | fmt.max_magnitude_code

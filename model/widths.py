@@ -165,7 +165,7 @@ def _rounded_bound(term: TermBound, fmt: FloatFormat, overflow: Overflow) -> Ter
         fmt.has_nan and (term.has_nan or (overflows and overflow is Overflow.NAN)),
         fmt.has_infinity
         and (
-            (term.has_infinity and overflow is Overflow.INFINITY)
+            (term.has_infinity and overflow in (Overflow.INFINITY, Overflow.PROPAGATE))
             or (overflows and overflow is Overflow.INFINITY)
         ),
     )

@@ -85,7 +85,7 @@ def corner_codes(fmt: Format) -> tuple[int, ...]:
     if len(specials) > 1:
         codes += [specials[1], sign | specials[1]]
     codes.append(sign)
-    return tuple(dict.fromkeys(code & (2 * sign - 1) for code in codes))
+    return tuple(dict.fromkeys(code & ((1 << fmt.bits) - 1) for code in codes))
 
 
 @cache
@@ -161,7 +161,7 @@ def random_codes(
     field = np.clip(np.rint(centre * (fields - 1)).astype(np.int64) + offset, 0, fields - 1)
     fraction = rng.integers(0, 1 << fmt.fraction_bits, shape)
     magnitude = np.minimum((field << fmt.fraction_bits) | fraction, fmt.max_magnitude_code)
-    negative = rng.integers(0, 2, shape)
+    negative = rng.integers(0, 2, shape) & fmt.is_signed
     if not fmt.has_negative_zero:
         negative &= magnitude != 0
     codes: Codes = (magnitude | (negative << fmt.magnitude_bits)).astype(np.uint32)

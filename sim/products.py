@@ -24,7 +24,7 @@ def negated_code(fmt: Format, code: int) -> int | None:
     if isinstance(fmt, FloatFormat):
         if code & ((1 << fmt.magnitude_bits) - 1) == 0 and not fmt.has_negative_zero:
             return code
-        return code ^ (1 << fmt.magnitude_bits)
+        return code ^ (1 << fmt.magnitude_bits) if fmt.is_signed else None
     if code == 0:
         return 0
     if not fmt.is_signed or code == 1 << (fmt.bits - 1):
@@ -36,8 +36,7 @@ def extreme_codes(fmt: Format) -> tuple[int, ...]:
     """Codes of the greatest and the least finite value, and of one step inside the latter."""
     if isinstance(fmt, FloatFormat):
         negated = negated_code(fmt, fmt.max_magnitude_code)
-        assert negated is not None
-        return fmt.max_magnitude_code, negated
+        return (fmt.max_magnitude_code,) + (() if negated is None else (negated,))
     if not fmt.is_signed:
         return ((1 << fmt.bits) - 1,)
     top = 1 << (fmt.bits - 1)

@@ -30,6 +30,11 @@ __all__ = ["REMAINDER_EVENTS", "RequiredEvents", "required_events"]
 REMAINDER_EVENTS = ("below half", "tie above even", "tie above odd", "above half")
 
 
+def _keeps_infinity(overflow: Overflow) -> bool:
+    """Whether an infinite value stays infinite."""
+    return overflow in (Overflow.INFINITY, Overflow.PROPAGATE)
+
+
 @dataclass(frozen=True)
 class RequiredEvents:
     """Events that must occur, and those that need not, each with the reason."""
@@ -80,7 +85,7 @@ class _Derivation:
         if fmt is None:
             return bound.has_nan, bound.has_infinity
         assert isinstance(fmt, FloatFormat)
-        keeps_infinity = fmt.has_infinity and self.config.overflow_of(fmt) is Overflow.INFINITY
+        keeps_infinity = fmt.has_infinity and _keeps_infinity(self.config.overflow_of(fmt))
         return bound.has_nan and fmt.has_nan, bound.has_infinity and keeps_infinity
 
     # -- products -----------------------------------------------------------------------------
@@ -215,7 +220,7 @@ class _Derivation:
         has_nan, has_infinity = self.special_products()
         if fmt is not None:
             has_nan = has_nan and fmt.has_nan
-            is_kept = self.config.overflow_of(fmt) is Overflow.INFINITY
+            is_kept = _keeps_infinity(self.config.overflow_of(fmt))
             has_infinity = has_infinity and fmt.has_infinity and is_kept
         if level.startswith("outer"):
             # only what the inner sum is sure to show arrives

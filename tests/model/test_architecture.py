@@ -52,7 +52,9 @@ MODEL_CORE = {
     "implementation": set(),
     "float_format": {"format_names", "special"},
     "format_names": set(),
-    "formats": {"float_format", "format_names", "int_format", "special"},
+    "formats": {"float_format", "format_names", "int_format", "p3109_format", "special"},
+    "p3109": {"formats", "rounding"},
+    "p3109_format": {"float_format"},
     "int_format": {"special"},
     "special": set(),
     "golden": {

@@ -40,9 +40,24 @@ CONVERTED = [
     for x, y, specials, has_subnormals in itertools.product(
         (1, 2, 4), (0, 1, 3), FloatSpecials, (True, False)
     )
+    if (x, y) != (1, 0) or specials in (FloatSpecials.FNUZ, FloatSpecials.FINITE)
 ] + [
     parse_format(name)
-    for name in ["e5m2", "e3m4b12", "e4m3bm2", "int2", "int5", "int6sym", "uint4", "int8q6"]
+    for name in [
+        "e5m2",
+        "e3m4b12",
+        "e4m3bm2",
+        "ue4m3",
+        "ue3m2b2in",
+        "ue2m2f",
+        "e8m0",
+        "ue3m2nz",
+        "int2",
+        "int5",
+        "int6sym",
+        "uint4",
+        "int8q6",
+    ]
 ]
 
 
@@ -53,7 +68,7 @@ def test_encode_as_defined(mode: Rounding) -> None:
         points = edge_values(fmt)
         values = np.array([float(point) for point in points] + [-0.0, np.inf, -np.inf, np.nan])
         policies: list[Overflow | None] = [None, Overflow.SATURATE]
-        policies += [Overflow.NAN] * fmt.has_nan
+        policies += [Overflow.NAN] * fmt.has_nan + [Overflow.PROPAGATE] * fmt.has_infinity
         for overflow in policies:
             want = [rounding.encode(fmt, point, mode, overflow) for point in points]
             want.append(rounding.encode(fmt, 0, mode, overflow, negative_zero=True))
@@ -68,7 +83,7 @@ def test_encode_as_defined(mode: Rounding) -> None:
             signs = np.signbit(fast.decode(fmt, got))
             assert (np.signbit(quantised) == signs)[numbers].all()
             checked += len(want)
-    assert checked == 87_417
+    assert checked == 158_830
 
 
 @pytest.mark.parametrize("mode", Rounding)
@@ -211,14 +226,14 @@ class Drawer:
         pick = self.random
         x, y = pick.randint(1, exponent_bits), pick.randint(0, fraction_bits)
         bias = f"b{pick.randint(0, 2**x + 3)}" if pick.random() < 0.3 else ""
-        specials = pick.choice(["", "", "", "ieee", "fn", "fnuz", "f"])
+        specials = pick.choice(["", "", "", "ieee", "fn", "fnuz", "f", "in", "inuz"])
         return f"e{x}m{y}{bias}{specials}{'ns' if pick.random() < 0.2 else ''}"
 
     def operand(self) -> str:
         pick = self.random
         if pick.random() < 0.25:
             return pick.choice(["int2", "int4", "int8", "uint4", "int8q6", "int3sym", "int12"])
-        named = ["e4m3", "e5m2", "e2m1", "e3m2", "e2m3", "bf16", "fp16"]
+        named = ["e4m3", "e5m2", "e2m1", "e3m2", "e2m3", "bf16", "fp16", "ue4m3", "ue5m3"]
         return pick.choice([self.float_name(5, 3), self.float_name(3, 4), *named])
 
     def aligned(self) -> str:
@@ -256,7 +271,7 @@ class Drawer:
             parts.append("mul" + pick.choice([self.float_name(5, 5), "e5m4", "fp16"]))
         parts.append(pick.choice([mode.value for mode in Rounding]))
         if pick.random() < 0.4:
-            parts.append(pick.choice(["sat", "inf", "nan"]))
+            parts.append(pick.choice(["sat", "inf", "nan", "prop"]))
         if "int" in accumulator:
             parts.append(pick.choice(["wrap", "clip"]))
         if pick.random() < 0.3:
@@ -299,7 +314,7 @@ def test_random_designs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     remember(monkeypatch)
     counts = check_random(seed, 250_000)
     assert sum(counts.values()) >= 250_000
-    assert min(counts.values()) > 1_000, counts  # every engine had its share
+    assert min(counts.values()) > 500, counts  # every engine had its share
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ def test_all_values_of_the_four_bit_format() -> None:
 def has_no_numbers(exponent_bits: int, fraction_bits: int, specials: FloatSpecials) -> bool:
     """Whether all codes but 0 would be special: such formats are refused."""
     is_least = (exponent_bits, fraction_bits) == (1, 0)
-    return is_least and specials in (FloatSpecials.IEEE, FloatSpecials.FN)
+    return is_least and specials not in (FloatSpecials.FNUZ, FloatSpecials.FINITE)
 
 
 def test_every_float_format_counts_its_codes_in_order() -> None:
@@ -122,7 +122,7 @@ def test_every_float_format_counts_its_codes_in_order() -> None:
             if isinstance(value, Fraction) and value:
                 assert (value < 0) == fmt.is_negative(code)
         checked += 1
-    assert checked == 268
+    assert checked == 400
 
 
 def test_every_integer_format() -> None:
@@ -162,7 +162,43 @@ def test_names_lead_back_to_the_format() -> None:
         fmt_int = IntFormat(bits, *flags, fraction_bits)
         assert parse_format(fmt_int.name) == fmt_int
         checked += 1
-    assert checked == (8 * 24 * 4 - 2) * 2 * 4 + 90
+    assert checked == (8 * 24 * 6 - 4) * 2 * 4 + 90
+
+
+def test_names_of_unsigned_formats_lead_back() -> None:
+    checked = 0
+    for exponent_bits, fraction_bits, specials, smallest in itertools.product(
+        range(1, 9), range(24), FloatSpecials, ("subnormal", "ns", "nz")
+    ):
+        try:
+            fmt = FloatFormat(
+                exponent_bits,
+                fraction_bits,
+                specials,
+                has_subnormals=smallest == "subnormal",
+                is_signed=False,
+                has_zero=smallest != "nz",
+            )
+        except ValueError:
+            is_fnuz = specials in (FloatSpecials.FNUZ, FloatSpecials.INUZ)
+            assert is_fnuz or has_no_numbers(exponent_bits, fraction_bits, specials)
+            continue
+        assert parse_format(fmt.name) == fmt
+        assert fmt.bits == exponent_bits + fraction_bits
+        checked += 1
+    assert checked == 8 * 24 * 4 * 3 - 2 * 2 - 3
+
+
+def test_scales() -> None:
+    ue4m3, e8m0 = parse_format("ue4m3"), parse_format("e8m0")
+    signed = parse_format("e4m3")
+    assert [ue4m3.decode(code) for code in range(128)] == [signed.decode(c) for c in range(128)]
+    assert e8m0.decode(255) is Special.NAN
+    assert [e8m0.decode(code) for code in range(255)] == [F(2) ** (c - 127) for c in range(255)]
+    assert e8m0.bits == 8
+    assert e8m0.min == e8m0.smallest == F(2) ** -127
+    ue5m3 = parse_format("ue5m3")
+    assert (ue5m3.max, ue5m3.smallest) == (114688, F(2) ** -17)
 
 
 def test_names_are_unique_and_aliases_resolve() -> None:
@@ -192,6 +228,7 @@ def test_names_are_unique_and_aliases_resolve() -> None:
         (ml_dtypes.float6_e3m2fn, "e3m2"),
         (ml_dtypes.float4_e2m1fn, "e2m1"),
         (ml_dtypes.bfloat16, "e8m7"),
+        (ml_dtypes.float8_e8m0fnu, "ue8m0fnnz"),
         (np.float16, "e5m10"),
         (np.dtype(np.float32), "e8m23"),
         (np.int8, "int8"),
@@ -205,8 +242,8 @@ def test_dtypes_are_formats(dtype: object, name: str) -> None:
 
 
 RULE = (
-    "A format is eXmY (1 <= X <= 8, 0 <= Y <= 23), intN or uintN (2 <= N <= 16), or an alias: "
-    "see `macsmith formats`"
+    "A format is eXmY or ueXmY (1 <= X <= 8, 0 <= Y <= 23), intN or uintN (2 <= N <= 16), or an "
+    "alias: see `macsmith formats`"
 )
 
 
@@ -222,6 +259,9 @@ RULE = (
         ("e4m3b513", "e4m3: bias must be -256 to 512, not 513"),
         ("e1m0", "e1m0ieee: must have a finite number other than 0, but all other codes are"),
         ("e1m0fnns", "e1m0fn: must have a finite number other than 0, but all other codes are"),
+        ("ue4m3fnuz", "ue4m3: an unsigned format has no negative zero to stand for NaN"),
+        ("e4m3nz", "e4m3: a format without zero must have no sign and no subnormals"),
+        ("binary8p8sf", "binary8p8sf: precision must be 1 to 7 bits of 8, not 8"),
         ("int17", "int17: width must be 2 to 16 bits, not 17"),
         ("uint1", "uint1: width must be 2 to 16 bits, not 1"),
         ("uint8sym", "uint8: an unsigned format cannot be symmetric"),

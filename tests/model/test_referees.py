@@ -20,11 +20,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 from edges import edge_values, float32_edges
-from gfloat import Domain, FormatInfo, RoundMode
+from gfloat import Domain, FormatInfo, RoundMode, Signedness
+from gfloat.formats import format_info_p3109
 from macsmith.model import fast
 from macsmith.model.design import parse_design
-from macsmith.model.formats import FloatFormat, FloatSpecials, parse_format
-from macsmith.model.rounding import Overflow, Rounding
+from macsmith.model.formats import FloatFormat, FloatSpecials, Special, parse_format
+from macsmith.model.p3109 import ROUNDINGS, projection
+from macsmith.model.rounding import Overflow, Rounding, encode
 
 DTYPES = {
     "e4m3": "float8_e4m3fn",
@@ -86,7 +88,8 @@ def test_encode_as_ml_dtypes(name: str) -> None:
 
 def gfloat_formats() -> list[tuple[FloatFormat, FormatInfo]]:
     pairs = []
-    for x, y, specials in itertools.product(range(1, 8), range(7), FloatSpecials):
+    kinds = (FloatSpecials.IEEE, FloatSpecials.FN, FloatSpecials.FNUZ, FloatSpecials.FINITE)
+    for x, y, specials in itertools.product(range(1, 8), range(7), kinds):
         bits = 1 + x + y
         if not 3 <= bits <= 8:
             continue
@@ -150,6 +153,144 @@ def test_round_as_gfloat(rounding: Rounding) -> None:
             )  # fmt: skip
             checked += values.size
     assert checked > 100_000
+
+
+P3109 = [
+    (bits, precision, is_signed, is_extended)
+    for bits in range(3, 9)
+    for is_signed in (True, False)
+    for precision in range(1, bits + 1 - is_signed)
+    for is_extended in (True, False)
+]
+
+
+def p3109_pair(
+    bits: int, precision: int, is_signed: bool, is_extended: bool
+) -> tuple[FloatFormat, FormatInfo]:
+    domain, sign = ("ef"[not is_extended], "su"[not is_signed])
+    fmt = parse_format(f"binary{bits}p{precision}{sign}{domain}")
+    assert isinstance(fmt, FloatFormat)
+    info = format_info_p3109(
+        bits,
+        precision,
+        Signedness.Signed if is_signed else Signedness.Unsigned,
+        Domain.Extended if is_extended else Domain.Finite,
+    )
+    assert parse_format(info.name) == parse_format(info) == fmt
+    return fmt, info
+
+
+def test_decode_p3109_as_gfloat() -> None:
+    """All of K 3 to 8, on all codes."""
+    checked = 0
+    for parameters in P3109:
+        fmt, info = p3109_pair(*parameters)
+        assert fmt.bits == parameters[0]
+        codes = np.arange(1 << fmt.bits)
+        theirs = gfloat.decode_ndarray(info, codes)
+        wrong = ~same_values(theirs, fast.decode(fmt, codes))
+        assert not wrong.any(), (info.name, codes[wrong])
+        defined = [fmt.decode(int(code)) for code in codes]
+        numbers = [value for value in defined if not isinstance(value, Special)]
+        assert [float(value) for value in numbers] == theirs[np.isfinite(theirs)].tolist()
+        checked += codes.size
+    assert len(P3109) == 2 * sum(2 * bits - 1 for bits in range(3, 9))
+    assert checked == 2 * sum((2 * bits - 1) << bits for bits in range(3, 9))
+
+
+@pytest.mark.parametrize("rounding", MODES)
+def test_round_p3109_as_gfloat(rounding: Rounding) -> None:
+    """SatFinite and SatNone on all edges; of unsigned formats the positive ones (gfloat 0.5.2
+    drops the sign of others), and SatNone of extended formats only (to v4.0, a finite format
+    saturates; gfloat gives NaN)."""
+    checked = 0
+    for parameters in P3109:
+        fmt, info = p3109_pair(*parameters)
+        values = np.array([float(point) for point in edge_values(fmt)] + [np.inf, -np.inf])
+        if fmt.max_magnitude_code < 1 << fmt.fraction_bits:
+            continue  # all numbers are subnormal: gfloat takes a wrong largest number
+        if not fmt.is_signed:
+            values = values[values >= 0]
+        for saturation in ("SatFinite", "SatNone"):
+            if saturation == "SatNone" and not fmt.has_infinity:
+                continue
+            name = next(name for name, mode in ROUNDINGS.items() if mode is rounding)
+            mode, overflow = projection(fmt, name, saturation)
+            assert mode is rounding
+            theirs = gfloat.round_ndarray(info, values, MODES[rounding], saturation == "SatFinite")
+            ours = fast.quantise(fmt, values, rounding, overflow)
+            wrong = ~same_values(theirs, ours)
+            assert not wrong.any(), (
+                fmt.name, overflow, values[wrong][:4], ours[wrong][:4], theirs[wrong][:4]
+            )  # fmt: skip
+            checked += values.size
+    assert checked > 100_000
+
+
+def test_saturations_of_p3109() -> None:
+    """SatPropagate keeps infinities, and no finite value becomes one."""
+    values = np.array([np.inf, -np.inf, 1e9, -1e9, 448.0])
+    largest = float(parse_format("binary8p4se").max)
+    expected = {
+        "SatFinite": [largest, -largest, largest, -largest, largest],
+        "SatPropagate": [np.inf, -np.inf, largest, -largest, largest],
+        "SatNone": [np.inf, -np.inf, np.inf, -np.inf, np.inf],
+    }
+    for saturation, want in expected.items():
+        fmt = parse_format("binary8p4se")
+        assert isinstance(fmt, FloatFormat)
+        mode, overflow = projection(fmt, "NearestTiesToEven", saturation)
+        assert fast.quantise(fmt, values, mode, overflow).tolist() == want  # type: ignore[arg-type]
+        finite = parse_format("binary8p4sf")
+        assert isinstance(finite, FloatFormat)
+        assert projection(finite, "ToOdd", saturation) == (Rounding.TO_ODD, Overflow.SATURATE)
+    with pytest.raises(ValueError, match="SatFinite, SatPropagate, SatNone, not 'sat'"):
+        projection(fmt, "ToOdd", "sat")
+    with pytest.raises(ValueError, match=r"rounding must be one of NearestTiesToEven, .*'rne'"):
+        projection(fmt, "rne")
+    with pytest.raises(ValueError, match="StochasticA: random bits must be stated"):
+        projection(fmt, "StochasticA")
+
+
+STOCHASTIC = {
+    "StochasticA": RoundMode.StochasticFastest,
+    "StochasticB": RoundMode.StochasticFast,
+    "StochasticC": RoundMode.Stochastic,
+}
+
+
+@pytest.mark.parametrize("name", STOCHASTIC)
+def test_stochastic_p3109_as_gfloat(name: str) -> None:
+    """All formats of K 3 to 8, 1 to 4 random bits, all of them: at every eighth and every
+    sixteenth between neighbours, and just beside."""
+    checked = 0
+    for parameters in P3109:
+        fmt, info = p3109_pair(*parameters)
+        if fmt.max_magnitude_code < 1 << fmt.fraction_bits or fmt.bits not in (3, 5):
+            continue
+        codes = range(fmt.max_magnitude_code + 1)
+        chosen = {0, 1, 2, 3, fmt.max_magnitude_code - 1, fmt.max_magnitude_code}
+        chosen |= {1 << fmt.fraction_bits, (1 << fmt.fraction_bits) - 1}
+        points = []
+        for code in sorted(chosen & set(codes)):
+            low, high = fmt.magnitude_value(code), fmt.magnitude_value(code + 1)
+            eighths = [low + (high - low) * k / 32 for k in range(32)]
+            points += [*eighths, low + (high - low) / 1024, high - (high - low) / 1024]
+        points += [-point for point in points if fmt.is_signed]
+        values = np.array([float(point) for point in points])
+        for bits in range(1, 5):
+            mode, overflow = projection(fmt, name, "SatFinite", bits)
+            for random in range(1 << bits):
+                theirs = gfloat.round_ndarray(
+                    info, values, STOCHASTIC[name], True, np.full(values.shape, random), bits
+                )
+                ours = [
+                    fmt.decode(encode(fmt, point, mode, overflow, random=random))
+                    for point in points
+                ]
+                assert [float(each) for each in ours] == theirs.tolist(), (fmt, bits, random)  # type: ignore[arg-type]
+                checked += len(points)
+    assert checked > 50_000
 
 
 @pytest.mark.parametrize("name", ["e5m10", "e8m23"])
