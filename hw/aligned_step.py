@@ -36,8 +36,9 @@ __all__ = ["AlignedStep"]
 
 
 def is_not_zero(a: Value, b: Value) -> Value:
-    """Whether the product of two codes counts for the largest exponent: neither is a zero."""
-    return a[:-1].any() & b[:-1].any()
+    """Whether a product counts for the largest exponent: neither of two codes, without their signs,
+    is a zero."""
+    return a.any() & b.any()
 
 
 class AlignedStep(StepBlock):
@@ -76,6 +77,7 @@ class AlignedStep(StepBlock):
         config, scale = self.config, self.scale
         terms: list[Term] = []
         keys: list[Value] = []
+        magnitude_bits = [fmt.bits - fmt.is_signed for fmt in (config.a, config.b)]
         for index in range(config.lanes):
             lane = Lane(config, zero_specials=False, multiplier=self.architecture.multiply)
             place(m, platform, f"lane_{index}", lane)
@@ -83,7 +85,8 @@ class AlignedStep(StepBlock):
             b = self.b.word_select(index, config.b.bits)
             m.d.comb += [lane.a.eq(a), lane.b.eq(b)]
             is_number = Signal(name=f"is_not_zero_{index}")
-            m.d.comb += is_number.eq(is_not_zero(a, b))
+            a_magnitude, b_magnitude = a[: magnitude_bits[0]], b[: magnitude_bits[1]]
+            m.d.comb += is_number.eq(is_not_zero(a_magnitude, b_magnitude))
             key = Signal(scale.key_bits, name=f"key_{index}")
             m.d.comb += key.eq((lane.term.exponent + scale.lift) & is_number.replicate(len(key)))
             keys.append(key)

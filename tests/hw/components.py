@@ -269,6 +269,8 @@ def _magnitude(fmt: FloatFormat, value: Fraction, sign: int, rounding: Rounding)
             up = not sign
         case Rounding.DOWN:
             up = bool(sign)
+        case Rounding.TO_ODD:
+            up = low % 2 == 0
         case Rounding.NEAREST_AWAY:
             up = twice >= 0
         case Rounding.NEAREST_EVEN:

@@ -74,7 +74,7 @@ def _code(rng: random.Random, fmt: Format) -> int:
             1 << (fmt.magnitude_bits - 1) | fraction,
         ]
     )
-    return magnitude | rng.getrandbits(1) << fmt.magnitude_bits
+    return magnitude | (rng.getrandbits(1) & fmt.is_signed) << fmt.magnitude_bits
 
 
 def _near(rng: random.Random, widths: PartialSumWidths, opposite: int) -> int:

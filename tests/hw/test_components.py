@@ -56,6 +56,14 @@ DECODED = [
     "int8sym",
     "mxint8",
     "e3m0fnuz",
+    "ue4m3",
+    "ue3m2in",
+    "ue2m2ns",
+    "ue3m2nz",
+    "ue3m2ieee",
+    "e3m2in",
+    "binary8p4se",
+    "binary6p2ue",
 ]
 
 
@@ -103,7 +111,10 @@ def test_round_all_significands(name: str, rounding: Rounding) -> None:
     expect_right(components.check_round(name, rounding), 300)
 
 
-@pytest.mark.parametrize("rounding", [Rounding.NEAREST_EVEN, Rounding.TOWARD_ZERO, Rounding.DOWN])
+@pytest.mark.parametrize(
+    "rounding",
+    [Rounding.NEAREST_EVEN, Rounding.TOWARD_ZERO, Rounding.DOWN, Rounding.TO_ODD],
+)
 @pytest.mark.parametrize(
     ("name", "overflow"),
     [
@@ -116,6 +127,10 @@ def test_round_all_significands(name: str, rounding: Rounding) -> None:
         ("e3m2fnuz", Overflow.NAN),
         ("e4m0", Overflow.NAN),
         ("e1m2", Overflow.INFINITY),
+        ("e5m2", Overflow.PROPAGATE),
+        ("e4m3inuz", Overflow.PROPAGATE),
+        ("e4m3inuz", Overflow.NAN),
+        ("e3m2in", Overflow.INFINITY),
     ],
 )
 def test_encode_all_magnitudes(name: str, overflow: Overflow, rounding: Rounding) -> None:
@@ -315,7 +330,7 @@ RNE, RUP = Rounding.NEAREST_EVEN, Rounding.UP
         ),
         (
             macsmith.hw.encode,
-            "rounds_magnitude_down",
+            "stays_finite",
             lambda rounding, sign: Const(0),
             lambda: components.check_encode("e5m2", RUP, Overflow.INFINITY),
         ),
