@@ -8,6 +8,7 @@ from macsmith.hw.heap import HeapOrder
 from macsmith.hw.partial_products import MAX_TABLE_BITS, Multiplier
 from macsmith.hw.path_choice import resolve_path
 from macsmith.hw.placement import Alignment, Signs
+from macsmith.hw.segment_plan import SegmentPlan, moves_products
 from macsmith.hw.terms import is_integer_product, operand_shape
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import MacConfig
@@ -29,6 +30,7 @@ class Architecture:
     reduce: HeapOrder = "dadda"
     outer: str = "own"
     loop: str = "merged"
+    accumulate: str = "whole"
     fpga: str = "none"
     dsp: str = "off"
     pair: str = "off"
@@ -55,6 +57,7 @@ def resolve_architecture(config: MacConfig, implementation: Implementation) -> A
         if implementation.outer != "auto"
         else _best_outer(config, implementation),
         loop=implementation.loop if implementation.loop != "auto" else _best_loop(implementation),
+        accumulate=_accumulate(config, implementation),
         fpga=implementation.fpga,
         dsp=implementation.dsp,
         pair="columns" if pairs_columns(config, implementation) else "off",
@@ -135,6 +138,27 @@ def _best_loop(implementation: Implementation) -> str:
     1129.2 @ 493.
     """
     return "apart" if implementation.stages else "merged"
+
+
+def _accumulate(config: MacConfig, implementation: Implementation) -> str:
+    """Whether the partial sum is one number, or is kept in parts."""
+    asked = implementation.accumulate
+    if asked == "auto":
+        return "whole"
+    if asked.startswith("buckets") and not moves_products(config):
+        raise ValueError(
+            f"accumulate={asked}: must add one product of floats a step, whose exponent says which "
+            "bucket takes it; leave it out"
+        )
+    if asked.startswith("segments"):
+        bits = int(asked.removeprefix("segments"))
+        if len(SegmentPlan.of(config, bits).starts) < 2:
+            raise ValueError(
+                f"accumulate={asked}: must have two segments or more, but the partial sum has only "
+                f"{mac_widths(config).inner.integer_bits} bits; take shorter segments or leave it "
+                "out"
+            )
+    return asked
 
 
 def _best_outer(config: MacConfig, implementation: Implementation) -> str:

@@ -35,6 +35,7 @@ from macsmith.hw.latency import (
 from macsmith.hw.lfsr import RandomWords, random_members
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.processing_element import control_bits, rows_block
+from macsmith.hw.read_out import read_out
 from macsmith.hw.shared_outer import SharedOuter
 from macsmith.model.design import Design
 from macsmith.model.random_source import lfsr_of
@@ -269,6 +270,10 @@ class SystolicArray(Block):
             )
             place_enabled(m, platform, f"convert_{column}", convert, enable)
             finished: Value = results.word_select(column, finished_bits(self.design))
+            if is_shared or self.widths.outer is None:
+                finished = read_out(
+                    m, platform, f"read_out_{column}", self.design, finished, enable
+                )
             if is_shared:
                 outer = SharedOuter(mac, rows, outer_cycles(self.design))
                 place(m, platform, f"outer_{column}", outer)

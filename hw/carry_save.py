@@ -17,7 +17,23 @@ from macsmith.hw.step_block import StepBlock
 from macsmith.model.config import MacConfig
 from macsmith.model.widths import mac_widths
 
-__all__ = ["CarrySaveStep", "PropagateCarries"]
+__all__ = ["CarrySaveStep", "PropagateCarries", "add_in_parts"]
+
+
+def add_in_parts(m: Module, x: Value, y: Value, parts: int) -> Value:
+    """Sum of two numbers of one width, modulo 2 to it, as so many additions of nearly equal width,
+    one behind the other: a pipeline can be cut between them."""
+    size = -(-len(x) // parts)
+    total: list[Value] = []
+    carry: Value = Const(0, 1)
+    for part, start in enumerate(range(0, len(x), size)):
+        x_part, y_part = x[start : start + size], y[start : start + size]
+        # 1 + carry below the lowest weight carries exactly carry into it: one plain '+'
+        part_sum = Signal(len(x_part) + 2, name=f"part_{part}")
+        m.d.comb += part_sum.eq(Cat(Const(1), x_part) + Cat(carry, y_part))
+        total.append(part_sum[1 : len(x_part) + 1])
+        carry = part_sum[len(x_part) + 1]
+    return Cat(*total)
 
 
 class CarrySaveStep(StepBlock):
@@ -96,15 +112,6 @@ class PropagateCarries(Block):
         m = Module()
         width = self.widths.integer_bits
         sums, carries = (self.partial_sum.word_select(index, width) for index in range(2))
-        size = -(-width // self.parts)
-        total: list[Value] = []
-        carry: Value = Const(0, 1)
-        for part, start in enumerate(range(0, width, size)):
-            x, y = sums[start : start + size], carries[start : start + size]
-            # 1 + carry below the lowest weight carries exactly carry into it: one plain '+'
-            part_sum = Signal(len(x) + 2, name=f"part_{part}")
-            m.d.comb += part_sum.eq(Cat(Const(1), x) + Cat(carry, y))
-            total.append(part_sum[1 : len(x) + 1])
-            carry = part_sum[len(x) + 1]
-        m.d.comb += self.total.eq(Cat(*total, self.partial_sum[2 * width :]))
+        total = add_in_parts(m, sums, carries, self.parts)
+        m.d.comb += self.total.eq(Cat(total, self.partial_sum[2 * width :]))
         return m

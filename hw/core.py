@@ -18,6 +18,7 @@ from macsmith.hw.latency import (
 from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
+from macsmith.hw.read_out import read_out, start_state, state_bits
 from macsmith.hw.step import inner_step
 from macsmith.hw.sum_loop import close_loop
 from macsmith.model.accumulators import ChunkedAccumulator
@@ -36,9 +37,12 @@ def beats_per_chunk(config: MacConfig) -> int | None:
 
 
 def finished_bits(design: Design) -> int:
-    """Width of what a core gives: a sum, or a chunk for an outer adder that it does not have."""
+    """Width of what a core gives: a sum, or a chunk for an outer adder that it does not have; an
+    inner one as it is kept, in parts perhaps."""
     widths = mac_widths(design.mac)
-    return (widths.inner if shares_outer(design) else widths.last).bits
+    if widths.outer is not None and not shares_outer(design):
+        return widths.outer.bits
+    return state_bits(design.mac, resolve_architecture(design.mac, design.implementation))
 
 
 class ChunkCounter(Block):
@@ -127,7 +131,8 @@ class Core(Block):
         before, is added to the partial sum in this cycle.
     finished : Out(columns * finished_bits)
         For each column: partial sum with all beats up to a last one; where the outer adder is
-        shared, of the chunk that ends with it.
+        shared, of the chunk that ends with it. An inner sum is as it is kept: see
+        `macsmith.hw.read_out`.
     is_finished : Out(1)
         `finished` is that in this cycle only, `macsmith.hw.latency.core_latency_cycles` enabled
         cycles after the last beat.
@@ -196,6 +201,7 @@ class Core(Block):
             enable=self.enable,
             adds=valid,
             ends=sum_ends,
+            empty=start_state(self.config, self.architecture),
         )
         inner: Value = step.partial_sum_o
         ends: Value = valid & sum_ends
@@ -225,7 +231,7 @@ class Core(Block):
         )
 
     def _add_chunk(self, m: Module, platform: Any, inner: Value, ends: Value, last: Value) -> None:
-        chunk = Signal(self.widths.inner.bits, reset_less=True)
+        chunk = Signal(len(inner), reset_less=True)
         chunk_valid = Signal()
         chunk_last = Signal(reset_less=True)
         cycles, sums = outer_cycles(self.design), self.design.implementation.interleave
@@ -256,7 +262,7 @@ class Core(Block):
             ends=is_last,
         )
         m.d.comb += [
-            outer.chunk.eq(chunk),
+            outer.chunk.eq(read_out(m, platform, "read_out", self.design, chunk, self.enable)),
             self.finished.eq(outer.partial_sum_o),
             self.is_finished.eq(adds & is_last),
         ]

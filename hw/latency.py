@@ -17,6 +17,7 @@ __all__ = [
     "latency_cycles",
     "outer_cycles",
     "propagate_cycles",
+    "read_out_cycles",
     "shares_outer",
     "step_cycles",
 ]
@@ -46,6 +47,14 @@ def keeps_carries(design: Design) -> bool:
 def propagate_cycles(design: Design) -> int:
     """Pipeline stages in which the carries of a finished carry-save sum are propagated."""
     return design.implementation.stages
+
+
+def read_out_cycles(design: Design) -> int:
+    """Pipeline stages in which a finished sum that is kept in parts is made one number; a chunk's
+    takes none of its own."""
+    is_whole = resolve_architecture(design.mac, design.implementation).accumulate == "whole"
+    is_chunked = mac_widths(design.mac).outer is not None
+    return 0 if is_whole or is_chunked else design.implementation.stages
 
 
 def outer_cycles(design: Design) -> int:
@@ -80,7 +89,8 @@ def core_latency_cycles(design: Design) -> int:
 
 def edge_cycles(design: Design) -> int:
     """Cycles that a result spends at the edge of an array, before those of its column."""
-    return convert_cycles(design) + (1 + outer_cycles(design) if shares_outer(design) else 0)
+    cycles = read_out_cycles(design) + convert_cycles(design)
+    return cycles + (1 + outer_cycles(design) if shares_outer(design) else 0)
 
 
 def drain_start_cycles(design: Design) -> int:
@@ -97,7 +107,7 @@ def latency_cycles(design: Design) -> int:
     if design.implementation.is_array:
         columns = design.implementation.columns // columns_per_element(design)
         return drain_start_cycles(design) + columns + edge_cycles(design)
-    return core_latency_cycles(design) + 1 + convert_cycles(design)
+    return core_latency_cycles(design) + 1 + read_out_cycles(design) + convert_cycles(design)
 
 
 def interval_cycles(design: Design) -> int:

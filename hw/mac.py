@@ -7,10 +7,11 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
 from macsmith.hw.core import ChunkCounter, Core, beats_per_chunk
-from macsmith.hw.latency import convert_cycles, step_cycles
+from macsmith.hw.latency import convert_cycles, read_out_cycles, step_cycles
 from macsmith.hw.lfsr import RandomWords, random_members
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
+from macsmith.hw.read_out import read_out
 from macsmith.hw.sum_loop import waits_for_turn
 from macsmith.model.design import Design
 from macsmith.model.random_source import lfsr_of
@@ -121,21 +122,33 @@ class Mac(Block):
                 core.chunk_end.eq(counter.chunk_end),
             ]
 
-        result = Signal(self.widths.last.bits, reset_less=True)
+        result = Signal(len(core.finished), reset_less=True)
         is_result = Signal()
         with m.If(enable):
             m.d.sync += is_result.eq(core.is_finished)
         with m.If(enable & core.is_finished):
             m.d.sync += result.eq(core.finished)
 
+        finished: Value = result
+        if self.widths.outer is None:
+            finished = read_out(m, platform, "read_out", self.design, result, enable)
         cycles = convert_cycles(self.design)
         convert = pipelined(
             Convert(self.config, self.widths.last, self.config.output_format), cycles
         )
         place_enabled(m, platform, "convert", convert, enable)
         m.d.comb += [
-            convert.partial_sum.eq(result),
+            convert.partial_sum.eq(finished),
             self.o_data.eq(convert.code),
-            self.o_valid.eq(delay(m, "data_valid", is_result, cycles, enable, reset=True)),
+            self.o_valid.eq(
+                delay(
+                    m,
+                    "data_valid",
+                    is_result,
+                    cycles + read_out_cycles(self.design),
+                    enable,
+                    reset=True,
+                )
+            ),
         ]
         return m

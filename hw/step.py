@@ -7,11 +7,14 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.aligned_step import AlignedStep
 from macsmith.hw.architecture import Architecture, resolve_architecture
 from macsmith.hw.block import Block, place
+from macsmith.hw.bucket_step import BucketStep
 from macsmith.hw.carry_save import CarrySaveStep
 from macsmith.hw.chain_step import ChainStep
 from macsmith.hw.fixed_step import FixedStep
 from macsmith.hw.float_step import FloatStep
 from macsmith.hw.outer_step import OuterStep
+from macsmith.hw.read_out import partial_step
+from macsmith.hw.segmented_step import SegmentedStep
 from macsmith.hw.window_step import WindowStep
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import IntFormat
@@ -20,7 +23,16 @@ from macsmith.model.widths import mac_widths
 
 __all__ = ["InnerStep", "Unit", "inner_step"]
 
-InnerStep = AlignedStep | CarrySaveStep | ChainStep | FixedStep | FloatStep | WindowStep
+InnerStep = (
+    AlignedStep
+    | BucketStep
+    | CarrySaveStep
+    | ChainStep
+    | FixedStep
+    | FloatStep
+    | SegmentedStep
+    | WindowStep
+)
 
 
 def inner_step(config: MacConfig, architecture: Architecture) -> InnerStep:
@@ -36,6 +48,8 @@ def inner_step(config: MacConfig, architecture: Architecture) -> InnerStep:
             return ChainStep(config, architecture)
         if architecture.loop == "carrysave":
             return CarrySaveStep(config, architecture)
+        if architecture.accumulate != "whole":
+            return partial_step(config, architecture)
         return FixedStep(config, architecture)
     is_integer = isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat)
     if config.lanes == 1 and not (is_integer and config.product is None):

@@ -16,6 +16,7 @@ def close_loop(
     enable: Value,
     adds: Value,
     ends: Value,
+    empty: int = 0,
 ) -> None:
     """Feed the partial sums that come out of a step back into it.
 
@@ -35,11 +36,15 @@ def close_loop(
     adds
         The sum at `after` is added to in this cycle.
     ends
-        It is finished by that: it starts from 0 again.
+        It is finished by that: it starts from `empty` again.
+    empty
+        State of an empty sum; 0 where there are several sums.
     """
-    partial_sum = Signal(len(before), name=name)
+    if empty and sums > 1:
+        raise ValueError("close_loop: sums in rotation must begin with 0")
+    partial_sum = Signal(len(before), name=name, init=empty)
     m.d.comb += before.eq(partial_sum)
-    following = Mux(ends, 0, after)
+    following = Mux(ends, empty, after)
     if sums == 1:
         with m.If(enable & adds):
             m.d.sync += partial_sum.eq(following)

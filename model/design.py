@@ -99,6 +99,8 @@ class Design(BaseModel, frozen=True):
             self._check_shared_outer()
         if self.implementation.loop == "carrysave":
             self._check_carry_save()
+        if self.implementation.accumulate not in ("auto", "whole"):
+            self._check_accumulate()
         for mode in self.modes if self.implementation.fpga != "none" else ():
             if mac_widths(mode).inner.format is not None:
                 raise ValueError(
@@ -149,6 +151,26 @@ class Design(BaseModel, frozen=True):
             raise ValueError(
                 "loop=carrysave is for a MAC or an array with one mode and of standard cells, not "
                 "for a unit, modes or fpga=; take loop=merged"
+            )
+
+    def _check_accumulate(self) -> None:
+        widths, implementation = mac_widths(self.mac).inner, self.implementation
+        asked = f"accumulate={implementation.accumulate}"
+        if widths.format is not None or widths.clips:
+            raise ValueError(
+                f"{asked} keeps a fixed-point sum in parts: the inner accumulator must be exact or "
+                f"intN and not clip, not {format_accumulator(self.mac.accumulator)}; leave it out"
+            )
+        if implementation.form == "unit" or self.is_switchable or implementation.fpga != "none":
+            raise ValueError(
+                f"{asked} is for a MAC or an array with one mode and of standard cells, not for a "
+                "unit, modes or fpga=; leave it out"
+            )
+        if implementation.interleave > 1:
+            raise ValueError(f"{asked} is for one sum at a time: leave interleave out")
+        if implementation.loop == "carrysave":
+            raise ValueError(
+                f"{asked} and loop=carrysave are two ways to keep a sum in parts: leave one out"
             )
 
     def _check_shared_outer(self) -> None:

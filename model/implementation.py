@@ -53,6 +53,16 @@ class Implementation(BaseModel, frozen=True):
     reduce: Literal["auto", "columns", "dadda"] = "auto"
     outer: Literal["auto", "own", "shared"] = "auto"
     loop: Literal["auto", "merged", "apart", "carrysave"] = "auto"
+    accumulate: Literal[
+        "auto",
+        "whole",
+        "segments8",
+        "segments16",
+        "segments32",
+        "buckets8",
+        "buckets16",
+        "buckets32",
+    ] = "auto"
     fpga: Literal["none", "ice40", "ecp5", "xilinx7"] = "none"
     dsp: Literal["off", "on"] = "off"
     pair: Literal["auto", "off", "columns"] = "auto"
@@ -105,6 +115,7 @@ ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
         "path",
         "outer",
         "loop",
+        "accumulate",
         "multiply",
         "align",
         "signs",

@@ -76,9 +76,16 @@ def _interleaved(
 
 
 def run_stream(
-    text: str, lengths: list[int], *, pauses: bool, seed: int = 0, max_cycles: int = 5000
+    text: str,
+    lengths: list[int],
+    *,
+    pauses: bool,
+    seed: int = 0,
+    max_cycles: int = 5000,
+    codes: tuple[int, int] | None = None,
 ) -> Run:
-    """Play sums (tiles) of the given numbers of beats and collect all results."""
+    """Play sums (tiles) of the given numbers of beats and collect all results; `codes` are all
+    operands, where they are not random."""
     design = parse_design(text)
     mac, implementation = design.mac, design.implementation
     rows, columns, lanes = implementation.rows, implementation.columns, mac.lanes
@@ -93,6 +100,9 @@ def run_stream(
     for length in lengths:
         a = [[rng.getrandbits(mac.a.bits) for _ in range(length * lanes)] for _ in range(rows)]
         b = [[rng.getrandbits(mac.b.bits) for _ in range(length * lanes)] for _ in range(columns)]
+        if codes is not None:
+            a = [[codes[0]] * len(row) for row in a]
+            b = [[codes[1]] * len(column) for column in b]
         for beat in range(length):
             part = slice(beat * lanes, (beat + 1) * lanes)
             beats.append(
