@@ -9,7 +9,15 @@ from collections.abc import Hashable
 from typing import Any, Self
 
 from amaranth.back import rtlil  # type: ignore[attr-defined]
-from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal, Value
+from amaranth.hdl import (
+    ClockSignal,
+    Instance,
+    Module,
+    ResetInserter,
+    ResetSignal,
+    Signal,
+    Value,
+)
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -95,10 +103,11 @@ class Emission:
         self.modules[name] = ""  # keeps the place: parents before their parts
         return name
 
-    def instance(self, label: str, block: Block) -> Instance:
+    def instance(self, label: str, block: Block, reset: Value | None = None) -> Instance:
         """An instance of `block`, whose module is elaborated unless it was before.
 
-        The block's own members become the wires at the instance, named after `label`.
+        The block's own members become the wires at the instance, named after `label`. `reset`
+        resets it beside the reset of all.
         """
         name = self._names.get(block.key)
         if name is None:
@@ -116,18 +125,21 @@ class Emission:
                 value.name = f"{label}_{port}"
         if block.is_clocked:
             ports["i_clk"] = ClockSignal()
-            ports["i_rst"] = ResetSignal()
+            ports["i_rst"] = ResetSignal() if reset is None else ResetSignal() | reset
         return Instance(name, **ports)
 
 
-def place(m: Module, platform: Any, name: str, block: Block) -> None:
+def place(m: Module, platform: Any, name: str, block: Block, *, reset: Value | None = None) -> None:
     """Put `block` into `m` under the instance name `name`; its ports are the block's members.
 
-    When modules are emitted, the block's own members serve as the wires of the instance.
+    When modules are emitted, the block's own members serve as the wires of the instance. `reset`,
+    where given, resets the block beside the reset of all.
     """
-    part: Elaboratable | Instance = block
+    part: Any = block
     if isinstance(platform, Emission):
-        part = platform.instance(name, block)
+        part = platform.instance(name, block, reset)
+    elif reset is not None:
+        part = ResetInserter(reset)(block)
     m.submodules[name] = part
 
 

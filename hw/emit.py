@@ -21,7 +21,14 @@ from macsmith.hw.verilog_bench import Vectors, bench_verilog, vectors_hex
 from macsmith.hw.yosys import rtlil_to_verilog
 from macsmith.model.design import Design
 
-__all__ = ["FULL_ADDER_VERILOG", "GeneratedDesign", "design_verilog", "generate", "primitives_of"]
+__all__ = [
+    "FULL_ADDER_VERILOG",
+    "GeneratedDesign",
+    "design_verilog",
+    "generate",
+    "primitives_of",
+    "write_all",
+]
 
 # The guard lets the files of several designs be read together.
 FULL_ADDER_VERILOG = f"""\
@@ -138,7 +145,7 @@ def generate(
         sha256={name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
     )
     texts["manifest.json"] = json.dumps(manifest, indent=2) + "\n"
-    _write_all(directory, texts)
+    write_all(directory, texts)
     return GeneratedDesign(
         design=design,
         directory=directory,
@@ -151,7 +158,7 @@ def generate(
     )
 
 
-def _write_all(directory: Path, texts: dict[str, str]) -> None:
+def write_all(directory: Path, texts: dict[str, str]) -> None:
     """Write complete files or none: the manifest, moved last, tells that all are there."""
     directory.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".generate-", dir=directory.parent))

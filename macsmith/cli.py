@@ -15,8 +15,8 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from macsmith.board_verb import app
 from macsmith.console import error_text
-from macsmith.verbs import app
 
 __all__ = ["main"]
 

@@ -14,7 +14,18 @@ import typer
 if TYPE_CHECKING:
     from macsmith.model.design import Design
 
-__all__ = ["EXIT_NO", "app"]
+__all__ = [
+    "BUILD_DIR",
+    "EXIT_NO",
+    "BuildDirOption",
+    "DesignArgument",
+    "JsonOption",
+    "SeedOption",
+    "app",
+    "finish",
+    "help_text",
+    "read_design",
+]
 
 #: Exit code of a verb that did its work and has to answer no.
 EXIT_NO = 1
@@ -38,6 +49,7 @@ Start here:
   macsmith bitslice e4m3:e6m9            the arithmetic as C for processors
   macsmith accuracy g2p e4m3:e6m9/64     a network computed in this arithmetic
   macsmith explore                       all of it for many designs: a report
+  macsmith board sim e4m3:exact:4x4 --run   an accelerator that computes what it is sent
 
 Every verb takes --json and shows examples with --help.
 """
@@ -64,10 +76,10 @@ BuildDirOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 
-_BUILD_DIR = Path("build")
+BUILD_DIR = Path("build")
 
 
-def _help(summary: str, *examples: str) -> str:
+def help_text(summary: str, *examples: str) -> str:
     """Help of a verb: what it does, then examples as they are typed."""
     return "\n".join([summary, "", "\b", "Examples:", *(f"  {example}" for example in examples)])
 
@@ -88,7 +100,7 @@ def _common(
         raise typer.Exit
 
 
-def _read_design(argument: str) -> Design:
+def read_design(argument: str) -> Design:
     """The one design that an argument names: a design text, or a TOML file."""
     from macsmith.model.design import load_designs, parse_design
 
@@ -102,7 +114,7 @@ def _read_design(argument: str) -> Design:
     return designs[0]
 
 
-def _finish(result: dict[str, Any], as_json: bool, text: str) -> None:
+def finish(result: dict[str, Any], as_json: bool, text: str) -> None:
     from macsmith.console import print_json
 
     if as_json:
@@ -116,7 +128,7 @@ def _finish(result: dict[str, Any], as_json: bool, text: str) -> None:
 
 @app.command(
     short_help="Number formats: the list, or one with its values.",
-    help=_help(
+    help=help_text(
         "List the named formats, or show one: its properties and a drawing of its values.",
         "macsmith formats",
         "macsmith formats e4m3",
@@ -138,12 +150,12 @@ def formats(
     if name is None and plot is not None:
         raise ValueError("--plot draws one format: name it")
     page = formats_page() if name is None else format_page(name, plot)
-    _finish(page.document, as_json, page.text)
+    finish(page.document, as_json, page.text)
 
 
 @app.command(
     short_help="Verilog, manifest, vectors and a bench.",
-    help=_help(
+    help=help_text(
         "Write Verilog with its manifest, FuseSoC core file, golden vectors and a plain-Verilog "
         "bench.",
         "macsmith generate e4m3:exact",
@@ -157,24 +169,24 @@ def generate(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Put the files here instead."),
     ] = None,
-    build_dir: BuildDirOption = _BUILD_DIR,
+    build_dir: BuildDirOption = BUILD_DIR,
     as_json: JsonOption = False,
 ) -> None:
     from macsmith.console import fields, only_results_on_stdout
 
-    parsed = _read_design(design)
+    parsed = read_design(design)
     with only_results_on_stdout():
         from macsmith.reports import stages
 
         generated = stages.generate(parsed, output, build_dir=build_dir)
         result = stages.generated_files(generated)
     shown = {key: result[key] for key in ("design", "directory", "latency_cycles", "files")}
-    _finish(result, as_json, fields(shown))
+    finish(result, as_json, fields(shown))
 
 
 @app.command(
     short_help="Check the Verilog against the golden model.",
-    help=_help(
+    help=help_text(
         "Check the emitted Verilog against the golden model: cocotb on Verilator, every operand "
         "pair up to 16 bits together, directed corners and seeded random beyond, with coverage.",
         "macsmith verify e4m3:exact",
@@ -188,12 +200,12 @@ def verify(
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer vectors; the result says so.")
     ] = False,
-    build_dir: BuildDirOption = _BUILD_DIR,
+    build_dir: BuildDirOption = BUILD_DIR,
     as_json: JsonOption = False,
 ) -> None:
     from macsmith.console import columns, only_results_on_stdout
 
-    parsed = _read_design(design)
+    parsed = read_design(design)
     with only_results_on_stdout():
         from macsmith.reports import stages
 
@@ -209,14 +221,14 @@ def verify(
         *outcome.failures[:10],
         f"log and bench: {outcome.directory}",
     ]
-    _finish(result, as_json, "\n".join(lines))
+    finish(result, as_json, "\n".join(lines))
     if not result["passed"]:
         raise typer.Exit(EXIT_NO)
 
 
 @app.command(
     short_help="Area, delay and energy, or LUTs.",
-    help=_help(
+    help=help_text(
         "Price a design: area, delay and energy in a standard-cell library, or LUTs, carries and "
         "flip-flops of an FPGA family. Several recipes are run and the front is kept.",
         "macsmith synth e4m3:exact",
@@ -288,14 +300,14 @@ def synth(
         typer.Option("--dsp", help="On an FPGA: the design built with the family's DSP blocks."),
     ] = False,
     seed: SeedOption = 0,
-    build_dir: BuildDirOption = _BUILD_DIR,
+    build_dir: BuildDirOption = BUILD_DIR,
     as_json: JsonOption = False,
 ) -> None:
     from macsmith.console import only_results_on_stdout
 
     if clock is not None and not 0 < clock < float("inf"):
         raise ValueError(f"--clock must be a period in ps, greater than 0, not {clock:g}")
-    parsed = _read_design(design)
+    parsed = read_design(design)
     with only_results_on_stdout():
         from macsmith.reports import stages
         from macsmith.synth.wires import parse_wires
@@ -317,7 +329,7 @@ def synth(
         parts.append(_timing_text(result))
     if explain:
         parts.append(_explanation(result))
-    _finish(result, as_json, "\n\n".join(parts))
+    finish(result, as_json, "\n\n".join(parts))
 
 
 def _timing_text(result: dict[str, Any]) -> str:
@@ -398,7 +410,7 @@ def _price_text(result: dict[str, Any]) -> str:
 
 @app.command(
     short_help="The arithmetic as bit-sliced C.",
-    help=_help(
+    help=help_text(
         "Write an operator of a design as bit-sliced C99: software arithmetic in any format, for "
         "64 values at once in plain C, 256 with AVX2, 512 with AVX-512, with an example that "
         "checks itself.",
@@ -421,23 +433,23 @@ def bitslice(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Put the files here instead."),
     ] = None,
-    build_dir: BuildDirOption = _BUILD_DIR,
+    build_dir: BuildDirOption = BUILD_DIR,
     as_json: JsonOption = False,
 ) -> None:
     from macsmith.console import fields, only_results_on_stdout
 
-    parsed = _read_design(design)
+    parsed = read_design(design)
     with only_results_on_stdout():
         from macsmith.reports import stages
 
         result = stages.bitslice(parsed, output, operator=operator, build_dir=build_dir)
     text = fields(result) + f"\n\ntry it: cc -O2 {result['example']} && ./a.out"
-    _finish(result, as_json, text)
+    finish(result, as_json, text)
 
 
 @app.command(
     short_help="A real network in this arithmetic.",
-    help=_help(
+    help=help_text(
         "Compute a real network in a design's arithmetic and compare it with the unquantised one. "
         "Operand A holds activations, B weights.",
         "macsmith accuracy g2p e4m3:exact",
@@ -459,13 +471,13 @@ def accuracy(
         int | None, typer.Option("--tokens", min=1, help="Size of the sample (words for g2p).")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Selects the sample.")] = 0,
-    build_dir: BuildDirOption = _BUILD_DIR,
+    build_dir: BuildDirOption = BUILD_DIR,
     as_json: JsonOption = False,
 ) -> None:
     from macsmith.console import fields, only_results_on_stdout
     from macsmith.reports.progress import progress_line
 
-    parsed = _read_design(design)
+    parsed = read_design(design)
     with only_results_on_stdout(), progress_line(f"accuracy {task}") as progress:
         from macsmith.reports import stages
 
@@ -479,12 +491,12 @@ def accuracy(
             seed=seed,
             progress=progress,
         )
-    _finish(result, as_json, fields(result))
+    finish(result, as_json, fields(result))
 
 
 @app.command(
     short_help="All of it over a sweep of designs: a report.",
-    help=_help(
+    help=help_text(
         "Generate, verify, price and rate every design of a sweep, and write the report: a page "
         "with Pareto fronts, a picture, and all rows as CSV and Parquet. Results are kept as they "
         "come: after an interrupt the same command goes on, and a second run computes nothing.",
@@ -515,7 +527,7 @@ def explore(
         typer.Option("--task", metavar="TASK", help="Instead of the sweep's; may be repeated."),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at once.")] = 2,
-    build_dir: BuildDirOption = _BUILD_DIR,
+    build_dir: BuildDirOption = BUILD_DIR,
     as_json: JsonOption = False,
 ) -> None:
     from dataclasses import replace
@@ -536,14 +548,14 @@ def explore(
         except KeyboardInterrupt as interrupt:
             # typer would swallow the message, which says what is kept
             raise RuntimeError(str(interrupt) or "interrupted") from None
-    _finish(result.to_dict(), as_json, result.summary)
+    finish(result.to_dict(), as_json, result.summary)
     if result.failed_points:
         raise typer.Exit(EXIT_NO)
 
 
 @app.command(
     short_help="Which tools are there, how to get the others.",
-    help=_help(
+    help=help_text(
         "Tell which tools are there, in which versions, and how to get the missing ones.",
         "macsmith doctor",
         "macsmith doctor --json",
@@ -575,6 +587,6 @@ def doctor(as_json: JsonOption = False) -> None:
         "tools": [asdict(finding) for finding in findings],
         "how_to_get": ways,
     }
-    _finish(result, as_json, text)
+    finish(result, as_json, text)
     if not is_ready:
         raise typer.Exit(EXIT_NO)

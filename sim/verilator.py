@@ -21,11 +21,11 @@ from pathlib import Path
 
 from macsmith.sim.tools import MissingToolError, cache_directory, find_compiler, run_tool
 
-__all__ = ["build_simulation", "simulation_environment", "tool_versions"]
+__all__ = ["build_program", "build_simulation", "simulation_environment", "tool_versions"]
 
 #: Lint messages that say nothing about Verilog that Yosys writes or about a two-state bench:
 #: operand widths in expressions, several modules in a file, unused bits, and registers with a
-#: start value besides their reset.
+#: start value besides their reset, cases in the order of their priority.
 QUIET_WARNINGS = (
     "-Wno-WIDTHEXPAND",
     "-Wno-WIDTHTRUNC",
@@ -33,6 +33,7 @@ QUIET_WARNINGS = (
     "-Wno-UNUSEDSIGNAL",
     "-Wno-UNOPTFLAT",
     "-Wno-PROCASSINIT",
+    "-Wno-CASEOVERLAP",
 )
 
 _DEFINES = ("-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE=0")
@@ -41,6 +42,18 @@ _RUNTIME_SOURCES = (
     "verilated_vpi.cpp",
     "verilated_threads.cpp",
     "verilated_dpi.cpp",
+)
+#: Registers start with random values, so that a missing reset shows; the compiler's time grows
+#: faster than the length of a function (51 s against 4 s).
+_MODEL_OPTIONS = (
+    "--x-initial",
+    "unique",
+    "--x-assign",
+    "unique",
+    "--output-split-cfuncs",
+    "400",
+    "-Wall",
+    *QUIET_WARNINGS,
 )
 _RUNTIME_FLAGS = ("-std=c++17", "-O2")
 _MODEL_FLAGS = ("-std=c++17", "-O1")
@@ -202,7 +215,6 @@ def build_simulation(
         with control.open("a", encoding="utf-8") as file:
             file.write(f'hier_block -module "{repeated_module}"\n')
         hierarchy = ("--hierarchical",)
-    # registers start with random values (--x-initial unique), so that a missing reset shows
     run_tool(
         "Verilator",
         [
@@ -214,15 +226,7 @@ def build_simulation(
             "Vtop",
             "--top-module",
             top,
-            "--x-initial",
-            "unique",
-            "--x-assign",
-            "unique",
-            # the compiler's time grows faster than the length of a function: 51 s against 4 s
-            "--output-split-cfuncs",
-            "400",
-            "-Wall",
-            *QUIET_WARNINGS,
+            *_MODEL_OPTIONS,
             "--Mdir",
             str(model),
             str(control),
@@ -255,6 +259,81 @@ def build_simulation(
             f"-Wl,-rpath,{libraries}",
             f"-L{libraries}",
             "-lcocotbvpi_verilator",
+            "-pthread",
+            "-o",
+            str(program),
+        ],
+        cwd=directory,
+        log_file=directory / "compile.log",
+    )
+    return program
+
+
+def build_program(directory: Path, sources: Sequence[Path], top: str, main: Path) -> Path:
+    """Compile Verilog and a C++ ``main`` that drives it into a program.
+
+    Parameters
+    ----------
+    directory
+        Where it is built; an existing one is replaced.
+    sources
+        Verilog files.
+    top
+        Name of the top module, which is the class ``Vtop`` for `main`.
+    main
+        C++ file.
+
+    Returns
+    -------
+    Path
+        The program.
+
+    Raises
+    ------
+    ToolError
+        Verilator or the compiler failed.
+    MissingToolError
+        One of them is not there.
+    """
+    directory = directory.resolve()  # the tools run in other folders
+    root = _verilator_root()
+    compiler = find_compiler()
+    runtime = _runtime_objects(compiler, root)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    model = directory / "model"
+    run_tool(
+        "Verilator",
+        [
+            str(root / "bin" / "verilator_bin"),
+            "--cc",
+            "--prefix",
+            "Vtop",
+            "--top-module",
+            top,
+            *_MODEL_OPTIONS,
+            "--Mdir",
+            str(model),
+            *(str(source.resolve()) for source in sources),
+        ],
+        cwd=directory,
+        env={**os.environ, "VERILATOR_ROOT": str(root)},
+        log_file=directory / "verilator.log",
+    )
+    whole = model / "all.cc"
+    parts = [*sorted(model.glob("*.cpp")), main.resolve()]
+    whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
+    program = directory / top
+    run_tool(
+        "compiling the simulation",
+        [
+            compiler,
+            "-std=c++17",
+            "-O2",
+            f"-I{model}",
+            *_include_flags(root),
+            str(whole),
+            *(str(path) for path in runtime),
             "-pthread",
             "-o",
             str(program),

@@ -15,11 +15,13 @@ MAY_IMPORT = {
     # descriptors only: hardware that computed with the golden model would prove nothing
     "hw": (
         "macsmith.hw",
+        "macsmith.model.accelerator",
         "macsmith.model.accumulators",
         "macsmith.model.config",
         "macsmith.model.design",
         "macsmith.model.formats",
         "macsmith.model.implementation",
+        "macsmith.model.link",
         "macsmith.model.random_source",
         "macsmith.model.rounding",
         "macsmith.model.switch",

@@ -1,0 +1,308 @@
+"""Array, operand banks, result queue and registers: packets in, results out."""
+
+from typing import Any
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib.wiring import In, Out
+from macsmith.hw.array import SystolicArray
+from macsmith.hw.block import Block, place
+from macsmith.hw.mac import Mac
+from macsmith.hw.operand_buffer import OperandBuffer
+from macsmith.hw.packet_decoder import PacketDecoder
+from macsmith.hw.ram import Queue
+from macsmith.hw.sequencer import JOB, Sequencer
+from macsmith.model.accelerator import (
+    MAGIC,
+    REGISTERS,
+    VERSION,
+    WORD_BITS,
+    AcceleratorConfig,
+)
+
+__all__ = ["Accelerator", "Engine"]
+
+_JOBS = 4  # that can wait
+COUNTER_BITS = 64
+
+
+class Engine(Block):
+    """All of an accelerator but its registers; a restart resets it.
+
+    Parameters
+    ----------
+    config
+        The accelerator.
+
+    Members
+    -------
+    i_valid, i_ready, i_data : In(1), Out(1), In(32)
+        Packets.
+    o_valid, o_ready, o_data : Out(1), In(1), Out(32)
+        Results.
+    o_last : Out(1)
+        The word is the last of its tile.
+    status : Out(4)
+        Bit 0 busy, then what packets were dropped for.
+    cycles, stalls, macs : Out(64)
+        As the registers say.
+    """
+
+    i_valid: Signal
+    i_ready: Signal
+    i_data: Signal
+    o_valid: Signal
+    o_ready: Signal
+    o_data: Signal
+    o_last: Signal
+    status: Signal
+    cycles: Signal
+    stalls: Signal
+    macs: Signal
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            "engine",
+            {
+                "i_valid": In(1),
+                "i_ready": Out(1),
+                "i_data": In(WORD_BITS),
+                "o_valid": Out(1),
+                "o_ready": In(1),
+                "o_data": Out(WORD_BITS),
+                "o_last": Out(1),
+                "status": Out(4),
+                "cycles": Out(COUNTER_BITS),
+                "stalls": Out(COUNTER_BITS),
+                "macs": Out(COUNTER_BITS),
+            },
+            is_clocked=True,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        decoder = PacketDecoder(config)
+        jobs = Queue(JOB.size, _JOBS)
+        sequencer = Sequencer(config.a_depth, config.b_depth)
+        a = OperandBuffer(config.a_entry_bits, WORD_BITS, config.a_depth)
+        b = OperandBuffer(config.b_entry_bits, WORD_BITS, config.b_depth)
+        array: SystolicArray | Mac
+        if config.design.implementation.is_array:
+            array = SystolicArray(config.design)
+        else:
+            array = Mac(config.design)
+        row_bits = config.columns * config.output_bits
+        results = Queue(row_bits, config.result_depth)
+        for name, block in (
+            ("decoder", decoder),
+            ("jobs", jobs),
+            ("sequencer", sequencer),
+            ("a", a),
+            ("b", b),
+            ("array", array),
+            ("results", results),
+        ):
+            place(m, platform, name, block)
+
+        m.d.comb += [
+            decoder.i_valid.eq(self.i_valid),
+            decoder.i_data.eq(self.i_data),
+            self.i_ready.eq(decoder.i_ready),
+            decoder.a_can_load.eq(a.can_load),
+            decoder.b_can_load.eq(b.can_load),
+            a.load_valid.eq(decoder.a_valid),
+            a.load_done.eq(decoder.a_done),
+            a.load_word.eq(self.i_data),
+            b.load_valid.eq(decoder.b_valid),
+            b.load_done.eq(decoder.b_done),
+            b.load_word.eq(self.i_data),
+            jobs.i_valid.eq(decoder.job_valid),
+            jobs.i_data.eq(decoder.job),
+            decoder.job_ready.eq(jobs.i_ready),
+            sequencer.job_valid.eq(jobs.o_valid),
+            sequencer.job.eq(jobs.o_data),
+            jobs.o_ready.eq(sequencer.job_ready),
+            sequencer.can_read.eq(a.can_read & b.can_read),
+            sequencer.advance.eq(~sequencer.beat_valid | array.i_ready),
+            a.read_enable.eq(sequencer.read),
+            a.read_address.eq(sequencer.a_address),
+            a.frees.eq(sequencer.release_a),
+            b.read_enable.eq(sequencer.read),
+            b.read_address.eq(sequencer.b_address),
+            b.frees.eq(sequencer.release_b),
+            array.i_valid.eq(sequencer.beat_valid),
+            array.i_a.eq(a.entry),
+            array.i_b.eq(b.entry),
+            array.i_last.eq(sequencer.beat_last),
+            results.i_valid.eq(array.o_valid),
+            results.i_data.eq(array.o_data),
+            array.o_ready.eq(results.i_ready),
+        ]
+        takes_beat = Signal()
+        m.d.comb += takes_beat.eq(sequencer.beat_valid & array.i_ready)
+        self._send_results(m, results)
+        self._count(m, decoder, jobs, sequencer, takes_beat)
+        return m
+
+    def _send_results(self, m: Module, results: Queue) -> None:
+        """Rows word by word."""
+        config = self.config
+        row = Signal(range(config.rows)) if config.rows > 1 else Const(0, 1)
+        is_last_word: Any = Const(1, 1)
+        m.d.comb += [
+            self.o_valid.eq(results.o_valid),
+            self.o_data.eq(results.o_data[:WORD_BITS]),
+        ]
+        if config.result_words > 1:
+            word = Signal(range(config.result_words))
+            is_last_word = word == config.result_words - 1
+            m.d.comb += self.o_data.eq(results.o_data.word_select(word, WORD_BITS))
+            with m.If(self.o_valid & self.o_ready):
+                m.d.sync += word.eq(Mux(is_last_word, 0, word + 1))
+        m.d.comb += [
+            results.o_ready.eq(self.o_ready & is_last_word),
+            self.o_last.eq(is_last_word & (row == config.rows - 1)),
+        ]
+        if config.rows > 1:
+            with m.If(results.o_valid & results.o_ready):
+                m.d.sync += row.eq(Mux(row == config.rows - 1, 0, row + 1))
+
+    def _count(
+        self,
+        m: Module,
+        decoder: PacketDecoder,
+        jobs: Queue,
+        sequencer: Sequencer,
+        takes_beat: Signal,
+    ) -> None:
+        """What the registers tell."""
+        config = self.config
+        tiles = Signal(16)  # begun to leave the array or about to, but not sent
+        is_busy = Signal()
+        m.d.sync += tiles.eq(
+            tiles + (takes_beat & sequencer.beat_last) - (self.o_valid & self.o_ready & self.o_last)
+        )
+        m.d.comb += [
+            is_busy.eq(
+                ~decoder.is_idle
+                | (self.i_valid & decoder.i_ready)
+                | (jobs.level != 0)
+                | sequencer.beat_valid
+                | (tiles != 0)
+            ),
+            self.status.eq(
+                is_busy | decoder.unknown_packet << 1 | decoder.bad_load << 2 | decoder.bad_run << 3
+            ),
+        ]
+        products = config.rows * config.columns * config.lanes
+        m.d.sync += [
+            self.cycles.eq(self.cycles + is_busy),
+            self.stalls.eq(self.stalls + (is_busy & ~takes_beat)),
+            self.macs.eq(self.macs + Mux(takes_beat, products, 0)),
+        ]
+
+
+class Accelerator(Block):
+    """Packets in, results out, and registers beside them (`macsmith.model.accelerator`).
+
+    Parameters
+    ----------
+    config
+        The accelerator.
+
+    Members
+    -------
+    i_valid, i_ready, i_data : In(1), Out(1), In(32)
+        Packets.
+    o_valid, o_ready, o_data, o_last : Out(1), In(1), Out(32), Out(1)
+        Results; the last word of a tile.
+    register_address : In(6)
+        Byte address of a register; bits 0 and 1 are not looked at.
+    register_write : In(1)
+        `register_data_i` is written in this cycle.
+    register_read : In(1)
+        `register_data_o` is the register from the next cycle on.
+    register_data_i, register_data_o : In(32), Out(32)
+    """
+
+    i_valid: Signal
+    i_ready: Signal
+    i_data: Signal
+    o_valid: Signal
+    o_ready: Signal
+    o_data: Signal
+    o_last: Signal
+    register_address: Signal
+    register_write: Signal
+    register_read: Signal
+    register_data_i: Signal
+    register_data_o: Signal
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            "accelerator",
+            {
+                "i_valid": In(1),
+                "i_ready": Out(1),
+                "i_data": In(WORD_BITS),
+                "o_valid": Out(1),
+                "o_ready": In(1),
+                "o_data": Out(WORD_BITS),
+                "o_last": Out(1),
+                "register_address": In(6),
+                "register_write": In(1),
+                "register_read": In(1),
+                "register_data_i": In(WORD_BITS),
+                "register_data_o": Out(WORD_BITS),
+            },
+            is_clocked=True,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        engine = Engine(config)
+        restart = Signal()
+        place(m, platform, "engine", engine, reset=restart)
+        addresses = {register.name: register.address for register in REGISTERS}
+        m.d.comb += [
+            engine.i_valid.eq(self.i_valid & ~restart),
+            engine.i_data.eq(self.i_data),
+            self.i_ready.eq(engine.i_ready & ~restart),
+            self.o_valid.eq(engine.o_valid & ~restart),
+            self.o_data.eq(engine.o_data),
+            self.o_last.eq(engine.o_last),
+            engine.o_ready.eq(self.o_ready & ~restart),
+        ]
+        is_control = self.register_address[2:] == addresses["CONTROL"] >> 2
+        m.d.sync += restart.eq(self.register_write & is_control & self.register_data_i[0])
+
+        word_mask = (1 << WORD_BITS) - 1
+        values: dict[str, Any] = {
+            "MAGIC": MAGIC,
+            "VERSION": VERSION,
+            "SHAPE": (config.rows - 1) | (config.columns - 1) << 8 | (config.lanes - 1) << 16,
+            "DEPTH": config.a_depth | config.b_depth << 16,
+            "STATUS": engine.status,
+        }
+        for index in range(4):
+            values[f"DESIGN_{index}"] = config.design_hash >> 32 * index & word_mask
+        high = Signal(WORD_BITS)
+        for name, counter in (
+            ("CYCLES", engine.cycles),
+            ("STALLS", engine.stalls),
+            ("MACS", engine.macs),
+        ):
+            values[name] = counter[:WORD_BITS]
+            values[f"{name}_HIGH"] = high
+        with m.If(self.register_read):
+            m.d.sync += self.register_data_o.eq(0)
+            with m.Switch(self.register_address[2:]):
+                for name, value in values.items():
+                    with m.Case(addresses[name] >> 2):
+                        m.d.sync += self.register_data_o.eq(value)
+                        if f"{name}_HIGH" in values:
+                            m.d.sync += high.eq(getattr(engine, name.lower())[WORD_BITS:])
+        return m

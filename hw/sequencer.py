@@ -1,0 +1,123 @@
+"""Jobs to beats: which entries of A and B meet, and where sums end."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.data import StructLayout, View
+from amaranth.lib.wiring import In, Out
+from macsmith.hw.block import Block
+
+__all__ = ["JOB", "Sequencer"]
+
+#: A RUN packet as it waits for its turn; see `macsmith.model.accelerator`.
+JOB = StructLayout(
+    {
+        "beats": 16,
+        "row_tiles": 16,
+        "column_tiles": 16,
+        "release_a": 1,
+        "release_b": 1,
+        "last": 1,
+    }
+)
+
+
+class Sequencer(Block):
+    """One beat a cycle, from one tile and from one job to the next.
+
+    Parameters
+    ----------
+    a_depth, b_depth
+        Entries in a bank.
+
+    Members
+    -------
+    job_valid, job_ready : In(1), Out(1)
+        A job is taken away when its last beat is read.
+    job : In(JOB.size)
+        Neither beats nor tiles are 0.
+    can_read : In(1)
+        Operands are there.
+    advance : In(1)
+        The array takes a beat, or there is none before it.
+    read : Out(1)
+        The entries at the addresses are read in this cycle.
+    a_address, b_address : Out
+    release_a, release_b : Out(1)
+        Of the banks, with the last beat of a job.
+    beat_valid, beat_last : Out(1)
+        The entries that were read are before the array; they end a sum.
+    """
+
+    job_valid: Signal
+    job_ready: Signal
+    job: Signal
+    can_read: Signal
+    advance: Signal
+    read: Signal
+    a_address: Signal
+    b_address: Signal
+    release_a: Signal
+    release_b: Signal
+    beat_valid: Signal
+    beat_last: Signal
+
+    def __init__(self, a_depth: int, b_depth: int) -> None:
+        super().__init__(
+            "sequencer",
+            {
+                "job_valid": In(1),
+                "job_ready": Out(1),
+                "job": In(JOB.size),
+                "can_read": In(1),
+                "advance": In(1),
+                "read": Out(1),
+                "a_address": Out((a_depth - 1).bit_length()),
+                "b_address": Out((b_depth - 1).bit_length()),
+                "release_a": Out(1),
+                "release_b": Out(1),
+                "beat_valid": Out(1),
+                "beat_last": Out(1),
+            },
+            is_clocked=True,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        job = View(JOB, self.job)
+        # counted from 1, so that they are compared with what the packet says
+        beat, row, column = (Signal(16, init=1, name=name) for name in ("beat", "row", "column"))
+        row_start = Signal.like(self.a_address)
+        ends_tile, ends_row, ends_job = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.read.eq(self.job_valid & self.can_read & self.advance),
+            ends_tile.eq(beat == job.beats),
+            ends_row.eq(ends_tile & (column == job.column_tiles)),
+            ends_job.eq(ends_row & (row == job.row_tiles)),
+            self.job_ready.eq(self.read & ends_job),
+            self.release_a.eq(self.job_ready & job.release_a),
+            self.release_b.eq(self.job_ready & job.release_b),
+        ]
+        with m.If(self.advance):
+            m.d.sync += self.beat_valid.eq(self.read)
+        with m.If(self.read):
+            m.d.sync += [
+                self.beat_last.eq(ends_tile & job.last),
+                beat.eq(Mux(ends_tile, 1, beat + 1)),
+                self.a_address.eq(self.a_address + 1),
+                self.b_address.eq(self.b_address + 1),
+            ]
+            with m.If(ends_tile):
+                # the next column's tile has the same rows of A
+                m.d.sync += [column.eq(column + 1), self.a_address.eq(row_start)]
+            with m.If(ends_row):
+                m.d.sync += [
+                    column.eq(1),
+                    row.eq(row + 1),
+                    row_start.eq(self.a_address + 1),
+                    self.a_address.eq(self.a_address + 1),
+                    self.b_address.eq(0),
+                ]
+            with m.If(ends_job):
+                m.d.sync += [row.eq(1), row_start.eq(0), self.a_address.eq(0)]
+        return m

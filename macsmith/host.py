@@ -1,0 +1,402 @@
+"""Matrix products on an accelerator behind a serial line, real or simulated.
+
+>>> accelerator = Accelerator.connect("/dev/ttyUSB1", "e4m3:exact:4x4")  # doctest: +SKIP
+>>> accelerator.matmul(a, b)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from macsmith.model import fast
+from macsmith.model.accelerator import MAGIC, REGISTERS, VERSION, AcceleratorConfig
+from macsmith.model.design import Design, parse_design
+from macsmith.model.link import (
+    ANSWER,
+    MAX_PAYLOAD_WORDS,
+    Frame,
+    FrameDecoder,
+    Operation,
+    encode_frame,
+)
+from macsmith.model.rounding import default_overflow
+from macsmith.model.schedule import make_schedule, packet_words, results_of_words
+from macsmith.model.widths import mac_widths
+
+__all__ = ["Accelerator", "Link", "LinkError", "SessionLostError", "Transport", "WrongDesignError"]
+
+_ADDRESSES = {register.name: register.address for register in REGISTERS}
+_REGISTER_WORDS = 1 + max(_ADDRESSES.values()) // 4
+
+
+class LinkError(RuntimeError):
+    """The board does not answer, or answers nonsense."""
+
+
+class SessionLostError(LinkError):
+    """The board was reset, or has another host: what it was doing is lost."""
+
+
+class WrongDesignError(LinkError):
+    """The board computes something else than what was asked for."""
+
+
+class Transport(Protocol):
+    """A byte link; `serial.Serial` is one."""
+
+    def read(self, size: int = 1, /) -> bytes:
+        """At most `size` bytes; fewer, perhaps none, if they do not come in time."""
+        ...
+
+    def write(self, data: bytes, /) -> int | None:
+        """Send bytes."""
+        ...
+
+    def close(self) -> None:
+        """Give the link back."""
+        ...
+
+
+class Link:
+    """Requests and their answers, each carried out once however often it is sent.
+
+    Parameters
+    ----------
+    transport
+        The byte link; its `read` must not block for longer than some 10 ms.
+    timeout_seconds
+        After which a request is sent again.
+    attempts
+        How often it is sent in all.
+
+    Attributes
+    ----------
+    retries
+        Requests that were sent again.
+    frames
+        Frames that were sent.
+    """
+
+    def __init__(
+        self, transport: Transport, *, timeout_seconds: float = 0.5, attempts: int = 20
+    ) -> None:
+        self._transport = transport
+        self._timeout_seconds = timeout_seconds
+        self._attempts = attempts
+        self._decoder = FrameDecoder()
+        self._session = 0
+        self._sequence = 0
+        self.retries = 0
+        self.frames = 0
+
+    def begin(self) -> None:
+        """Begin a session: the accelerator forgets all that was before.
+
+        Raises
+        ------
+        LinkError
+            There is no answer.
+        """
+        self._session = random.choice([n for n in (1, 2, 3) if n != self._session]) | (
+            random.getrandbits(14) << 2
+        )
+        self._sequence = random.getrandbits(8)
+        self._exchange(Operation.HELLO, ())
+
+    def request(self, operation: Operation, payload: Sequence[int] = ()) -> tuple[int, ...]:
+        """The answer's payload.
+
+        Raises
+        ------
+        SessionLostError
+            The session is not known to the board any more.
+        LinkError
+            There is no answer.
+        """
+        self._sequence = (self._sequence + 1) & 0xFF
+        return self._exchange(operation, payload)
+
+    def close(self) -> None:
+        """Close the byte link."""
+        self._transport.close()
+
+    def _exchange(self, operation: Operation, payload: Sequence[int]) -> tuple[int, ...]:
+        frame = Frame(operation, self._sequence, self._session, tuple(payload))
+        data = encode_frame(frame)
+        for attempt in range(self._attempts):
+            self.retries += attempt > 0
+            self.frames += 1
+            self._transport.write(data)
+            deadline = time.monotonic() + self._timeout_seconds
+            while time.monotonic() < deadline:
+                for answer in self._decoder.feed(self._transport.read(4096)):
+                    if (answer.session, answer.sequence) != (frame.session, frame.sequence):
+                        continue  # late, to a request that was answered before
+                    if answer.operation == operation | ANSWER:
+                        return answer.payload
+                    if answer.operation == Operation.REFUSED | ANSWER:
+                        raise SessionLostError(
+                            f"the board refused {operation.name}: it was reset or has another host"
+                        )
+        raise LinkError(
+            f"the board gave no answer to {operation.name} in {self._attempts} attempts of "
+            f"{self._timeout_seconds:g} s: is it powered, programmed, and at this port and baud "
+            "rate?"
+        )
+
+
+class Accelerator:
+    """An accelerator that computes matrix products when it is sent them.
+
+    Made by `connect`.
+
+    Attributes
+    ----------
+    config
+        What the accelerator is.
+    link
+        The link to it.
+    """
+
+    def __init__(self, link: Link, config: AcceleratorConfig) -> None:
+        self.link = link
+        self.config = config
+
+    @classmethod
+    def connect(
+        cls,
+        port: str | Transport,
+        design: Design | str,
+        *,
+        baud: int = 1_000_000,
+        timeout_seconds: float = 0.5,
+        attempts: int = 20,
+    ) -> Self:
+        """Open a board and make sure that it has this design.
+
+        Parameters
+        ----------
+        port
+            Serial port (``/dev/ttyUSB1``, ``COM3``, a pseudo-terminal), or an open byte link.
+        design
+            What the board must compute.
+        baud
+            Bits per second of the line.
+        timeout_seconds, attempts
+            After which a request is sent again, and how often it is sent in all.
+
+        Raises
+        ------
+        WrongDesignError
+            The board has another design.
+        LinkError
+            The port does not open, or nobody answers there.
+        """
+        if isinstance(design, str):
+            design = parse_design(design)
+        transport = _open(port, baud) if isinstance(port, str) else port
+        link = Link(transport, timeout_seconds=timeout_seconds, attempts=attempts)
+        try:
+            return cls(link, _identify(link, design))
+        except BaseException:
+            link.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the link."""
+        self.link.close()
+
+    def counters(self) -> dict[str, int]:
+        """What the accelerator counted since the last product began.
+
+        ``cycles`` busy, ``stalls`` (busy cycles without a beat), ``macs`` (products added, those
+        of padding too).
+
+        Raises
+        ------
+        LinkError
+            There is no answer.
+        """
+        words = self._read_registers()
+        return {
+            name.lower(): words[_ADDRESSES[name] // 4] | words[_ADDRESSES[name] // 4 + 1] << 32
+            for name in ("CYCLES", "STALLS", "MACS")
+        }
+
+    def matmul_codes(
+        self,
+        a_codes: npt.ArrayLike,
+        b_codes: npt.ArrayLike,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> npt.NDArray[np.uint64]:
+        """Result codes of a matrix product; the same bits as `macsmith.model.fast.matmul`.
+
+        Lost and damaged frames are sent again; if the board is reset meanwhile, the product is
+        computed anew.
+
+        Parameters
+        ----------
+        a_codes, b_codes
+            ``[M, K]`` and ``[K, N]`` unsigned codes, of any size.
+        progress
+            Called with the words sent and received so far, and how many there are in all.
+
+        Returns
+        -------
+        uint64 array
+            ``[M, N]``; ``[M, N, words]`` for results of more than 64 bits.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Wrong dtype, shape or code.
+        LinkError
+            The board does not answer, or is reset again and again.
+        """
+        a, b = np.asarray(a_codes), np.asarray(b_codes)
+        if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+            raise ValueError(f"a and b must be M x K and K x N, not {a.shape} and {b.shape}")
+        schedule = make_schedule(self.config, a.shape[0], a.shape[1], b.shape[1])
+        words = packet_words(schedule, a, b)
+        for _ in range(10):
+            try:
+                self.link.begin()
+                results = self._transfer(words, schedule.result_words, progress)
+            except SessionLostError:
+                continue
+            return results_of_words(schedule, results)
+        raise LinkError("the board was reset ten times during one product")
+
+    def matmul(self, a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Product of two matrices of numbers.
+
+        Operands are rounded to the design's formats, to nearest even; numbers beyond the largest
+        become what the format's default says (`macsmith formats NAME`).
+
+        Parameters
+        ----------
+        a, b
+            ``[M, K]`` and ``[K, N]``: floats (those of ml_dtypes too) or integers.
+
+        Returns
+        -------
+        array
+            ``[M, N]``: float64 values of the result's format; int64 for raw integer sums.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A dtype that is not numbers; shapes that do not match.
+        LinkError
+            The board does not answer.
+        """
+        mac = self.config.design.mac
+        codes = []
+        for name, fmt, values in (("a", mac.a, a), ("b", mac.b, b)):
+            array = np.asarray(values)
+            if array.dtype.kind not in "fiu" and "float" not in array.dtype.name:
+                raise TypeError(f"{name} must be an array of real numbers, not {array.dtype}")
+            rounded = array.astype(np.float64)
+            codes.append(fast.encode(fmt, rounded, overflow=default_overflow(fmt)))
+        results = self.matmul_codes(*codes)
+        output = mac.output_format
+        if output is not None:
+            return fast.decode(output, results)
+        last = mac_widths(mac).last
+        bits = self.config.output_bits
+        if bits > 63 or last.flag_bits:
+            raise ValueError(
+                f"{self.config.design.text}: raw results of {bits} bits are no NumPy integers: "
+                "take matmul_codes, or a design with an output format (outfp32)"
+            )
+        signed = results.astype(np.int64)
+        signed -= (signed >> (bits - 1)) << bits
+        return signed * 2.0**last.lsb_exponent if last.lsb_exponent else signed
+
+    def _read_registers(self) -> tuple[int, ...]:
+        return self.link.request(Operation.READ, (_REGISTER_WORDS << 16,))
+
+    def _transfer(
+        self,
+        words: npt.NDArray[np.uint32],
+        result_words: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> npt.NDArray[np.uint32]:
+        """Send packets, take results as they come."""
+        sent, idle = 0, 0
+        results: list[int] = []
+        while len(results) < result_words:
+            before = sent + len(results)
+            part = words[sent : sent + MAX_PAYLOAD_WORDS]
+            taken = 0
+            if len(part):
+                taken = self.link.request(Operation.PUSH, [int(word) for word in part])[0]
+                sent += taken
+            if taken < len(part) or sent == len(words):
+                wanted = min(MAX_PAYLOAD_WORDS, result_words - len(results))
+                results += self.link.request(Operation.PULL, (wanted,))
+            idle = idle + 1 if before == sent + len(results) else 0
+            if idle > 1000:
+                raise LinkError(
+                    f"the board took {sent} of {len(words)} words and gave {len(results)} of "
+                    f"{result_words}, and then no more"
+                )
+            if progress is not None:
+                progress(sent + len(results), len(words) + result_words)
+        return np.array(results, dtype=np.uint32)
+
+
+def _identify(link: Link, design: Design) -> AcceleratorConfig:
+    """The accelerator at the other end, if it is the one that is wanted."""
+    for _ in range(10):
+        try:
+            link.begin()
+            words = link.request(Operation.READ, (_REGISTER_WORDS << 16,))
+            break
+        except SessionLostError:
+            continue
+    else:
+        raise LinkError("the board was reset ten times while it was asked what it is")
+    value = {name: words[address // 4] for name, address in _ADDRESSES.items()}
+    if value["MAGIC"] != MAGIC:
+        raise WrongDesignError(
+            f"what answers is no macsmith accelerator: register MAGIC must be {MAGIC:#x}, "
+            f"not {value['MAGIC']:#x}"
+        )
+    if value["VERSION"] != VERSION:
+        raise WrongDesignError(
+            f"the board speaks version {value['VERSION']}, this host version {VERSION}: build the "
+            "bitstream anew"
+        )
+    config = AcceleratorConfig(design, value["DEPTH"] & 0xFFFF, value["DEPTH"] >> 16)
+    found = sum(value[f"DESIGN_{index}"] << 32 * index for index in range(4))
+    if found != config.design_hash:
+        shape = [(value["SHAPE"] >> at & 0xFF) + 1 for at in (0, 8, 16)]
+        raise WrongDesignError(
+            f"the board has another design than {design.text}: {shape[0]}x{shape[1]} of "
+            f"{shape[2]} lanes with hash {found:032x}, where {config.design_hash:032x} must be"
+        )
+    return config
+
+
+def _open(port: str, baud: int) -> Transport:
+    import serial
+
+    try:
+        opened: Transport = serial.Serial(port, baud, timeout=0.002)
+    except (OSError, ValueError) as error:
+        raise LinkError(f"serial port {port} does not open: {error}") from None
+    return opened

@@ -1,0 +1,141 @@
+"""Cycles of a matrix product on an accelerator, predicted from its schedule.
+
+The streams are taken to be always ready: a word of packets and a word of results a cycle. What the
+hardware does is followed tile by tile: words into banks, beats into the array, rows out of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from macsmith.model.accelerator import AcceleratorConfig, Packet, RunFlag
+from macsmith.model.schedule import Load, Schedule
+
+__all__ = ["Prediction", "predict"]
+
+#: Cycles from the second word of a RUN to its first read, and from a read to the array.
+_JOB_CYCLES = 2
+_READ_CYCLES = 1
+#: Cycles from a row that enters the queue of results to its first word.
+_QUEUE_CYCLES = 2
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Cycles and work of a product.
+
+    `cycles` from the first word in to the last word out, as the register CYCLES counts them;
+    `beats` that the array takes; `macs` products added, padding included; `useful_macs` without.
+    """
+
+    cycles: int
+    beats: int
+    macs: int
+    useful_macs: int
+
+    @property
+    def utilisation(self) -> float:
+        """Useful products per cycle, as a share of what the array can do."""
+        return self.useful_macs / (self.cycles * self.macs // self.beats)
+
+
+@dataclass
+class _Array:
+    """Time in the array stands still while a row of results waits; `stopped` is for how long."""
+
+    config: AcceleratorConfig
+    latency_cycles: int
+    stopped: int = 0
+    last_beat: int = -1  # newest beat taken, in the array's time
+    last_end: int = -(1 << 40)  # newest last beat of a tile
+    rows_due: deque[int] = field(default_factory=deque)  # in the array's time
+    sent: deque[int] = field(default_factory=deque)  # when rows' first words left, newest last
+    end: int = 0  # when the newest word left
+
+    def leave(self, until: int) -> None:
+        """Rows that leave the array up to a time of the array."""
+        words, depth = self.config.result_words, self.config.result_depth
+        while self.rows_due and self.rows_due[0] <= until:
+            enters = self.rows_due.popleft() + self.stopped
+            if len(self.sent) == depth:
+                room = self.sent.popleft()
+                if enters < room:
+                    self.stopped += room - enters
+                    enters = room
+            start = max(enters + _QUEUE_CYCLES, self.end + 1)
+            self.sent.append(start)
+            self.end = start + words - 1
+
+    def tile(self, ready: int, beats: int, *, is_last: bool) -> int:
+        """Take a tile's beats, the first not before cycle `ready`; the cycle of the last one."""
+        start = max(self.last_beat + 1, ready - self.stopped)
+        end = start + beats - 1
+        if is_last:
+            end = max(end, self.last_end + self.config.rows)
+        self.leave(end)
+        if start < ready - self.stopped:  # cannot be: waiting only makes `stopped` grow
+            raise AssertionError("time ran backwards")
+        self.last_beat = end
+        if is_last:
+            self.last_end = end
+            first = end + self.latency_cycles
+            self.rows_due.extend(range(first, first + self.config.rows))
+        return end + self.stopped
+
+
+def predict(schedule: Schedule, latency_cycles: int) -> Prediction:
+    """Cycles of a product.
+
+    Parameters
+    ----------
+    schedule
+        Of the product.
+    latency_cycles
+        Of the array, from a tile's last beat to its first row of results
+        (`macsmith.hw.latency.latency_cycles`).
+    """
+    config = schedule.config
+    array = _Array(config, latency_cycles)
+    now = 0  # the cycle in which the next word of a packet can be taken
+    beats = 0
+    words = {Packet.LOAD_A: config.a_entry_words, Packet.LOAD_B: config.b_entry_words}
+    # when each bank that was filled can be read, and when each that was given free can be filled
+    filled: dict[Packet, deque[int]] = {packet: deque() for packet in words}
+    freed: dict[Packet, deque[int]] = {packet: deque([0, 0]) for packet in words}
+    jobs: deque[int] = deque()  # cycles in which earlier jobs leave the queue
+    for packet in schedule.packets:
+        if isinstance(packet, Load):
+            first = max(now + 1, freed[packet.packet].popleft())
+            now = first + packet.tiles * packet.beats * words[packet.packet]
+            filled[packet.packet].append(now)
+            continue
+        # four jobs wait in the queue's memory, one more at its output
+        if len(jobs) == 5:
+            now = max(now, jobs.popleft())
+        second = now + 1
+        now = second + 1
+        ready = second + _JOB_CYCLES + _READ_CYCLES
+        for bank in filled.values():
+            ready = max(ready, bank[0] + _READ_CYCLES)
+        end = 0
+        for _ in range(packet.row_tiles * packet.column_tiles):
+            end = array.tile(ready, packet.beats, is_last=RunFlag.LAST in packet.flags)
+            beats += packet.beats
+        read = end - _READ_CYCLES
+        jobs.append(read)
+        for flag, load in (
+            (RunFlag.RELEASE_A, Packet.LOAD_A),
+            (RunFlag.RELEASE_B, Packet.LOAD_B),
+        ):
+            if flag in packet.flags:
+                filled[load].popleft()
+                freed[load].append(read + 1)
+    array.leave(1 << 60)
+    products = config.rows * config.columns * config.lanes
+    return Prediction(
+        cycles=array.end + 1,
+        beats=beats,
+        macs=beats * products,
+        useful_macs=schedule.m * schedule.k * schedule.n,
+    )
