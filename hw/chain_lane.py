@@ -11,6 +11,7 @@ from macsmith.hw.radix4 import small_product
 from macsmith.hw.shift import shift_left
 from macsmith.hw.terms import Term, TermShape, operand_shape, product_shape
 from macsmith.model.config import MacConfig
+from macsmith.model.formats import PositFormat, Radix4Format
 
 __all__ = ["ChainLane", "ChainTerm"]
 
@@ -48,6 +49,7 @@ class ChainLane(Block):
 
     def __init__(self, config: MacConfig, *, outside: bool, masks_each: bool = False) -> None:
         self.config, self.outside, self.masks_each = config, outside, masks_each
+        self.formats = config.a, config.b
         self.shapes = operand_shape(config.a), operand_shape(config.b)
         self.shape = product_shape(*self.shapes)
         members = {
@@ -106,6 +108,9 @@ class ChainLane(Block):
             is_nan = is_nan | zero_times_infinity
             is_infinity = (a.is_infinity | b.is_infinity) & ~is_nan
         sign = a.sign ^ b.sign
+        if any(isinstance(fmt, PositFormat | Radix4Format) for fmt in self.formats):
+            # their zeros have exponents of no number, which `ChainTerm` takes with sign 0 only
+            sign = sign & factors[0].any() & factors[1].any()
         exponent = a.exponent + b.exponent
         self.term.drive(m, Term(self.shape, sign, product, exponent, is_nan, is_infinity))
         return m

@@ -8,12 +8,14 @@ from macsmith.hw.block import Block, place
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.normalise import Normalise
+from macsmith.hw.ordered_round import RoundOrdered
+from macsmith.hw.posit_round import RoundPosit
 from macsmith.hw.round import Round, is_rounded_up, magnitude_code_bits
 from macsmith.hw.round_term import RoundTerm
 from macsmith.hw.shift import shift_right_sticky
-from macsmith.hw.terms import Term
+from macsmith.hw.terms import Term, TermShape
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format, IntFormat
+from macsmith.model.formats import FloatFormat, Format, IntFormat, OrderedFormat, PositFormat
 from macsmith.model.rounding import RoundingMode, StochasticRounding
 from macsmith.model.widths import PartialSumWidths
 
@@ -184,6 +186,8 @@ class Convert(Block):
                 self._float_to_integer(m, platform, source, fmt)
             case IntFormat() as fmt:
                 self._fixed_to_integer(m, fmt)
+            case fmt:
+                self._to_ordered(m, platform, fmt)
         return m
 
     def _decoded(self, m: Module, platform: Any, source: FloatFormat) -> Term:
@@ -198,6 +202,38 @@ class Convert(Block):
         magnitude = Signal(len(integer), name="magnitude")
         m.d.comb += magnitude.eq((integer ^ sign.replicate(len(integer))) + sign)
         return sign, magnitude
+
+    def _to_ordered(self, m: Module, platform: Any, fmt: OrderedFormat) -> None:
+        source = self.widths.format
+        if source is not None:
+            term = self._decoded(m, platform, source)
+        else:
+            sign, magnitude = self._sign_and_magnitude(m)
+            is_nan, is_infinity, infinite_sign = flag_specials(
+                self.partial_sum[self.widths.integer_bits :]
+            )
+            sign = Mux(is_infinity, infinite_sign, sign)
+            shape = TermShape(
+                significand_bits=len(magnitude),
+                min_significand=1,
+                min_significand_above=0,
+                max_significand=(1 << len(magnitude)) - 1,
+                lsb_exponent=self.widths.lsb_exponent,
+                min_exponent=0,
+                max_exponent=0,
+                is_signed=True,
+                has_nan=self.widths.flag_bits > 0,
+                has_infinity=self.widths.flag_bits == 2,
+            )
+            term = Term(shape, sign, magnitude, Const(0, 1), is_nan, is_infinity)
+        rounder: RoundPosit | RoundOrdered
+        if isinstance(fmt, PositFormat):
+            rounder = RoundPosit(term.shape, fmt)
+        else:
+            rounder = RoundOrdered(term.shape, fmt)
+        place(m, platform, "round_to_result", rounder)
+        Term.of(rounder, "term", term.shape).drive(m, term)
+        m.d.comb += self.code.eq(rounder.code)
 
     def _float_to_float(
         self, m: Module, platform: Any, source: FloatFormat, fmt: FloatFormat
@@ -258,6 +294,11 @@ class Convert(Block):
             )
             rounded = Signal(len(kept) + 1, name="rounded")
             m.d.comb += rounded.eq(kept + up)
+        if fmt.wraps:
+            m.d.comb += self.code.eq(
+                self._wrapped(fmt, sign, rounded, is_nan, is_infinity, infinite_sign)
+            )
+            return
         # an infinity counts as the widest magnitude, which must be beyond the format
         wide = Cat(rounded, Const(0, max(fmt.bits + 1 - len(rounded), 0)))
         code = clip_integer(
@@ -266,6 +307,23 @@ class Convert(Block):
             wide | is_infinity.replicate(len(wide)),
         )
         m.d.comb += self.code.eq(Mux(is_nan, 0, code))
+
+    @staticmethod
+    def _wrapped(
+        fmt: IntFormat,
+        sign: Value,
+        magnitude: Value,
+        is_nan: Value,
+        is_infinity: Value,
+        infinite_sign: Value,
+    ) -> Value:
+        """The low bits of the integer; infinities clip all the same, and NaN is 0."""
+        bits = fmt.bits
+        low = Cat(magnitude, Const(0, max(bits - len(magnitude), 0)))[:bits]
+        integer = ((low ^ sign.replicate(bits)) + sign)[:bits]
+        largest, least = Const(fmt.max_code_integer, bits), Const(fmt.min_code_integer, bits)
+        code = Mux(is_infinity, Mux(infinite_sign, least, largest), integer)
+        return Mux(is_nan, 0, code)[:bits]
 
     def _float_to_integer(
         self, m: Module, platform: Any, source: FloatFormat, fmt: IntFormat

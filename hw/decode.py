@@ -5,8 +5,17 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In
 from macsmith.hw.block import Block
+from macsmith.hw.decode_ordered import decode_digits, decode_posit, decode_radix4
 from macsmith.hw.terms import Term, operand_shape
-from macsmith.model.formats import FloatFormat, FloatSpecials, Format, IntFormat
+from macsmith.model.formats import (
+    DigitFormat,
+    FloatFormat,
+    FloatSpecials,
+    Format,
+    IntFormat,
+    PositFormat,
+    Radix4Format,
+)
 
 __all__ = ["Decode", "special_flags"]
 
@@ -66,10 +75,17 @@ class Decode(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        if isinstance(self.format, IntFormat):
-            self._decode_integer(m, self.format)
-        else:
-            self._decode_float(m, self.format)
+        match self.format:
+            case IntFormat() as fmt:
+                self._decode_integer(m, fmt)
+            case FloatFormat() as fmt:
+                self._decode_float(m, fmt)
+            case PositFormat() as fmt:
+                decode_posit(m, fmt, self.code, self.term)
+            case Radix4Format() as fmt:
+                decode_radix4(m, fmt, self.code, self.term)
+            case DigitFormat() as fmt:
+                decode_digits(m, fmt, self.code, self.term)
         return m
 
     def _decode_integer(self, m: Module, fmt: IntFormat) -> None:

@@ -10,9 +10,9 @@ from macsmith.hw.multiply import Multiply
 from macsmith.hw.partial_products import Multiplier
 from macsmith.hw.placement import Alignment, Placement, Signs, place_blocks, place_word
 from macsmith.hw.round_term import RoundTerm
-from macsmith.hw.terms import Term, TermShape, rounded_product_shape
+from macsmith.hw.terms import Term, TermShape, has_zero_specials, rounded_product_shape
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import IntFormat
+from macsmith.model.formats import FloatFormat
 from macsmith.model.widths import mac_widths
 
 __all__ = ["FixedTerm", "Lane", "fixed_term_bits", "term_placement"]
@@ -75,8 +75,8 @@ class Lane(Block):
         multiply = Multiply(
             a.shape,
             b.shape,
-            zero_specials=self.zero_specials and not rounds,
-            positive_zeros=isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat),
+            zero_specials=self.zero_specials and not rounds and not has_zero_specials(config),
+            positive_zeros=config.has_positive_zeros,
             multiplier=self.multiplier,
         )
         place(m, platform, "multiply", multiply)
@@ -91,7 +91,7 @@ class Lane(Block):
     def _rounded(self, m: Module, platform: Any, product: Term) -> Term:
         fmt = self.config.product
         assert fmt is not None
-        assert not isinstance(fmt, IntFormat)
+        assert isinstance(fmt, FloatFormat)
         rounder = RoundTerm(product.shape, fmt, self.config.rounding, self.config.overflow_of(fmt))
         place(m, platform, "round_product", rounder)
         Term.of(rounder, "term", product.shape).drive(m, product)

@@ -7,10 +7,16 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import place
+from macsmith.hw.digits import add_digit_product, has_zero_product
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lane import FixedTerm, Lane, fixed_term_bits, term_placement
 from macsmith.hw.partial_products import add_product
-from macsmith.hw.terms import is_integer_product, rounded_product_shape
+from macsmith.hw.terms import (
+    has_zero_specials,
+    is_digit_product,
+    is_integer_product,
+    rounded_product_shape,
+)
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, FloatSpecials, IntFormat
 from macsmith.model.widths import mac_widths
@@ -135,6 +141,8 @@ def add_lanes(
     """
     if is_integer_product(config):
         return _add_integers(m, config, a, b, heap, weight, architecture)
+    if is_digit_product(config) and negated is None:
+        return _add_digits(m, config, a, b, heap, weight)
     shape = rounded_product_shape(config)
     fixed_arguments = (
         shape,
@@ -145,7 +153,7 @@ def add_lanes(
     )
     placement = term_placement(*fixed_arguments)
     # where one of several blocks of places is selected, dropping a term costs nearly nothing
-    drops = shape.has_specials and len(placement.blocks) > 1
+    drops = shape.has_specials and len(placement.blocks) > 1 and not has_zero_specials(config)
     formats = (config.a, config.b) if config.product is None else (config.product,)
     masks_signs = drops or any(
         isinstance(fmt, FloatFormat) and (fmt.has_infinity or fmt.specials is FloatSpecials.IEEE)
@@ -240,4 +248,16 @@ def _add_integers(
         zeros.append(~a_code.any() | ~b_code.any())
     # An integer zero is positive. Products that are not zero make no difference: where the facts
     # are asked for, the sum is zero.
+    return LaneFacts(Cat(*zeros).all(), Const(0), Const(0), Const(0), Const(0))
+
+
+def _add_digits(
+    m: Module, config: MacConfig, a: Value, b: Value, heap: BitHeap, weight: int
+) -> LaneFacts:
+    zeros: list[Value] = []
+    for lane in range(config.lanes):
+        codes = a.word_select(lane, config.a.bits), b.word_select(lane, config.b.bits)
+        add_digit_product(heap, (config.a, config.b), codes, weight)
+        zeros.append(has_zero_product((config.a, config.b), codes))
+    # as of integers: where the facts are asked for, the sum is zero
     return LaneFacts(Cat(*zeros).all(), Const(0), Const(0), Const(0), Const(0))

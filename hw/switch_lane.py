@@ -21,7 +21,7 @@ from macsmith.hw.partial_products import Multiplier, add_product
 from macsmith.hw.terms import Term, TermShape, is_integer_product
 from macsmith.hw.union_terms import UnionDecode, UnionScale, is_one_of, union_products
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import Format, IntFormat
+from macsmith.model.formats import Format
 
 __all__ = ["SwitchLane", "integer_modes"]
 
@@ -193,8 +193,7 @@ class SwitchLane(Block):
         numbers = [
             index
             for index in self.terms
-            if (pair := self.modes[index]) is not None
-            and (isinstance(pair.a, IntFormat) or isinstance(pair.b, IntFormat))
+            if (pair := self.modes[index]) is not None and pair.has_positive_zeros
         ]
         sign = Signal(name="product_sign")
         is_nonzero = a.significand.any() & b.significand.any()

@@ -10,14 +10,25 @@ from amaranth.hdl import Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format, IntFormat
+from macsmith.model.formats import (
+    DigitFormat,
+    FloatFormat,
+    Format,
+    IntegerFormat,
+    IntFormat,
+    PositFormat,
+    Radix4Format,
+)
 
 __all__ = [
     "Term",
     "TermShape",
+    "has_zero_specials",
+    "is_digit_product",
     "is_integer_product",
     "operand_shape",
     "product_shape",
+    "regime_bits",
     "rounded_product_shape",
 ]
 
@@ -138,12 +149,54 @@ class Term:
             m.d.comb += self.is_infinity.eq(source.is_infinity)
 
 
+def regime_bits(fmt: PositFormat) -> int:
+    """Bits that count a posit's regime, without its first bit."""
+    return (fmt.bits - 2).bit_length()
+
+
+def _posit_shape(fmt: PositFormat) -> TermShape:
+    # the exponent is | k + 2**regime_bits | exponent field |
+    zero = 1 << (regime_bits(fmt) + fmt.exponent_bits)
+    return TermShape(
+        significand_bits=fmt.precision,
+        min_significand=1 << fmt.fraction_bits,
+        min_significand_above=1 << fmt.fraction_bits,
+        max_significand=(2 << fmt.fraction_bits) - 1,
+        lsb_exponent=-zero - fmt.fraction_bits,
+        min_exponent=zero - fmt.max_exponent,
+        max_exponent=zero + fmt.max_exponent,
+        is_signed=True,
+        has_nan=True,
+        has_infinity=False,
+    )
+
+
+def _radix4_shape(fmt: Radix4Format) -> TermShape:
+    return TermShape(
+        significand_bits=1,
+        min_significand=1,
+        min_significand_above=1,
+        max_significand=1,
+        lsb_exponent=fmt.exponent(0),
+        min_exponent=2,
+        max_exponent=2 * fmt.max_magnitude_code,
+        is_signed=True,
+        has_nan=False,
+        has_infinity=False,
+    )
+
+
 def operand_shape(fmt: Format) -> TermShape:
     """Shape of a decoded code.
 
     A float's exponent is its field, with 1 for field 0 where there are subnormals (they have the
-    scale of field 1). An integer is a sign and a magnitude.
+    scale of field 1). An integer is a sign and a magnitude. A posit's exponent is its regime's k,
+    made positive, above its exponent field; a power of four's is twice its field.
     """
+    if isinstance(fmt, PositFormat):
+        return _posit_shape(fmt)
+    if isinstance(fmt, Radix4Format):
+        return _radix4_shape(fmt)
     if not isinstance(fmt, FloatFormat):
         return TermShape(
             significand_bits=fmt.max_integer.bit_length(),
@@ -210,8 +263,27 @@ def rounded_product_shape(config: MacConfig) -> TermShape:
     return product_shape(operand_shape(config.a), operand_shape(config.b))
 
 
+def has_zero_specials(config: MacConfig) -> bool:
+    """Whether the significand of every special product is 0 and its sign +, with no more ado: only
+    posits are special, and NaR is decoded so."""
+    return config.product is None and not any(
+        isinstance(fmt, FloatFormat) and fmt.has_specials for fmt in (config.a, config.b)
+    )
+
+
+def is_digit_product(config: MacConfig) -> bool:
+    """Whether products are of signed digits with digits or an integer, and not rounded."""
+    formats = (config.a, config.b)
+    return (
+        all(isinstance(fmt, IntegerFormat) for fmt in formats)
+        and any(isinstance(fmt, DigitFormat) for fmt in formats)
+        and config.product is None
+    )
+
+
 def is_integer_product(config: MacConfig) -> bool:
-    """Whether products are of two integers and not rounded: partial products can be summed."""
+    """Whether products are of two integers in binary digits, and not rounded: partial products can
+    be summed."""
     return (
         isinstance(config.a, IntFormat)
         and isinstance(config.b, IntFormat)

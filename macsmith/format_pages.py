@@ -40,7 +40,10 @@ def formats_page() -> Page:
         "Any eXmY or, without a sign, ueXmY (1 <= X <= 8, 0 <= Y <= 23) is a format too, with an "
         "optional bias (b7),\nspecials (ieee, fn, fnuz, in, inuz, f) and ns for no subnormals: "
         "e5m3b20fnns. All of IEEE P3109 are: binary8p4se.\n"
-        "So are int2..int16 and uint2..uint16; int8sym never gives -128."
+        "So are int2..int16 and uint2..uint16; int8sym never gives -128, int8wrap wraps; "
+        "q3.4 is int8q4.\n"
+        "And posit4..posit16 with es0..es3 (posit8es1), r4e1..r4e4 (powers of four, also r4e3odd), "
+        "bin1..bin8, ternary."
     )
     text = "\n".join([table, "", "Sources", *lines, "", rule])
     return Page(text, {"formats": rows})

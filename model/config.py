@@ -15,13 +15,21 @@ from macsmith.model.accumulators import (
     format_accumulator,
     parse_accumulator,
 )
-from macsmith.model.formats import FloatFormat, Format, IntFormat, parse_format
+from macsmith.model.formats import (
+    FloatFormat,
+    Format,
+    IntegerFormat,
+    IntFormat,
+    PositFormat,
+    parse_format,
+)
 from macsmith.model.rounding import (
     Overflow,
     Rounding,
     RoundingMode,
     StochasticRounding,
     check_overflow,
+    check_rounding,
     default_overflow,
     parse_stochastic,
 )
@@ -38,6 +46,8 @@ from pydantic import (
 __all__ = ["MAX_LANES", "RAW", "MacConfig"]
 
 MAX_LANES = 64
+#: Widest sum of which a result keeps the low bits.
+MAX_WRAPPED_BITS = 63
 RAW = "raw"
 
 _FormatField = Annotated[Format, BeforeValidator(parse_format), PlainSerializer(str)]
@@ -118,7 +128,7 @@ class MacConfig(BaseModel, frozen=True):
                 )
         if self.aligned is not None:
             for fmt in (self.a, self.b):
-                if isinstance(fmt, IntFormat):
+                if not isinstance(fmt, FloatFormat):
                     raise ValueError(
                         f"{what}: an aligned accumulator must have float operands, not {fmt.name}"
                     )
@@ -144,9 +154,21 @@ class MacConfig(BaseModel, frozen=True):
                 check_overflow(fmt, self.overflow)
         if self.stochastic is not None:
             self._check_stochastic(what)
+        if self.output_format is not None:
+            self._check_output(what, self.output_format)
         # the widths are derived here once, so that a too narrow accumulator fails at birth
         mac_widths(self)
         return self
+
+    def _check_output(self, what: str, fmt: Format) -> None:
+        check_rounding(fmt, self.rounding)
+        if isinstance(fmt, IntFormat) and fmt.wraps:
+            widths = mac_widths(self).last
+            if widths.format is not None or widths.integer_bits > MAX_WRAPPED_BITS:
+                raise ValueError(
+                    f"{what}: a result in {fmt.name}, which wraps, must come from a fixed-point "
+                    f"accumulator of at most {MAX_WRAPPED_BITS} bits"
+                )
 
     def _check_stochastic(self, what: str) -> None:
         parts = accumulator_parts(self.accumulator)
@@ -196,6 +218,11 @@ class MacConfig(BaseModel, frozen=True):
         return inner if isinstance(inner, AlignedAccumulator) else None
 
     @property
+    def has_positive_zeros(self) -> bool:
+        """Whether products of value 0 have no sign: an operand is of a kind that has no -0."""
+        return not (isinstance(self.a, FloatFormat) and isinstance(self.b, FloatFormat))
+
+    @property
     def float_formats(self) -> tuple[Format, ...]:
         """Float formats that results are rounded to: accumulators, product, stated output."""
         formats: list[Format] = []
@@ -207,13 +234,13 @@ class MacConfig(BaseModel, frozen=True):
         formats += [
             fmt
             for fmt in (self.product, self.output)
-            if fmt is not None and not isinstance(fmt, IntFormat | str)
+            if fmt is not None and not isinstance(fmt, IntegerFormat | str)
         ]
         return tuple(formats)
 
     def overflow_of(self, fmt: Format) -> Overflow:
         """Overflow policy where a value is rounded to `fmt`."""
-        if self.overflow is None or isinstance(fmt, IntFormat):
+        if self.overflow is None or isinstance(fmt, IntegerFormat):
             return default_overflow(fmt)
         try:
             check_overflow(fmt, self.overflow)
@@ -230,9 +257,9 @@ class MacConfig(BaseModel, frozen=True):
     def output_format(self) -> Format | None:
         """Format of the result; None where it is the raw fixed-point partial sum.
 
-        The default is the accumulator's own format if that is a float; binary32 for a
-        fixed-point accumulator over float operands (rounded once on the way out); raw for a
-        fixed-point accumulator over integers.
+        The default is the accumulator's own format if that is a float. Of a fixed-point
+        accumulator over posits it is the wider operand's, of one over integers the raw sum, and
+        binary32 else: rounded once on the way out.
         """
         if self.output == RAW:
             last = self.last_accumulator
@@ -243,6 +270,9 @@ class MacConfig(BaseModel, frozen=True):
         last = self.last_accumulator
         if isinstance(last, FloatAccumulator | AlignedAccumulator):
             return last.format
-        if isinstance(self.a, IntFormat) and isinstance(self.b, IntFormat):
+        if isinstance(self.a, IntegerFormat) and isinstance(self.b, IntegerFormat):
             return None
+        posits = [fmt for fmt in (self.a, self.b) if isinstance(fmt, PositFormat)]
+        if posits:
+            return max(posits, key=lambda fmt: fmt.bits)
         return parse_format("fp32")

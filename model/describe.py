@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from macsmith.model.formats import (
     NAMED_FORMATS,
+    DigitFormat,
     FloatFormat,
     FloatSpecials,
     Format,
     IntFormat,
     NamedFormat,
+    OrderedFormat,
+    PositFormat,
+    Radix4Format,
     parse_format,
 )
-from macsmith.model.rounding import Overflow, Rounding, default_overflow, encode
+from macsmith.model.ordered_rounding import magnitudes
+from macsmith.model.rounding import Overflow, Rounding, default_overflow, encode, floor_log2
 
 __all__ = [
     "Binade",
@@ -26,6 +32,7 @@ __all__ = [
     "draw_values",
     "format_table",
     "named_format_table",
+    "quire_bits",
     "save_picture",
     "value_text",
 ]
@@ -124,8 +131,77 @@ def _int_rows(fmt: IntFormat) -> list[tuple[str, str]]:
         ("least", value_text(fmt.min)),
         ("step", value_text(fmt.smallest)),
         ("codes", f"{1 << fmt.bits}: all numbers"),
-        ("overflow becomes", "the nearest number (clipped)"),
+        (
+            "overflow becomes",
+            "what its low bits stand for (wrapped)"
+            if fmt.wraps
+            else "the nearest number (clipped)",
+        ),
     ]
+
+
+def quire_bits(fmt: PositFormat) -> int:
+    """Width of a quire with 31 carry bits, as the Posit Standard (2022) has it: 16 N for E = 2."""
+    # | sign | 31 carry bits | every product of two posits |
+    return 32 + 4 * fmt.max_exponent
+
+
+def _posit_rows(fmt: PositFormat) -> list[tuple[str, str]]:
+    return [
+        (
+            "bits",
+            f"{fmt.bits}: 1 sign, 2 or more regime, up to {fmt.exponent_bits} exponent, up to "
+            f"{fmt.fraction_bits} fraction",
+        ),
+        ("precision", f"up to {fmt.precision} bits, hidden bit included"),
+        ("specials", "NaR, for NaN and infinity"),
+        ("largest", value_text(fmt.max)),
+        ("smallest", value_text(fmt.smallest)),
+        ("codes", f"{1 << fmt.bits}: {(1 << fmt.bits) - 1} numbers, NaR"),
+        ("quire", f"{quire_bits(fmt)} bits with 31 for carries, unit 2^{2 * fmt.least_exponent}"),
+        ("underflow becomes", "the smallest number, never zero"),
+        ("overflow becomes", "the largest number (sat)"),
+    ]
+
+
+def _radix4_rows(fmt: Radix4Format) -> list[tuple[str, str]]:
+    return [
+        ("bits", f"{fmt.bits}: 1 sign, {fmt.exponent_bits} exponent of base 4"),
+        ("bias", str(fmt.bias)),
+        ("phase", "odd: 2 * 4^n" if fmt.is_odd else "even: 4^n"),
+        ("largest", value_text(fmt.max)),
+        ("smallest", value_text(fmt.smallest)),
+        ("codes", f"{1 << fmt.bits}: {(1 << fmt.bits) - 1} numbers and a second zero"),
+        ("overflow becomes", "the largest number (sat)"),
+    ]
+
+
+def _digit_rows(fmt: DigitFormat) -> list[tuple[str, str]]:
+    values = "-1, 0 and +1" if fmt.has_zero else "-1 and +1"
+    rounding = "1/2 becomes 0" if fmt.has_zero else "halfway values go up: 0 becomes +1"
+    count = "3 numbers and a second zero" if fmt.has_zero else "all numbers"
+    return [
+        ("bits", f"{fmt.bits}: {fmt.digits} digit{'s' * (fmt.digits > 1)} of {values}"),
+        ("largest", value_text(fmt.max)),
+        ("least", value_text(fmt.min)),
+        ("codes", f"{1 << fmt.bits}: {count}"),
+        ("rounding", rounding),
+        ("overflow becomes", "the nearest number (sat)"),
+    ]
+
+
+def _rows(fmt: Format) -> list[tuple[str, str]]:
+    match fmt:
+        case FloatFormat():
+            return _float_rows(fmt)
+        case IntFormat():
+            return _int_rows(fmt)
+        case PositFormat():
+            return _posit_rows(fmt)
+        case Radix4Format():
+            return _radix4_rows(fmt)
+        case DigitFormat():
+            return _digit_rows(fmt)
 
 
 def format_table(fmt: Format | str) -> list[tuple[str, str]]:
@@ -148,7 +224,7 @@ def format_table(fmt: Format | str) -> list[tuple[str, str]]:
         rows.append(("title", named.title))
         rows.append(("other names", ", ".join(named.aliases)))
         rows.append(("source", named.source))
-    rows += _float_rows(fmt) if isinstance(fmt, FloatFormat) else _int_rows(fmt)
+    rows += _rows(fmt)
     product_bits = 2 * fmt.max_integer.bit_length()
     rows.append(
         (
@@ -192,8 +268,11 @@ class Binade:
 def binades(fmt: Format) -> list[Binade]:
     """The positive values of a format as runs of equal spacing, largest first.
 
-    An integer format is one run.
+    An integer format is one run. Where the values of a posit's or another listed format's power of
+    two are alone, the spacing is that to the next one.
     """
+    if isinstance(fmt, OrderedFormat):
+        return _listed_runs(fmt)
     if isinstance(fmt, IntFormat):
         count = fmt.max_code_integer
         return [Binade(fmt.smallest, fmt.max, count, fmt.smallest, False)]
@@ -216,12 +295,31 @@ def binades(fmt: Format) -> list[Binade]:
     return runs[::-1]
 
 
+def _listed_runs(fmt: OrderedFormat) -> list[Binade]:
+    values = [each.value for each in magnitudes(fmt) if each.value]
+    if isinstance(fmt, DigitFormat):
+        spacing = Fraction(1 if fmt.has_zero else 2)
+        return [Binade(values[0], values[-1], len(values), spacing, False)]
+    runs = []
+    for _, group in groupby(range(len(values)), key=lambda index: floor_log2(values[index])):
+        indices = list(group)
+        first, last = indices[0], indices[-1]
+        low = max(min(first, len(values) - 2), 0)
+        spacing = values[low + 1] - values[low] if len(values) > 1 else values[0]
+        runs.append(Binade(values[first], values[last], len(indices), spacing, False))
+    return runs[::-1]
+
+
 def count_values(fmt: Format, edges: list[Fraction]) -> list[int]:
     """How many positive values lie in each interval ``(edges[i], edges[i + 1]]``.
 
     `edges` ascend from 0 or more. Works by codes, which are in the order of their values, so
     that the widest formats take no longer.
     """
+    if isinstance(fmt, OrderedFormat):
+        values = [each.value for each in magnitudes(fmt) if each.value]
+        listed = [bisect_right(values, edge) for edge in edges]
+        return [high - low for low, high in pairwise(listed)]
     ranks = [
         encode(fmt, edge, Rounding.TOWARD_ZERO, Overflow.SATURATE)
         if fmt.min <= edge
@@ -367,8 +465,11 @@ def save_picture(fmts: Sequence[Format | str], path: Path) -> None:
     figure = Figure(figsize=(9, 0.55 * len(formats) + 1.1), layout="constrained")
     axes = figure.add_subplot()
     for row, fmt in enumerate(formats):
-        last = fmt.max_magnitude_code if isinstance(fmt, FloatFormat) else fmt.max_code_integer
-        values = [float(fmt.decode(code)) for code in range(1, last + 1)]  # type: ignore[arg-type]
+        if isinstance(fmt, OrderedFormat):
+            values = [float(each.value) for each in magnitudes(fmt) if each.value]
+        else:
+            last = fmt.max_magnitude_code if isinstance(fmt, FloatFormat) else fmt.max_code_integer
+            values = [float(fmt.decode(code)) for code in range(1, last + 1)]  # type: ignore[arg-type]
         axes.vlines(values, row - 0.36, row + 0.36, color="#1f4e79", linewidth=0.7)
     axes.set_xscale("log", base=2)
     axes.set_yticks(range(len(formats)), [fmt.name for fmt in formats])

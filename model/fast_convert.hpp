@@ -112,6 +112,7 @@ void round_values(const Format &f, double max, double smallest, int32_t max_expo
 }
 
 inline bool is_for_vectors(const Format &f) {
+  if (f.ordered || f.wraps) return false;
   return !f.is_float || (f.fraction_bits > 0 && f.has_zero);
 }
 

@@ -26,6 +26,32 @@ enum Rounding : int32_t {
 enum Overflow : int32_t { SATURATE, TO_INFINITY, TO_NAN, PROPAGATE };
 enum Kind : uint8_t { FINITE, INFINITE, NOT_A_NUMBER };
 
+struct Term {
+  uint64_t significand;
+  int32_t exponent;
+  uint8_t negative;
+  uint8_t kind;
+};
+
+// One magnitude of a format that lists them. Values beyond the boundary, boundary * 2**exponent with
+// bit 63 set, go to the next one, and at it where `goes_up`; index 1 of a pair is for negative values.
+struct Magnitude {
+  uint64_t boundary;
+  int32_t exponent;
+  uint32_t code[2];
+  uint8_t goes_up[2];
+};
+
+// Mirrors `OrderedStruct` of fast_library.py: posits, powers of four, signed digits.
+struct Ordered {
+  int32_t count;
+  uint32_t zero_code;
+  uint32_t nan_code;
+  int32_t infinity_is_nan;
+  const Term *terms;            // by code
+  const Magnitude *magnitudes;  // ascending
+};
+
 // Mirrors `_Format` of fast_library.py, field by field.
 struct Format {
   int32_t is_float;
@@ -45,18 +71,14 @@ struct Format {
   int32_t overflow;
   int32_t random_bits;  // of stochastic rounding
   int32_t has_zero;
+  int32_t wraps;           // integers: keep the low bits instead of clipping
+  const Ordered *ordered;  // null for floats and integers
 
   int magnitude_bits() const { return bits - (is_signed ? 1 : 0); }
 };
 
-struct Term {
-  uint64_t significand;
-  int32_t exponent;
-  uint8_t negative;
-  uint8_t kind;
-};
-
 inline Term decode(const Format &f, uint32_t code) {
+  if (f.ordered) return f.ordered->terms[code];
   Term t{0, f.least_exponent, 0, FINITE};
   if (!f.is_float) {
     int64_t integer = code;
@@ -94,6 +116,11 @@ inline uint32_t encode_beyond(const Format &f, bool negative, bool is_infinite) 
 }
 
 inline uint32_t encode_special(const Format &f, uint8_t kind, bool negative) {
+  if (f.ordered) {
+    const Ordered &o = *f.ordered;
+    if (kind == NOT_A_NUMBER || o.infinity_is_nan) return o.nan_code;
+    return o.magnitudes[o.count - 1].code[negative];
+  }
   if (kind == NOT_A_NUMBER) return uint32_t(f.nan_code);
   if (!f.is_float)
     return uint32_t(negative ? f.min_integer : f.max_integer) & ((uint64_t(1) << f.bits) - 1);
@@ -144,20 +171,50 @@ inline bool rounds_up_randomly(const Format &f, uint64_t significand, int64_t dr
   return nearest + random >= one;
 }
 
+// A value other than 0, bit 63 of its jammed significand set. Boundaries have few bits: the jammed
+// number is on the same side of each as the true one.
+inline uint32_t encode_ordered(const Ordered &o, bool negative, uint64_t significand,
+                               int32_t exponent) {
+  int32_t low = 0, high = o.count - 1;
+  while (low < high) {
+    const int32_t middle = (low + high) / 2;
+    const Magnitude &m = o.magnitudes[middle];
+    const bool at = exponent == m.exponent && significand == m.boundary;
+    const bool above =
+        exponent > m.exponent || (exponent == m.exponent && significand > m.boundary);
+    if (above || (at && m.goes_up[negative])) low = middle + 1;
+    else high = middle;
+  }
+  return o.magnitudes[low].code[negative];
+}
+
 // `keeps_finite`: a magnitude that is rounded down never leaves the finite range.
 inline uint32_t encode(const Format &f, bool negative, uint64_t significand, int32_t exponent,
                        uint32_t random = 0, bool keeps_finite = true) {
   if (!significand) {
+    if (f.ordered) return f.ordered->zero_code;
     if (f.is_float && !f.has_zero) return encode_beyond(f, true, false);
     return f.is_float && negative && f.has_negative_zero ? uint32_t(1) << (f.bits - 1) : 0;
   }
   const int shift = __builtin_clzll(significand);
   significand <<= shift, exponent -= shift;
+  if (f.ordered) return encode_ordered(*f.ordered, negative, significand, exponent);
   const int32_t top = exponent + 63;
   bool round_bit, sticky;
 
   if (!f.is_float) {
     int64_t integer = int64_t(1) << 40;  // beyond every integer format
+    if (f.wraps) {  // the significand is no jammed one here: all its bits are the value's
+      const int64_t up = int64_t(exponent) - f.least_exponent;
+      if (up >= 0) {
+        integer = up > 63 ? 0 : int64_t(significand << up);
+      } else {
+        integer = int64_t(split(significand, exponent, f.least_exponent, round_bit, sticky));
+        integer += rounds_up(f.rounding, negative, integer & 1, round_bit, sticky);
+      }
+      return uint32_t(negative ? -uint64_t(integer) : uint64_t(integer)) &
+             ((uint64_t(1) << f.bits) - 1);
+    }
     if (top - f.least_exponent < 40) {
       integer = int64_t(split(significand, exponent, f.least_exponent, round_bit, sticky));
       integer += rounds_up(f.rounding, negative, integer & 1, round_bit, sticky);

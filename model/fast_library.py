@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from macsmith.model.accumulators import AlignedAccumulator, SimpleAccumulator
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format, IntFormat
+from macsmith.model.fast_ordered import ordered_address
+from macsmith.model.formats import FloatFormat, Format, IntFormat, OrderedFormat
 from macsmith.model.lfsr import advance_matrix
 from macsmith.model.random_source import Lfsr
 from macsmith.model.rounding import (
@@ -29,6 +30,7 @@ from macsmith.model.rounding import (
     Rounding,
     RoundingMode,
     StochasticRounding,
+    check_rounding,
     default_overflow,
 )
 from macsmith.model.widths import PartialSumWidths, mac_widths
@@ -76,26 +78,30 @@ class FormatStruct(ctypes.Structure):
     """Mirrors `Format` of fast_formats.hpp."""
 
     _fields_ = [
-        (name, ctypes.c_int32)
-        for name in (
-            "is_float",
-            "bits",
-            "fraction_bits",
-            "least_exponent",
-            "has_subnormals",
-            "has_negative_zero",
-            "has_nan",
-            "max_code",
-            "nan_code",
-            "infinity_code",
-            "is_signed",
-            "min_integer",
-            "max_integer",
-            "rounding",
-            "overflow",
-            "random_bits",
-            "has_zero",
-        )
+        *(
+            (name, ctypes.c_int32)
+            for name in (
+                "is_float",
+                "bits",
+                "fraction_bits",
+                "least_exponent",
+                "has_subnormals",
+                "has_negative_zero",
+                "has_nan",
+                "max_code",
+                "nan_code",
+                "infinity_code",
+                "is_signed",
+                "min_integer",
+                "max_integer",
+                "rounding",
+                "overflow",
+                "random_bits",
+                "has_zero",
+                "wraps",
+            )
+        ),
+        ("ordered", ctypes.c_void_p),
     ]
 
 
@@ -263,6 +269,16 @@ def format_struct(
             max_integer=fmt.max_code_integer,
             infinity_code=-1,
             has_zero=True,
+            wraps=fmt.wraps,
+            **policy,
+        )
+    if isinstance(fmt, OrderedFormat):
+        check_rounding(fmt, rounding)
+        return FormatStruct(
+            bits=fmt.bits,
+            least_exponent=fmt.least_exponent,
+            is_signed=True,
+            ordered=ordered_address(fmt),
             **policy,
         )
     return FormatStruct(
@@ -365,7 +381,7 @@ def round_struct(
         max=float(fmt.max),
         smallest=float(fmt.smallest),
         max_exponent=fmt.max_exponent if isinstance(fmt, FloatFormat) else 0,
-        is_fixed=isinstance(fmt, IntFormat),
+        is_fixed=not isinstance(fmt, FloatFormat),
     )
 
 
@@ -395,7 +411,7 @@ def mac_struct(config: MacConfig) -> MacStruct:
         inner=layout(widths.inner),
         outer=layout(widths.outer),
         has_product_format=config.product is not None,
-        has_integer_operand=isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat),
+        has_integer_operand=config.has_positive_zeros,
         lanes=config.lanes,
         chunk_length=getattr(config.accumulator, "length", 0),
         is_raw_output=is_raw,

@@ -33,7 +33,7 @@ from macsmith.model.fast_library import (
     TileSpecStruct,
     round_struct,
 )
-from macsmith.model.formats import FloatFormat, Format, IntFormat
+from macsmith.model.formats import FloatFormat, Format, PositFormat, Radix4Format
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.rounding import Rounding
 from macsmith.model.widths import MacWidths, PartialSumWidths, TermBound, mac_widths
@@ -86,9 +86,9 @@ class Plan:
 
 def _significand_bits(fmt: Format) -> int:
     """Bits of the longest significand of a format's values."""
-    if isinstance(fmt, IntFormat):
-        return fmt.max_integer.bit_length()
-    return fmt.precision
+    if isinstance(fmt, FloatFormat | PositFormat):
+        return fmt.precision
+    return 1 if isinstance(fmt, Radix4Format) else fmt.max_integer.bit_length()
 
 
 def _top_exponent(bound: TermBound, count: int = 1) -> int:
@@ -278,7 +278,7 @@ def _plan_tiles(
         chunk_length=chunk_length,
         add=add.value,
         has_product_format=config.product is not None,
-        has_integer_operand=isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat),
+        has_integer_operand=config.has_positive_zeros,
         rounding=rounding,
     )
 

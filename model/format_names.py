@@ -24,6 +24,11 @@ _NVFP4 = "NVIDIA NVFP4; numbers and NaN are those of OCP E4M3 without their sign
 _UE5M3 = "arXiv 2509.17791; bias 15 and one NaN, the code of all ones, are our reading"
 _IEEE = "IEEE 754-2019"
 _ML_DTYPES = "LLVM APFloat and ml_dtypes"
+_POSITS = "Gustafson and Yonemoto, Beating Floating Point at its Own Game, 2017"
+_RADIX4 = (
+    "Sun et al., Ultra-Low Precision 4-bit Training of Deep Neural Networks, NeurIPS 2020 (that it "
+    "is radix 4 and 1-3-0 is in the paper's public review; values and phases are not verified)"
+)
 
 NAMED_FORMATS: tuple[NamedFormat, ...] = (
     NamedFormat(
@@ -88,6 +93,38 @@ NAMED_FORMATS: tuple[NamedFormat, ...] = (
     NamedFormat("e5m10", "IEEE binary16", ("fp16", "float16", "half", "binary16", "f16"), _IEEE),
     NamedFormat("e8m7", "bfloat16", ("bf16", "bfloat16"), "Google bfloat16"),
     NamedFormat("e8m10", "TensorFloat-32", ("tf32",), "NVIDIA A100 white paper, 2020"),
+    NamedFormat(
+        "posit8es2",
+        "standard posit8",
+        ("posit8", "posit<8,2>"),
+        "Standard for Posit Arithmetic (2022)",
+    ),
+    NamedFormat(
+        "posit16es2",
+        "standard posit16",
+        ("posit16", "posit<16,2>"),
+        "Standard for Posit Arithmetic (2022)",
+    ),
+    NamedFormat("posit8es0", "posit8 of 2017", ("posit<8,0>",), _POSITS),
+    NamedFormat("posit16es1", "posit16 of 2017", ("posit<16,1>",), _POSITS),
+    NamedFormat("r4e3", "radix-4 FP4, even phase", ("fp4_r4", "radix4_fp4"), _RADIX4),
+    NamedFormat("r4e3odd", "radix-4 FP4, odd phase", ("fp4_r4odd", "radix4_fp4odd"), _RADIX4),
+    NamedFormat(
+        "bin1",
+        "binary: -1 and +1",
+        ("binary",),
+        "Courbariaux et al., Binarized Neural Networks, 2016",
+    ),
+    NamedFormat(
+        "bin2",
+        "two digits of -1 and +1",
+        ("binary2",),
+        "Sun et al., Multi-Precision Quantized Neural Networks via Encoding Decomposition of "
+        "{-1,+1}, AAAI 2019",
+    ),
+    NamedFormat(
+        "ternary", "ternary: -1, 0 and +1", ("trit",), "Li et al., Ternary Weight Networks, 2016"
+    ),
     NamedFormat("e8m23", "IEEE binary32", ("fp32", "float32", "single", "binary32", "f32"), _IEEE),
 )
 

@@ -1,7 +1,8 @@
 """Number formats as rules: every kind of format, and the name of each.
 
 A format is described by counts and flags, never by its name. Each kind stands in a module of its
-own with its grammar (`macsmith.model.float_format`, `int_format`), common names in `format_names`;
+own with its grammar (`macsmith.model.float_format`, `int_format`, `posit_format`, `digit_format`,
+`radix4_format`), common names in `format_names`;
 `parse_format` resolves all of them, and NumPy or ml_dtypes types too.
 """
 
@@ -12,6 +13,7 @@ import re
 from functools import cache
 from typing import Any
 
+from macsmith.model.digit_format import DigitFormat
 from macsmith.model.float_format import (
     BARE_SPECIALS,
     MAX_EXPONENT_BITS,
@@ -22,28 +24,46 @@ from macsmith.model.float_format import (
 from macsmith.model.format_names import ALIASES, NAMED_FORMATS, NamedFormat
 from macsmith.model.int_format import INT_BITS, IntFormat
 from macsmith.model.p3109_format import p3109_format
+from macsmith.model.posit_format import PositFormat
+from macsmith.model.radix4_format import Radix4Format
 from macsmith.model.special import Special
 
 __all__ = [
     "NAMED_FORMATS",
+    "DigitFormat",
     "FloatFormat",
     "FloatSpecials",
     "Format",
     "IntFormat",
+    "IntegerFormat",
     "NamedFormat",
+    "OrderedFormat",
+    "PositFormat",
+    "Radix4Format",
     "Special",
     "parse_format",
 ]
 
-Format = FloatFormat | IntFormat
+Format = FloatFormat | IntFormat | PositFormat | Radix4Format | DigitFormat
+
+#: Formats of integers (or integers with a binary point): sums of their products are integers.
+IntegerFormat = IntFormat | DigitFormat
+
+#: Formats with one rounding of their own (`macsmith.model.ordered_rounding`).
+OrderedFormat = PositFormat | Radix4Format | DigitFormat
 
 _FLOAT_NAME = re.compile(
     r"(?P<unsigned>u)?e(?P<exponent>\d+)m(?P<fraction>\d+)(?:b(?P<bias>m?\d+))?"
     r"(?P<specials>ieee|fnuz|fn|inuz|in|f)?(?P<smallest>ns|nz)?"
 )
 _INT_NAME = re.compile(
-    r"(?P<unsigned>u)?int(?P<bits>\d+)(?P<symmetric>sym)?(?:q(?P<fraction>\d+))?"
+    r"(?P<unsigned>u)?int(?P<bits>\d+)(?P<symmetric>sym)?(?P<wrap>wrap)?(?:q(?P<fraction>\d+))?"
 )
+_Q_NAME = re.compile(r"(?P<unsigned>u)?q(?P<integer>\d+)\.(?P<fraction>\d+)(?P<rule>sym|wrap)?")
+_POSIT_NAME = re.compile(r"posit(?P<bits>\d+)(?:es(?P<exponent>\d+))?")
+_POSIT_TEMPLATE = re.compile(r"posit<(?P<bits>\d+)(?:, ?(?P<exponent>\d+))?>")
+_RADIX4_NAME = re.compile(r"r4e(?P<exponent>\d+)(?:b(?P<bias>m?\d+))?(?P<odd>odd)?")
+_BINARY_NAME = re.compile(r"bin(?P<digits>\d+)")
 
 
 _P3109_NAME = re.compile(
@@ -85,14 +105,38 @@ def _parse_name(name: str) -> Format:
             is_signed=not match["unsigned"],
             is_symmetric=bool(match["symmetric"]),
             fraction_bits=int(match["fraction"] or 0),
+            wraps=bool(match["wrap"]),
         )
+    if match := _Q_NAME.fullmatch(text):
+        # | sign, if there is one | integer bits | fraction bits |
+        fraction_bits, is_signed = int(match["fraction"]), not match["unsigned"]
+        return IntFormat(
+            is_signed + int(match["integer"]) + fraction_bits,
+            is_signed=is_signed,
+            is_symmetric=match["rule"] == "sym",
+            fraction_bits=fraction_bits,
+            wraps=match["rule"] == "wrap",
+        )
+    if match := _POSIT_NAME.fullmatch(text) or _POSIT_TEMPLATE.fullmatch(text):
+        bits = int(match["bits"])
+        return PositFormat(bits) if not match["exponent"] else PositFormat(bits, int(match[2]))
+    if match := _RADIX4_NAME.fullmatch(text):
+        radix4 = Radix4Format(int(match["exponent"]), is_odd=bool(match["odd"]))
+        if not match["bias"]:
+            return radix4
+        bias = int(match["bias"].replace("m", "-"))
+        return Radix4Format(radix4.exponent_bits, bias, radix4.is_odd)
+    if match := _BINARY_NAME.fullmatch(text):
+        return DigitFormat(int(match["digits"]))
+    if text == "ternary":
+        return DigitFormat(has_zero=True)
     known = sorted({*ALIASES, *(f"int{bits}" for bits in INT_BITS), "uint4", "uint8", "int8sym"})
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     raise ValueError(
         f"unknown format {name!r}{hint} A format is eXmY or ueXmY (1 <= X <= {MAX_EXPONENT_BITS}, "
-        f"0 <= Y <= {MAX_FRACTION_BITS}), intN or uintN (2 <= N <= 16), or an alias: "
-        "see `macsmith formats`"
+        f"0 <= Y <= {MAX_FRACTION_BITS}), intN or uintN (2 <= N <= 16), qM.F, positNesE, r4eX, "
+        "binN, ternary, or an alias: see `macsmith formats`"
     )
 
 
@@ -150,7 +194,7 @@ def parse_format(description: Any) -> Format:
     TypeError
         `description` is none of these.
     """
-    if isinstance(description, FloatFormat | IntFormat):
+    if isinstance(description, Format):
         return description
     if isinstance(description, str):
         return _parse_name(description.strip().lower())

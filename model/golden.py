@@ -14,7 +14,7 @@ from itertools import islice
 
 from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
+from macsmith.model.formats import FloatFormat, Format, Special
 from macsmith.model.lfsr import random_words
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.rounding import Rounding, encode, floor_log2, round_to_multiple
@@ -70,7 +70,7 @@ def product(config: MacConfig, a_code: int, b_code: int) -> Term:
     """The term that one pair of operand codes contributes.
 
     NaN times anything, and infinity times zero, is NaN. A zero product of two floats has the
-    sign IEEE 754 gives it; with an integer operand it is positive.
+    sign IEEE 754 gives it; with any other operand it is positive.
     """
     a, b = _decode(config.a, a_code), _decode(config.b, b_code)
     negative = a.negative != b.negative
@@ -80,7 +80,7 @@ def product(config: MacConfig, a_code: int, b_code: int) -> Term:
         term = _NAN if 0 in (a.value, b.value) else _signed_infinity(negative)
     else:
         value = a.value * b.value
-        if value == 0 and (isinstance(config.a, IntFormat) or isinstance(config.b, IntFormat)):
+        if value == 0 and config.has_positive_zeros:
             negative = False
         exponent = _exponent(config.a, a.value) + _exponent(config.b, b.value)
         term = Term(value, negative, exponent)

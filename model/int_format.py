@@ -1,7 +1,8 @@
 """Integer and fixed-point formats: what each code stands for.
 
-Names are one grammar, ``[u]int{N}[sym][q{F}]``. Source of INT8 with 6 fraction bits: OCP
-Microscaling v1.0.
+Names are one grammar, ``[u]int{N}[sym|wrap][q{F}]``; ``[u]q{M}.{F}[sym|wrap]`` is read too, with M
+bits left of the binary point beside the sign. Source of INT8 with 6 fraction bits: OCP Microscaling
+v1.0; of Qm.n: Texas Instruments (Arm counts the sign among M).
 """
 
 from __future__ import annotations
@@ -32,12 +33,15 @@ class IntFormat:
         its two's-complement value, so hardware stays exact on every input.
     fraction_bits
         Binary digits right of the point: value = integer * 2**-fraction_bits (MXINT8 has 6).
+    wraps
+        Rounding keeps the low bits of an integer out of range, instead of the nearest code.
     """
 
     bits: int
     is_signed: bool = True
     is_symmetric: bool = False
     fraction_bits: int = 0
+    wraps: bool = False
 
     def __post_init__(self) -> None:
         if self.bits not in INT_BITS:
@@ -47,6 +51,10 @@ class IntFormat:
             )
         if self.is_symmetric and not self.is_signed:
             raise ValueError(f"uint{self.bits}: an unsigned format cannot be symmetric")
+        if self.is_symmetric and self.wraps:
+            raise ValueError(
+                f"int{self.bits}: must be either symmetric or wrap: what wraps gives every code"
+            )
         if not 0 <= self.fraction_bits <= 32:
             raise ValueError(
                 f"int{self.bits}: fraction must be 0 to 32 bits, not {self.fraction_bits}"
@@ -126,7 +134,7 @@ class IntFormat:
         """Canonical name; `parse_format` gives this very format back."""
         return (
             f"{'' if self.is_signed else 'u'}int{self.bits}"
-            f"{'sym' if self.is_symmetric else ''}"
+            f"{'sym' if self.is_symmetric else 'wrap' if self.wraps else ''}"
             f"{f'q{self.fraction_bits}' if self.fraction_bits else ''}"
         )
 

@@ -14,7 +14,8 @@ from enum import Enum
 from fractions import Fraction
 from typing import Any
 
-from macsmith.model.formats import FloatFormat, Format, Special
+from macsmith.model.formats import FloatFormat, Format, IntFormat, OrderedFormat, Special
+from macsmith.model.ordered_rounding import encode_ordered
 
 __all__ = [
     "Overflow",
@@ -22,6 +23,7 @@ __all__ = [
     "RoundingMode",
     "StochasticRounding",
     "check_overflow",
+    "check_rounding",
     "default_overflow",
     "encode",
     "floor_log2",
@@ -143,8 +145,17 @@ def default_overflow(fmt: Format) -> Overflow:
     return Overflow.INFINITY if fmt.has_infinity else Overflow.SATURATE
 
 
+def check_rounding(fmt: Format, rounding: RoundingMode) -> None:
+    """ValueError if the format is not rounded so: posits and their like have one rounding."""
+    if isinstance(fmt, OrderedFormat) and rounding is not Rounding.NEAREST_EVEN:
+        text = rounding.value if isinstance(rounding, Rounding) else rounding.text
+        raise ValueError(f"{fmt.name} has a rounding of its own: leave {text} out")
+
+
 def check_overflow(fmt: Format, overflow: Overflow) -> None:
     """ValueError if the format has no code for what the policy asks."""
+    if isinstance(fmt, OrderedFormat) and overflow is not Overflow.SATURATE:
+        raise ValueError(f"{fmt.name} saturates: overflow must be sat, not {overflow.value}")
     if overflow in (Overflow.INFINITY, Overflow.PROPAGATE) and not fmt.has_infinity:
         ways = "sat or nan" if fmt.has_nan else "sat"
         raise ValueError(f"{fmt.name} has no infinity: overflow must be {ways}")
@@ -263,20 +274,24 @@ def encode(
         A code in ``0 .. 2**bits - 1``. A negative value that rounds to zero gives negative zero
         where the format has one; of an unsigned format, any other negative value is beyond the
         least number: see `Overflow`. NaN gives `FloatFormat.nan_code`, and code 0 in a format that
-        has no NaN. Integers round to the nearest integer by the same modes and clip, whatever
-        `overflow` asks.
+        has no NaN. Integers round to the nearest integer by the same modes and clip (or wrap, if
+        the format does; infinities clip), whatever `overflow` asks. Posits, powers of four and
+        signed digits are rounded as `macsmith.model.ordered_rounding` says.
 
     Raises
     ------
     ValueError
-        The format lacks the code that `overflow` asks for; random bits are missing, too many, or
-        given where nothing is random.
+        The format lacks the code that `overflow` asks for, or is not rounded so; random bits are
+        missing, too many, or given where nothing is random.
     """
     _check_random(rounding, random)
     if overflow is None:
         overflow = default_overflow(fmt)
-    if isinstance(fmt, FloatFormat):
+    if not isinstance(fmt, IntFormat):
         check_overflow(fmt, overflow)
+    if isinstance(fmt, OrderedFormat):
+        check_rounding(fmt, rounding)
+        return encode_ordered(fmt, value)
     if value is Special.NAN:
         return fmt.nan_code if isinstance(fmt, FloatFormat) and fmt.has_nan else 0
     if isinstance(value, Special):
@@ -287,7 +302,7 @@ def encode(
         negative = value < 0 or (value == 0 and negative_zero)
         magnitude = abs(value)
 
-    if not isinstance(fmt, FloatFormat):
+    if isinstance(fmt, IntFormat):
         if magnitude is None:
             integer = fmt.min_code_integer if negative else fmt.max_code_integer
         else:
@@ -297,6 +312,8 @@ def encode(
                 lower, Fraction(lower), Fraction(lower + 1), x, rounding, negative, random or 0
             )
             integer = -rounded if negative else rounded
+            if fmt.wraps:
+                return integer & ((1 << fmt.bits) - 1)
         integer = min(max(integer, fmt.min_code_integer), fmt.max_code_integer)
         return integer & ((1 << fmt.bits) - 1)
 

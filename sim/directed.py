@@ -12,7 +12,8 @@ from fractions import Fraction
 
 from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Special
+from macsmith.model.formats import FloatFormat, OrderedFormat, Special
+from macsmith.model.ordered_rounding import magnitudes
 from macsmith.model.widths import mac_widths
 from macsmith.sim.alignment import Alignment
 from macsmith.sim.operands import corner_codes
@@ -220,6 +221,27 @@ def _rounding_sums(builder: _Builder, fmt: FloatFormat, *, is_output: bool) -> I
                         yield other.steps
 
 
+def _ordered_output_sums(builder: _Builder, fmt: OrderedFormat) -> Iterator[Steps]:
+    """Sums on both sides of the boundaries of listed magnitudes, at them, and beyond the last."""
+    if not builder.powers:
+        return
+    unit = Fraction(2) ** min(builder.powers)
+    listed = magnitudes(fmt)
+    # all of them where there are few; the first and the last ones in any case
+    stride = max(1, len(listed) // 48)
+    chosen = [*listed[:2], *listed[2:-2:stride], *listed[-2:]] if len(listed) > 4 else listed
+    values = [unit, fmt.smallest / 2, fmt.max + unit, 2 * fmt.max]
+    for each in chosen:
+        values.append(each.value)
+        if each.boundary is not None:
+            values += [each.boundary, each.boundary - unit, each.boundary + unit]
+    for value in dict.fromkeys(values):
+        for signed in (value, -value):
+            total = builder.new()
+            if builder.add_value(total, signed):
+                yield total.steps
+
+
 def _overflow_sums(builder: _Builder, largest: Fraction) -> Iterator[Steps]:
     """Sums that go beyond `largest` in either direction, and come back."""
     kit = builder.kit
@@ -392,6 +414,8 @@ def directed_sums(config: MacConfig) -> list[Steps]:
             _overflow_sums(builder, output.max),
             _small_sums(builder, output),
         ]
+    if isinstance(output, OrderedFormat) and widths.last.format is None:
+        kinds.append(_ordered_output_sums(_Builder(config, widths.outer is not None), output))
     budget_steps = MAX_KIND_STEPS
     if isinstance(config.accumulator, ChunkedAccumulator):
         chunk_steps = config.accumulator.length // config.lanes

@@ -3,7 +3,9 @@
 from functools import cache
 
 import numpy as np
-from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
+from macsmith.model import fast
+from macsmith.model.formats import FloatFormat, Format, IntFormat, OrderedFormat, Special
+from macsmith.sim.ordered_codes import ordered_corners, ordered_powers, random_ordered
 from numpy.typing import NDArray
 
 __all__ = [
@@ -42,6 +44,12 @@ def classify_codes(fmt: Format, codes: Codes) -> NDArray[np.uint8]:
         if fmt.is_signed:
             result[codes == largest + 1] = OPERAND_CLASSES.index("largest")
         return result
+    if isinstance(fmt, OrderedFormat):
+        values = fast.decode(fmt, codes)
+        result[np.abs(values) == float(fmt.max)] = OPERAND_CLASSES.index("largest")
+        result[values == 0] = OPERAND_CLASSES.index("zero")
+        result[np.isnan(values)] = OPERAND_CLASSES.index("NaN")
+        return result
     magnitude = codes & np.uint32((1 << fmt.magnitude_bits) - 1)
     negative = codes >> np.uint32(fmt.magnitude_bits) != 0
     result[magnitude == fmt.max_magnitude_code] = OPERAND_CLASSES.index("largest")
@@ -66,6 +74,8 @@ def corner_codes(fmt: Format) -> tuple[int, ...]:
         codes = [0, 1, 2, 3, top - 1, top, top + 1, 2 * top - 1, 2 * top - 2, top // 2]
         codes += [int("01" * 8, 2) & (2 * top - 1), int("10" * 8, 2) & (2 * top - 1)]
         return tuple(dict.fromkeys(codes))
+    if isinstance(fmt, OrderedFormat):
+        return ordered_corners(fmt)
     sign = 1 << fmt.magnitude_bits
     largest = fmt.max_magnitude_code
     one = fmt.bias << fmt.fraction_bits  # the code of 1.0 where the format has it
@@ -107,6 +117,8 @@ def power_of_two_codes(fmt: Format) -> dict[int, int]:
         for bit in range(fmt.bits - fmt.is_signed):
             found[bit - fmt.fraction_bits] = 1 << bit
         return found
+    if isinstance(fmt, OrderedFormat):
+        return ordered_powers(fmt)
     hidden = 1 << fmt.fraction_bits
     candidates = [1 << bit for bit in range(fmt.fraction_bits)] if fmt.has_subnormals else []
     candidates += [field * hidden for field in range(1 << fmt.exponent_bits)]
@@ -147,6 +159,8 @@ def random_codes(
     Codes
         Codes of `shape`; no NaN or infinity.
     """
+    if isinstance(fmt, OrderedFormat):
+        return random_ordered(fmt, rng, shape, centre, spread)
     offset = rng.integers(-spread, spread + 1, shape)
     if isinstance(fmt, IntFormat):
         magnitude_bits = fmt.bits - fmt.is_signed

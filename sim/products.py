@@ -9,9 +9,10 @@ from functools import cache, cached_property
 
 from macsmith.model import golden
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format, Special
+from macsmith.model.formats import FloatFormat, Format, OrderedFormat, Special
 from macsmith.model.widths import mac_widths
 from macsmith.sim.operands import power_of_two_codes
+from macsmith.sim.ordered_codes import between, negated_ordered
 
 __all__ = ["Product", "ProductKit", "extreme_codes", "negated_code", "product_kit"]
 
@@ -25,6 +26,8 @@ def negated_code(fmt: Format, code: int) -> int | None:
         if code & ((1 << fmt.magnitude_bits) - 1) == 0 and not fmt.has_negative_zero:
             return code
         return code ^ (1 << fmt.magnitude_bits) if fmt.is_signed else None
+    if isinstance(fmt, OrderedFormat):
+        return negated_ordered(fmt, code)
     if code == 0:
         return 0
     if not fmt.is_signed or code == 1 << (fmt.bits - 1):
@@ -37,6 +40,10 @@ def extreme_codes(fmt: Format) -> tuple[int, ...]:
     if isinstance(fmt, FloatFormat):
         negated = negated_code(fmt, fmt.max_magnitude_code)
         return (fmt.max_magnitude_code,) + (() if negated is None else (negated,))
+    if isinstance(fmt, OrderedFormat):
+        largest = between(fmt, fmt.max)
+        assert largest is not None
+        return largest.positive_code, largest.negative_code
     if not fmt.is_signed:
         return ((1 << fmt.bits) - 1,)
     top = 1 << (fmt.bits - 1)

@@ -13,10 +13,12 @@ products of a quarter of its last bit: ``E >= lowest + fraction_bits + 2``.
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 
 from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Special
+from macsmith.model.formats import FloatFormat, OrderedFormat, Special
+from macsmith.model.ordered_rounding import magnitudes
 from macsmith.model.rounding import Overflow
 from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.alignment import ALIGNMENT_EVENTS, Alignment
@@ -362,6 +364,39 @@ class _Derivation:
                 "a chunk's sum has no more bits than the outer format, as far as is sure",
             )
 
+    def ordered_output(self, fmt: OrderedFormat, terms: _Terms) -> None:
+        """Rounding of a fixed-point sum to a format that lists its magnitudes."""
+        last = self.widths.last
+        unit = Fraction(2) ** terms.lowest
+        half = Fraction(2) ** (last.integer_bits - 1 + last.lsb_exponent)
+        powers = self.kit.chunk_powers if self.widths.outer is not None else self.kit.powers
+
+        def is_sum(value: Fraction) -> bool:
+            """Whether a value is a short sum of products that are powers of two."""
+            integer = value / unit
+            if value <= 0 or integer.denominator != 1 or value >= half:
+                return False
+            bits = [bit for bit in range(int(integer).bit_length()) if int(integer) >> bit & 1]
+            return len(bits) <= terms.count and all(terms.lowest + bit in powers for bit in bits)
+
+        # sums are made for the first and last magnitudes in any case
+        listed = magnitudes(fmt)
+        pairs = [each for each in pairwise(listed) if each[0] in (*listed[:2], *listed[-2:])]
+        bounds = [(low, low.boundary, high) for low, high in pairs if low.boundary is not None]
+        met = {
+            "exact": any(is_sum(each.value) for each in listed[:2]),
+            "below half": any(is_sum(at - unit) and low.value < at - unit for low, at, _ in bounds),
+            "above half": any(
+                is_sum(at + unit) and at + unit < high.value for _, at, high in bounds
+            ),
+            "tie above even": any(is_sum(at) and not low.positive_goes_up for low, at, _ in bounds),
+            "tie above odd": any(is_sum(at) and low.positive_goes_up for low, at, _ in bounds),
+            "overflow": is_sum(fmt.max + unit) or is_sum(2 * fmt.max),
+            "underflow": is_sum(unit) and unit < fmt.smallest,
+        }
+        for event, is_met in met.items():
+            self.decide(f"output: {event}", is_met, "no short sum of products is such a value")
+
     def output_conversion(self, terms: _Terms | None) -> None:
         """Rounding of a fixed-point sum on the way out."""
         fmt, last = self.config.output_format, self.widths.last
@@ -371,6 +406,8 @@ class _Derivation:
         for event in ("NaN", "infinity", "-infinity"):
             is_met = f"{level}: {event}" in self.required
             self.decide(f"output: {event}", is_met, "the sum has none, as far as is sure")
+        if isinstance(fmt, OrderedFormat) and terms is not None:
+            self.ordered_output(fmt, terms)
         if not isinstance(fmt, FloatFormat) or terms is None:
             return
         needed = max(terms.lowest + fmt.fraction_bits + 2, fmt.min_normal_exponent)

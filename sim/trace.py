@@ -11,10 +11,11 @@ from functools import cache
 from macsmith.model import golden
 from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
+from macsmith.model.formats import FloatFormat, Format, IntFormat, OrderedFormat, Special
 from macsmith.model.rounding import encode
 from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.alignment import Alignment, alignment_events
+from macsmith.sim.ordered_codes import ordered_events
 from macsmith.sim.products import Product, product_kit
 from macsmith.sim.random_words import random_class
 
@@ -34,7 +35,7 @@ def floor_log2(value: Fraction) -> int:
     return exponent if Fraction(2) ** exponent <= value else exponent - 1
 
 
-def last_bit_exponent(fmt: Format, value: Fraction) -> int:
+def last_bit_exponent(fmt: FloatFormat | IntFormat, value: Fraction) -> int:
     """Exponent of the last bit that `fmt` keeps of a value, were its range unending."""
     if isinstance(fmt, IntFormat):
         return fmt.least_exponent
@@ -42,7 +43,7 @@ def last_bit_exponent(fmt: Format, value: Fraction) -> int:
     return exponent - fmt.fraction_bits
 
 
-def rounding_position(fmt: Format, value: Fraction) -> tuple[int, Fraction]:
+def rounding_position(fmt: FloatFormat | IntFormat, value: Fraction) -> tuple[int, Fraction]:
     """Lower neighbour of |value| in units of its last bit, and the fraction of a unit above it."""
     scaled = abs(value) / Fraction(2) ** last_bit_exponent(fmt, value)
     lower = int(scaled)
@@ -51,6 +52,9 @@ def rounding_position(fmt: Format, value: Fraction) -> tuple[int, Fraction]:
 
 def rounding_events(fmt: Format, exact: Fraction) -> Iterator[str]:
     """Names of what rounding an exact value to `fmt` meets."""
+    if isinstance(fmt, OrderedFormat):
+        yield from ordered_events(fmt, exact)
+        return
     if exact == 0:
         yield "exact"
         return
@@ -76,7 +80,7 @@ def rounding_events(fmt: Format, exact: Fraction) -> Iterator[str]:
         yield "tie above odd" if _is_odd_code(fmt, exact, lower) else "tie above even"
 
 
-def _is_odd_code(fmt: Format, value: Fraction, lower: int) -> bool:
+def _is_odd_code(fmt: FloatFormat | IntFormat, value: Fraction, lower: int) -> bool:
     """Whether the code of the lower neighbour of |value| is odd."""
     if isinstance(fmt, FloatFormat) and fmt.fraction_bits == 0 and lower:
         # no fraction: the last bit of the code is the exponent's

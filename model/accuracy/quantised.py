@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from macsmith.model import fast
+from macsmith.model import fast, golden
 from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator, FloatAccumulator
 from macsmith.model.accuracy.arithmetic import Float32Array, Work
 from macsmith.model.accuracy.quantise import (
@@ -176,7 +176,12 @@ class BitExactArithmetic:
         lanes = self.config.lanes
         length = a_codes.shape[1]
         if padding := -length % lanes:
-            # Code 0 is zero in every format.
+            if golden.product(self.config, 0, 0).value != 0:
+                raise ValueError(
+                    f"{self.config.a.name}x{self.config.b.name}: a product has no zero to fill "
+                    f"{lanes} lanes with, which {length} products do not: choose other lanes"
+                )
+            # Code 0 is zero in every format but binary, which needs another factor that is.
             a_codes = np.pad(a_codes, ((0, 0), (0, padding)))
             b_codes = np.pad(b_codes, ((0, padding), (0, 0)))
             length += padding

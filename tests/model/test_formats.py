@@ -242,8 +242,8 @@ def test_dtypes_are_formats(dtype: object, name: str) -> None:
 
 
 RULE = (
-    "A format is eXmY or ueXmY (1 <= X <= 8, 0 <= Y <= 23), intN or uintN (2 <= N <= 16), or an "
-    "alias: see `macsmith formats`"
+    "A format is eXmY or ueXmY (1 <= X <= 8, 0 <= Y <= 23), intN or uintN (2 <= N <= 16), qM.F, "
+    "positNesE, r4eX, binN, ternary, or an alias: see `macsmith formats`"
 )
 
 
@@ -266,6 +266,13 @@ RULE = (
         ("uint1", "uint1: width must be 2 to 16 bits, not 1"),
         ("uint8sym", "uint8: an unsigned format cannot be symmetric"),
         ("int8q33", "int8: fraction must be 0 to 32 bits, not 33"),
+        ("int8symwrap", "int8: must be either symmetric or wrap"),
+        ("q9.8", "int18: width must be 2 to 16 bits, not 18"),
+        ("posit3es0", "posit3es0: width must be 4 to 16 bits, not 3"),
+        ("posit<8,4>", "posit8es4: exponent width must be 0 to 3 bits, not 4"),
+        ("r4e5", "r4e5: exponent width must be 1 to 4 bits, not 5"),
+        ("r4e3b65", "r4e3: bias must be -64 to 64, not 65"),
+        ("bin9", "bin9: digits must be 1 to 8, not 9"),
     ],
 )
 def test_bad_names(text: str, message: str) -> None:
