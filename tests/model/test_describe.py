@@ -109,7 +109,8 @@ def test_drawings_fit(name: str) -> None:
         assert len(bars) == 2
         assert all(len(line) <= width and "█" in line for line in bars)
         assert all(line == line.rstrip() for line in drawing.splitlines())
-        assert len(drawing.splitlines()) <= 25
+        # a posit has another number of values in every second binade
+        assert len(drawing.splitlines()) <= (35 if name.startswith("posit") else 25)
 
 
 def test_wide_formats_are_drawn_as_runs() -> None:
