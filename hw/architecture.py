@@ -166,12 +166,11 @@ def _best_outer(config: MacConfig, implementation: Implementation) -> str:
 
     ASAP7, um2 per MAC @ ps of the whole array, own against shared: e4m3:e6m5/64:4x4 92.0 @ 2732
     and 70.3 @ 2842 (smallest), 127.3 @ 1397 and 103.5 @ 1403 (fastest); the same order for both
-    goals. Random words go along with the operands, not to the edge.
+    goals. Where the outer sum is rounded stochastically, a chunk takes its random bits along.
     """
     accumulator = config.accumulator
     is_shared = (
-        not config.random_bits_of(config.last_accumulator)
-        and isinstance(accumulator, ChunkedAccumulator)
+        isinstance(accumulator, ChunkedAccumulator)
         and 2 <= implementation.rows <= accumulator.length // config.lanes
     )
     return "shared" if is_shared else "own"

@@ -18,7 +18,7 @@ are in cycles::
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
@@ -32,9 +32,9 @@ from macsmith.hw.latency import (
     outer_cycles,
     shares_outer,
 )
-from macsmith.hw.lfsr import RandomWords, random_members
+from macsmith.hw.lfsr import RandomWords, element_seed, random_members
 from macsmith.hw.pipelined import pipelined, place_enabled
-from macsmith.hw.processing_element import control_bits, rows_block
+from macsmith.hw.processing_element import control_bits, has_own_words, rows_block
 from macsmith.hw.read_out import read_out
 from macsmith.hw.shared_outer import SharedOuter
 from macsmith.model.design import Design
@@ -155,7 +155,7 @@ class SystolicArray(Block):
         Only with stochastic rounding and ``lfsr=port``: the random word of the beat, which all
         elements add it with.
     o_random : Out(random_bits)
-        Only with stochastic rounding and a shift register inside: the word of the next beat that
+        Only with stochastic rounding and one shift register inside: the word of the next beat that
         passes, that of this cycle if one does.
     o_valid, o_ready : Out(1), In(1)
         A row of results passes when both are 1.
@@ -235,7 +235,7 @@ class SystolicArray(Block):
                 control.append(counter.chunk_end)
         if self.design.implementation.lfsr == "port":
             control.append(self.i_random)
-        elif mac.random_bits:
+        elif mac.random_bits and not has_own_words(self.design):
             source = RandomWords(lfsr_of(mac.random_bits))
             place(m, platform, "random_words", source)
             m.d.comb += [source.advance.eq(passes), self.o_random.eq(source.word)]
@@ -261,6 +261,15 @@ class SystolicArray(Block):
             elements.b_i.eq(Cat(*b)),
             elements.result_i.eq(0),
         ]
+        if has_own_words(self.design):
+            lfsr = lfsr_of(mac.random_bits)
+            apart = lfsr.words_apart(rows * columns)
+            seeds = [
+                Const(element_seed(lfsr, (row * columns + column) * apart), lfsr.degree)
+                for row in far_first
+                for column in range(columns)
+            ]
+            m.d.comb += elements.seeds.eq(Cat(*seeds))
         results = elements.result_o
 
         codes: list[Value] = []
@@ -270,6 +279,11 @@ class SystolicArray(Block):
             )
             place_enabled(m, platform, f"convert_{column}", convert, enable)
             finished: Value = results.word_select(column, finished_bits(self.design))
+            shared_random_bits = 0
+            if is_shared:
+                shared_random_bits = mac.random_bits_of(mac.last_accumulator)
+            chunk_random = finished[len(finished) - shared_random_bits :]
+            finished = finished[: len(finished) - shared_random_bits]
             if is_shared or self.widths.outer is None:
                 finished = read_out(
                     m, platform, f"read_out_{column}", self.design, finished, enable
@@ -283,6 +297,8 @@ class SystolicArray(Block):
                     outer.last.eq(drain.edge_last[column // self.together]),
                     outer.chunk.eq(finished),
                 ]
+                if shared_random_bits:
+                    m.d.comb += outer.random.eq(chunk_random)
                 finished = outer.finished
             m.d.comb += convert.partial_sum.eq(finished)
             codes.append(convert.code)

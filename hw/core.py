@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block
@@ -38,11 +38,13 @@ def beats_per_chunk(config: MacConfig) -> int | None:
 
 def finished_bits(design: Design) -> int:
     """Width of what a core gives: a sum, or a chunk for an outer adder that it does not have; an
-    inner one as it is kept, in parts perhaps."""
+    inner one as it is kept, in parts perhaps. Above a chunk are the random bits that it is to be
+    added with, where that is at random."""
     widths = mac_widths(design.mac)
     if widths.outer is not None and not shares_outer(design):
         return widths.outer.bits
-    return state_bits(design.mac, resolve_architecture(design.mac, design.implementation))
+    state = state_bits(design.mac, resolve_architecture(design.mac, design.implementation))
+    return state + (design.mac.random_bits_of(design.mac.last_accumulator) if widths.outer else 0)
 
 
 class ChunkCounter(Block):
@@ -210,8 +212,20 @@ class Core(Block):
         if self.is_chunked:
             self._add_chunk(m, platform, inner, ends, last)
         else:
-            m.d.comb += [self.finished.eq(inner), self.is_finished.eq(ends)]
+            words: Value = Const(0, 0)
+            if self.widths.outer is not None:  # the chunk of a shared outer adder
+                words = self._chunk_word(
+                    m, self.config.random_bits_of(self.widths.outer.accumulator)
+                )
+            m.d.comb += [self.finished.eq(Cat(inner, words)), self.is_finished.eq(ends)]
         return m
+
+    def _chunk_word(self, m: Module, bits: int) -> Value:
+        """The outer bits of the word of a chunk's last step, when the chunk is finished."""
+        if not bits:
+            return Const(0, 0)
+        late = 1 + propagate_cycles(self.design) if keeps_carries(self.design) else 0
+        return delay(m, "late_word", self.random[-bits:], late, self.enable)
 
     def _propagated(
         self, m: Module, platform: Any, inner: Value, ends: Value, last: Value
@@ -240,8 +254,7 @@ class Core(Block):
         if "random" in outer.signature.members:
             # the outer bits of the word of the chunk's last step go with the chunk
             chunk_random = Signal(len(outer.random), reset_less=True)
-            late = 1 + propagate_cycles(self.design) if keeps_carries(self.design) else 0
-            word = delay(m, "late_word", self.random[-len(outer.random) :], late, self.enable)
+            word = self._chunk_word(m, len(outer.random))
             with m.If(self.enable & ends):
                 m.d.sync += chunk_random.eq(word)
             m.d.comb += outer.random.eq(chunk_random)

@@ -50,11 +50,12 @@ def propagate_cycles(design: Design) -> int:
 
 
 def read_out_cycles(design: Design) -> int:
-    """Pipeline stages in which a finished sum that is kept in parts is made one number; a chunk's
-    takes none of its own."""
+    """Pipeline stages in which a finished sum that is kept in parts is made one number: one before
+    a conversion in stages, none where there is nothing to separate it from, nor before a chunk is
+    added (whose conversion begins with it)."""
     is_whole = resolve_architecture(design.mac, design.implementation).accumulate == "whole"
     is_chunked = mac_widths(design.mac).outer is not None
-    return 0 if is_whole or is_chunked else design.implementation.stages
+    return 0 if is_whole or is_chunked else min(convert_cycles(design), 1)
 
 
 def outer_cycles(design: Design) -> int:

@@ -144,6 +144,8 @@ def _random_ports(design: Design) -> tuple[Port, ...]:
     meaning = _random_meaning(mac)
     if design.implementation.lfsr == "port":
         return (Port("i_random", "input", mac.random_bits, f"{meaning}; with the operands"),)
+    if design.implementation.lfsr == "each":
+        return ()
     lfsr = lfsr_of(mac.random_bits)
     return (
         Port(

@@ -3,22 +3,39 @@
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.core import Core, finished_bits
 from macsmith.hw.latency import columns_per_element, shares_outer, step_cycles
+from macsmith.hw.lfsr import RandomWords
 from macsmith.hw.pipeline import delay
 from macsmith.model.design import Design
+from macsmith.model.random_source import lfsr_of
 from macsmith.model.widths import mac_widths
 
-__all__ = ["ProcessingElement", "Row", "Rows", "control_bits", "rows_block"]
+__all__ = ["ProcessingElement", "Row", "Rows", "control_bits", "has_own_words", "rows_block"]
 
 
 def control_bits(design: Design) -> int:
     """Width of what accompanies A along a row: ``| shift | valid | last [| chunk_end] [| random
     word] |``, least significant first. Where the outer adder is shared, `last` is a chunk's."""
     has_chunk_end = mac_widths(design.mac).outer is not None and not shares_outer(design)
-    return 3 + has_chunk_end + design.mac.random_bits
+    return 3 + has_chunk_end + (0 if has_own_words(design) else design.mac.random_bits)
+
+
+def has_own_words(design: Design) -> bool:
+    """Whether each element has a shift register of its own."""
+    return design.implementation.lfsr == "each"
+
+
+def seed_bits(design: Design) -> int:
+    """Width of the seed of an element's shift register; 0 without one."""
+    return lfsr_of(design.mac.random_bits).degree if has_own_words(design) else 0
+
+
+def _seed_members(design: Design, elements: int) -> dict[str, wiring.Member]:
+    return {"seeds": In(elements * seed_bits(design))} if has_own_words(design) else {}
 
 
 class ProcessingElement(Block):
@@ -40,6 +57,8 @@ class ProcessingElement(Block):
         Passed down, one cycle later.
     control_i, control_o : In, Out(control_bits(design))
         Accompanies A. `shift`: the result register takes over `result_i`.
+    seeds : In(seed_bits(design))
+        Only with ``lfsr=each``: constant, of the shift register here.
     result_i, result_o : In, Out(columns * finished_bits(design))
         Partial sums moving down. The register is loaded with this element's own when it is
         finished, and shifts when it is told.
@@ -54,6 +73,7 @@ class ProcessingElement(Block):
     control_o: Signal
     result_i: Signal
     result_o: Signal
+    seeds: Signal
 
     def __init__(self, design: Design) -> None:
         self.design = design
@@ -72,6 +92,7 @@ class ProcessingElement(Block):
                 "control_o": Out(control_bits(design)),
                 "result_i": In(bits),
                 "result_o": Out(bits),
+                **_seed_members(design, 1),
             },
             is_clocked=True,
         )
@@ -103,7 +124,16 @@ class ProcessingElement(Block):
         ]
         if core.is_chunked:
             m.d.comb += core.chunk_end.eq(control[3])
-        if random_bits := self.design.mac.random_bits:
+        random_bits = self.design.mac.random_bits
+        if has_own_words(self.design):
+            source = RandomWords(lfsr_of(random_bits), has_seed_port=True)
+            place(m, platform, "random_words", source)
+            m.d.comb += [
+                source.seed.eq(self.seeds),
+                source.advance.eq(core.steps),
+                core.random.eq(source.word),
+            ]
+        elif random_bits:
             m.d.comb += core.random.eq(
                 delay(m, "random", control[-random_bits:], step_cycles(self.design), self.enable)
             )
@@ -128,6 +158,8 @@ class Row(Block):
         Column 0 in the lowest bits.
     result_i, result_o : In, Out(columns * finished_bits(design))
         The same.
+    seeds : In(elements * seed_bits(design))
+        Only with ``lfsr=each``: constant; the same.
     """
 
     enable: Signal
@@ -137,6 +169,7 @@ class Row(Block):
     b_o: Signal
     result_i: Signal
     result_o: Signal
+    seeds: Signal
 
     def __init__(self, design: Design) -> None:
         self.design = design
@@ -155,6 +188,7 @@ class Row(Block):
                 "b_o": Out(self.elements * self.b_bits),
                 "result_i": In(self.elements * self.result_bits),
                 "result_o": Out(self.elements * self.result_bits),
+                **_seed_members(design, self.elements),
             },
             is_clocked=True,
         )
@@ -175,6 +209,8 @@ class Row(Block):
                 element.b_i.eq(self.b_i.word_select(column, self.b_bits)),
                 element.result_i.eq(self.result_i.word_select(column, self.result_bits)),
             ]
+            if has_own_words(self.design):
+                m.d.comb += element.seeds.eq(self.seeds.word_select(column, seed_bits(self.design)))
             a, control = element.a_o, element.control_o
             b.append(element.b_o)
             results.append(element.result_o)
@@ -205,6 +241,8 @@ class Rows(Block):
         The same.
     b_i, b_o, result_i, result_o
         As of `Row`.
+    seeds : In(rows * elements * seed_bits(design))
+        Only with ``lfsr=each``: constant, the upper row's in the lowest bits.
     """
 
     enable: Signal
@@ -214,6 +252,7 @@ class Rows(Block):
     b_o: Signal
     result_i: Signal
     result_o: Signal
+    seeds: Signal
 
     def __init__(self, design: Design, rows: int) -> None:
         self.design, self.rows = design, rows
@@ -230,6 +269,7 @@ class Rows(Block):
                 "b_o": Out(b_bits),
                 "result_i": In(result_bits),
                 "result_o": Out(result_bits),
+                **_seed_members(design, rows * columns),
             },
             is_clocked=True,
         )
@@ -253,6 +293,8 @@ class Rows(Block):
             lower.result_i.eq(upper.result_o),
             self.result_o.eq(lower.result_o),
         ]
+        if has_own_words(self.design):
+            m.d.comb += Cat(upper.seeds, lower.seeds).eq(self.seeds)
         return m
 
 

@@ -38,6 +38,8 @@ class SharedOuter(Block):
     last : In(1)
         It is the last of its sum.
     chunk : In(inner.bits)
+    random : In(outer random bits)
+        Only where the outer sum is rounded stochastically: of the chunk.
     finished : Out(outer.bits)
         The sum that the last chunk was added to, ``cycles + 1`` enabled cycles later.
     """
@@ -46,6 +48,7 @@ class SharedOuter(Block):
     valid: Signal
     last: Signal
     chunk: Signal
+    random: Signal
     finished: Signal
 
     def __init__(self, config: MacConfig, rows: int, cycles: int = 0) -> None:
@@ -54,6 +57,7 @@ class SharedOuter(Block):
             raise ValueError("SharedOuter: must have a chunked accumulator")
         self.config, self.rows, self.cycles = config, rows, cycles
         self.bits = widths.outer.bits
+        random_bits = config.random_bits_of(widths.outer.accumulator)
         super().__init__(
             "shared_outer",
             {
@@ -62,6 +66,7 @@ class SharedOuter(Block):
                 "last": In(1),
                 "chunk": In(widths.inner.bits),
                 "finished": Out(self.bits),
+                **({"random": In(random_bits)} if random_bits else {}),
             },
             is_clocked=True,
         )
@@ -80,6 +85,8 @@ class SharedOuter(Block):
                 sums.eq(Cat(sums[self.bits :], Mux(last, 0, step.partial_sum_o))),
                 finished.eq(step.partial_sum_o),
             ]
+        if "random" in self.signature.members:
+            m.d.comb += step.random.eq(self.random)
         m.d.comb += [
             step.chunk.eq(self.chunk),
             step.partial_sum_i.eq(sums[: self.bits]),

@@ -39,7 +39,7 @@ class Vectors(Protocol):
 def _has_own_words(design: Design) -> bool:
     """Whether random words come from inside."""
     implementation = design.implementation
-    return implementation.form == "stream" and implementation.lfsr == "inside"
+    return implementation.form == "stream" and implementation.lfsr != "port"
 
 
 def _check(design: Design, vectors: Vectors) -> None:
@@ -261,7 +261,7 @@ def bench_verilog(design: Design, vectors: Vectors) -> str:
         beat += width[port]
     random = ""
     if design.mac.random_bits and _has_own_words(design):
-        random = "\n    .o_random(),"
+        random = "\n    .o_random()," if design.implementation.lfsr == "inside" else ""
     elif design.mac.random_bits:
         name = "random" if is_unit else "i_random"
         random = f"\n    .{name}(beat[{beat + design.mac.random_bits - 1}:{beat}]),"

@@ -109,6 +109,13 @@ class Design(BaseModel, frozen=True):
                 )
         if self.implementation.lfsr == "port" and not self.mac.random_bits:
             raise ValueError("lfsr=port needs stochastic rounding (srN): nothing else is random")
+        if self.implementation.lfsr == "each" and not (
+            self.mac.random_bits and self.implementation.is_array
+        ):
+            raise ValueError(
+                "lfsr=each gives each element of an array its own random words: it must be an "
+                "array (RxC) with stochastic rounding (srN); leave it out"
+            )
         if self.implementation.lfsr == "port" and self.implementation.form == "unit":
             raise ValueError("a unit always has its random word at a port: leave lfsr=port out")
         return self
@@ -174,11 +181,6 @@ class Design(BaseModel, frozen=True):
             )
 
     def _check_shared_outer(self) -> None:
-        if self.mac.random_bits_of(self.mac.last_accumulator):
-            raise ValueError(
-                "outer=shared: an outer adder that rounds stochastically is not shared; leave it "
-                "out"
-            )
         accumulator, rows = self.mac.accumulator, self.implementation.rows
         if not isinstance(accumulator, ChunkedAccumulator):
             raise ValueError(

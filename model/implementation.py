@@ -33,7 +33,7 @@ class Implementation(BaseModel, frozen=True):
     each sum, in rotation, and the loop through the accumulator has N cycles.
 
     With stochastic rounding, `lfsr` says where the random words come from: one shift register
-    inside the MAC or the array, or a port.
+    inside the MAC or the array, a port, or a shift register in each element of an array.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,7 +66,7 @@ class Implementation(BaseModel, frozen=True):
     fpga: Literal["none", "ice40", "ecp5", "xilinx7"] = "none"
     dsp: Literal["off", "on"] = "off"
     pair: Literal["auto", "off", "columns"] = "auto"
-    lfsr: Literal["inside", "port"] = "inside"
+    lfsr: Literal["inside", "port", "each"] = "inside"
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from macsmith.model.random_source import Lfsr
 
-__all__ = ["advance_matrix", "apply_matrix", "next_state", "random_words", "state_after"]
+__all__ = [
+    "advance_matrix",
+    "apply_matrix",
+    "element_words",
+    "next_state",
+    "random_words",
+    "state_after",
+]
 
 #: A linear map of states over GF(2): what each bit of the state, lowest first, is mapped to.
 Matrix = list[int]
@@ -53,3 +60,8 @@ def random_words(lfsr: Lfsr, first: int = 0) -> Iterator[int]:
     while True:
         yield state & mask
         state = next_state(lfsr, state)
+
+
+def element_words(lfsr: Lfsr, elements: int, element: int) -> Iterator[int]:
+    """Random words of one of several elements with registers of their own (``lfsr=each``)."""
+    return random_words(lfsr, element * lfsr.words_apart(elements))

@@ -4,6 +4,9 @@ A linear-feedback shift register of degree D gives a sequence of bits, each the 
 and `lag` places before it. Its state is the last D bits, the newest at bit 0. The random word of
 a step is the low `word_bits` bits of the state; after each step the state moves on by
 `word_bits` bits, so that no bit is used twice.
+
+Where each element of an array has a register of its own, element e (row by row) begins with word
+number ``e * words_apart``.
 """
 
 from __future__ import annotations
@@ -38,6 +41,11 @@ class Lfsr:
                 f"LFSR of degree {self.degree}: a word must have 1 to {self.lag} bits, "
                 f"not {self.word_bits}"
             )
+
+    def words_apart(self, elements: int) -> int:
+        """Words between the first words of neighbouring elements of an array, each of which has a
+        register of its own: as many as the sequence has for each of them."""
+        return ((1 << self.degree) - 1) // self.word_bits // elements
 
     @property
     def parameters(self) -> str:

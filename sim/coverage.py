@@ -208,6 +208,8 @@ def _trace(stimulus: Stimulus, *, seed: int) -> dict[str, int]:
             for tile in range(group.tiles):
                 for row, column in group.focus[tile]:
                     random = None if words is None else words[tile]
+                    if random is not None and random.ndim > 1:
+                        random = random[:, row, column]
                     trace_sum(group, tile, int(row), int(column), random)
     if config.product is not None:
         single = [_all_pairs(group) for group in stimulus.groups if group.steps == 1]
@@ -223,7 +225,7 @@ def _trace(stimulus: Stimulus, *, seed: int) -> dict[str, int]:
             continue
         row = int(rng.integers(implementation.rows))
         column = int(rng.integers(implementation.columns))
-        trace_sum(group, tile, row, column, stimulus.tile_words(int(position)))
+        trace_sum(group, tile, row, column, stimulus.tile_words(int(position), row, column))
         traced += group.steps
     return met
 

@@ -24,6 +24,13 @@ def words_to_int(words: Words) -> int:
     return int.from_bytes(words.astype("<u8").tobytes(), "little")
 
 
+def _of_elements(random: RandomWords, rows: int, columns: int) -> RandomWords:
+    """Words (count, rows, columns) of all elements of an array: given so, or one for all."""
+    if random.ndim == 1:
+        random = random[:, np.newaxis, np.newaxis]
+    return np.broadcast_to(random, (len(random), rows, columns))
+
+
 def _by_steps(config: MacConfig, group: TileGroup, random: RandomWords | None) -> Words:
     """All sums of a group side by side, step after step."""
     widths = mac_widths(config)
@@ -45,7 +52,7 @@ def _by_steps(config: MacConfig, group: TileGroup, random: RandomWords | None) -
             a[:, index].reshape(sums, lanes),
             b[:, index].reshape(sums, lanes),
             is_end,
-            None if random is None else np.repeat(random[:, index], rows * columns),
+            None if random is None else _of_elements(random[:, index], rows, columns).reshape(-1),
         )
     results = _as_words(fast.result(config, partial_sums), widths.output_bits)
     return results.reshape(tiles, rows, columns, -1)
@@ -60,8 +67,9 @@ def _by_tiles(config: MacConfig, group: TileGroup, random: RandomWords | None) -
     for tile in range(tiles):
         a = group.a[tile].transpose(1, 0, 2).reshape(rows, steps * lanes)
         b = group.b[tile].transpose(0, 2, 1).reshape(steps * lanes, columns)
-        # all elements of an array add a beat with the same random word
-        words = None if random is None else random[tile]
+        words = None
+        if random is not None:
+            words = _of_elements(random[tile], rows, columns).transpose(1, 2, 0)
         results[tile] = _as_words(fast.matmul(config, a, b, words), bits)
     return results
 
@@ -109,7 +117,7 @@ def spot_check(stimulus: Stimulus, expected: Words, *, seed: int, products: int)
             continue
         row, column = int(rng.integers(rows)), int(rng.integers(columns))
         a, b = group.sum_operands(tile, row, column)
-        random = stimulus.tile_words(int(position))
+        random = stimulus.tile_words(int(position), row, column)
         wanted = golden.dot(config, a, b, None if random is None else random.tolist())
         got = words_to_int(expected[position, row, column])
         if wanted != got:

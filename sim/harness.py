@@ -152,7 +152,7 @@ def _design_instance(design: Design, layout: BeatLayout) -> str:
     random = wire = ""
     if layout.random_bits:
         random = f"\n    .i_random(beat[{first} +: {layout.random_bits}]),"
-    elif design.mac.random_bits:
+    elif design.mac.random_bits and design.implementation.lfsr == "inside":
         # shown by the results: nothing here looks at it
         wire = f"  wire [{design.mac.random_bits - 1}:0] o_random;\n"
         random = "\n    .o_random(o_random),"

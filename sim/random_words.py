@@ -1,8 +1,11 @@
 """The random words that beats and vectors are played with."""
 
+from dataclasses import replace
+
 import numpy as np
 from macsmith.model.design import Design
 from macsmith.model.fast_library import lfsr_states
+from macsmith.model.lfsr import state_after
 from macsmith.model.random_source import lfsr_of
 from numpy.typing import NDArray
 
@@ -24,9 +27,19 @@ def random_class(random: int, bits: int) -> str:
 
 
 def register_words(design: Design, count: int) -> RandomWords:
-    """The first words after a reset of the shift register inside a design."""
+    """The first words after a reset of the shift register inside a design.
+
+    Where each element of an array has one: (words, rows, columns).
+    """
     lfsr = lfsr_of(design.mac.random_bits)
-    return lfsr_states(lfsr, 1, count) & np.uint64((1 << lfsr.word_bits) - 1)
+    mask = np.uint64((1 << lfsr.word_bits) - 1)
+    if design.implementation.lfsr != "each":
+        return lfsr_states(lfsr, 1, count) & mask
+    rows, columns = design.implementation.rows, design.implementation.columns
+    apart = lfsr.words_apart(rows * columns)
+    starts = [state_after(lfsr, element * apart) for element in range(rows * columns)]
+    words = [lfsr_states(replace(lfsr, seed=start), 1, count) & mask for start in starts]
+    return np.stack(words, axis=1).reshape(count, rows, columns)
 
 
 def chosen_words(design: Design, count: int, seed: int) -> RandomWords:

@@ -125,30 +125,36 @@ class Stimulus:
 
     @cached_property
     def random_words(self) -> RandomWords | None:
-        """The random word of each beat, counted from the last reset; None if nothing is random."""
+        """The random word of each beat, counted from the last reset; None if nothing is random.
+
+        Where each element of an array has its own: (beats, rows, columns).
+        """
         if not self.design.mac.random_bits:
             return None
         if self.design.implementation.lfsr == "port":
             return chosen_words(self.design, self.beat_count, self.seed)
         return register_words(self.design, self.beat_count)
 
-    def tile_words(self, position: int) -> RandomWords | None:
-        """The random words of the tile that is played as number `position`."""
+    def tile_words(self, position: int, row: int = 0, column: int = 0) -> RandomWords | None:
+        """The random words of the tile that is played as number `position`, in one element."""
         if self.random_words is None:
             return None
         end = int(self._ends[position])
-        return self.random_words[end - int(self.steps[position]) : end]
+        words = self.random_words[end - int(self.steps[position]) : end]
+        return words if words.ndim == 1 else words[:, row, column]
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
         return np.cumsum(self.steps)
 
     def group_words(self, index: int) -> RandomWords | None:
-        """The random words (tiles, steps) of a group; 0 for tiles that are not played."""
+        """The random words (tiles, steps), or of each element (tiles, steps, rows, columns), of a
+        group; 0 for tiles that are not played."""
         if self.random_words is None:
             return None
         group = self.groups[index]
-        words = np.zeros((group.tiles, group.steps), dtype=np.uint64)
+        shape = (group.tiles, group.steps, *self.random_words.shape[1:])
+        words = np.zeros(shape, dtype=np.uint64)
         positions = np.flatnonzero(self._group_of[self.order] == index)
         starts = (self._ends - self.steps)[positions]
         tiles = self.order[positions] - self._first_tile[index]

@@ -150,7 +150,7 @@ def stream_failures(
             where = f" row {row} column {column}" if design.implementation.is_array else ""
             failures.append(
                 f"{line}: sum {position}{where} ({group.name}): a={hex_codes(a)} "
-                f"b={hex_codes(b)}{_random_text(stimulus.tile_words(position))} exact "
+                f"b={hex_codes(b)}{_random_text(stimulus.tile_words(position, row, column))} exact "
                 f"{_exact_sum(design, a, b)}; expected "
                 f"{describe_result(design, wanted)}, got {describe_result(design, got)}"
             )

@@ -9,7 +9,7 @@ from macsmith.hw.array import SystolicArray
 from macsmith.hw.mac import Mac
 from macsmith.model import golden
 from macsmith.model.design import Design, parse_design
-from macsmith.model.lfsr import random_words
+from macsmith.model.lfsr import element_words, random_words
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.widths import mac_widths
 
@@ -93,7 +93,12 @@ def run_stream(
     run = Run()
     beats: list[tuple[int, int, int]] = []
     random_bits = mac.random_bits
-    is_inside = implementation.lfsr == "inside"
+    is_inside = implementation.lfsr != "port"
+    is_each = implementation.lfsr == "each"
+    lfsrs = [
+        element_words(lfsr_of(random_bits), rows * columns, element)
+        for element in range(rows * columns if is_each else 0)
+    ]
     lfsr_words = random_words(lfsr_of(random_bits)) if random_bits else None
     random_of_beat: list[int] = []
     result_bits = mac_widths(mac).output_bits
@@ -119,6 +124,9 @@ def run_stream(
                 drawn = [rng.getrandbits(random_bits) for _ in range(length)]
             random_of_beat += drawn
             words = [[drawn] * columns] * rows
+            if is_each:
+                own = [[next(each) for _ in range(length)] for each in lfsrs]
+                words = [own[row * columns : (row + 1) * columns] for row in range(rows)]
         transposed = np.array(b).T.tolist()
         for row in golden.matmul(mac, a, transposed, words):
             run.expected.append(_pack(row, result_bits))
@@ -126,7 +134,7 @@ def run_stream(
         beats, run.expected = _interleaved(beats, run.expected, implementation.interleave)
     run.beats = len(beats)
     dut = device(design)
-    shows_random = is_inside and random_bits and not implementation.stages
+    shows_random = is_inside and not is_each and random_bits and not implementation.stages
 
     async def bench(ctx: object) -> None:
         position, held, row_index = 0, None, 0

@@ -7,6 +7,7 @@ from typing import Any
 import macsmith.hw.array
 import macsmith.hw.core
 import macsmith.hw.mac
+import macsmith.hw.processing_element
 import macsmith.hw.sum_loop
 import pytest
 from amaranth.hdl import Const, Module, Signal, Value
@@ -50,6 +51,7 @@ ARRAYS += [
     "e4m3:e5m4:sr3:2x2",
     "e4m3:e5m4/2:sr3:2x2:stages1",
     "e2m1:e4m3:lfsr=port:sr2:2x1",
+    "e4m3:e5m4/2:sr3:2x3:stages1:lfsr=each",
 ]
 ARRAYS += ["e2m1:exact:lanes3:2x1:stages1:multiply=table:signs=block:reduce=columns"]
 ARRAYS += [  # elements of two columns
@@ -63,6 +65,8 @@ SHARED_ARRAYS = [
     "e3m2:exact/6/e5m2:lanes2:3x2:stages2",
     "int4:int12/8/int20:2x3",
     "e2m1:e4m3/4/exact:srb2:2x2",
+    "e2m1:e4m3/4:srb5:3x2",
+    "e4m3:exact/4/e5m4:sr5:2x2:stages1:loop=carrysave",
 ]
 ARRAYS += SHARED_ARRAYS
 LENGTHS = [1, 2, 3, 1, 1, 5, 8, 2, 1, 4]
@@ -206,6 +210,12 @@ class _StuckCounter(macsmith.hw.core.ChunkCounter):
         return m
 
 
+class _OneWord(macsmith.hw.processing_element.RandomWords):
+    def __init__(self, lfsr: Lfsr, *, has_seed_port: bool) -> None:
+        super().__init__(lfsr)
+        self.seed = Signal(lfsr.degree)  # not heeded: all elements have the same words
+
+
 class _OtherSeed(macsmith.hw.mac.RandomWords):
     def __init__(self, lfsr: Lfsr) -> None:
         super().__init__(replace(lfsr, seed=lfsr.seed ^ 0x55555555))
@@ -221,8 +231,18 @@ class _OtherSeed(macsmith.hw.mac.RandomWords):
         (macsmith.hw.mac, "ChunkCounter", _StuckCounter, "e4m3:e4m3/2"),
         (macsmith.hw.mac, "RandomWords", _OtherSeed, "e4m3:e5m1:srb4"),
         (macsmith.hw.array, "RandomWords", _OtherSeed, "e4m3:e5m1:srb4:1x2"),
+        (macsmith.hw.processing_element, "RandomWords", _OneWord, "e4m3:e5m1:sr4:1x2:lfsr=each"),
     ],
-    ids=["pipeline", "skew", "drain", "shared outer", "chunk", "seed", "seed of an array"],
+    ids=[
+        "pipeline",
+        "skew",
+        "drain",
+        "shared outer",
+        "chunk",
+        "seed",
+        "seed of an array",
+        "seed of an element",
+    ],
 )
 def test_planted_bug_is_found(
     monkeypatch: pytest.MonkeyPatch, module: Any, name: str, bug: Any, text: str

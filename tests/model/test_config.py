@@ -61,6 +61,7 @@ TEXTS = [
     ("e4m3:e6m9/64:sat:srb4:stages2:2x2", "e4m3:e6m9/64:srb4:sat:2x2:stages2"),
     ("e4m3:e6m9:src24:lfsr=port", "e4m3:e6m9:src24:lfsr=port"),
     ("e4m3:e6m9:sr1:lfsr=inside", "e4m3:e6m9:sr1"),
+    ("e4m3:e6m9:sr4:2x3:lfsr=each", "e4m3:e6m9:sr4:2x3:lfsr=each"),
 ]
 
 
@@ -188,8 +189,8 @@ ERRORS = [
      "rows or more, not 1; leave it out"),
     ("e4m3:e6m9/64:lanes16:8x8:outer=shared", "a chunk must have at least as many beats as the "
      "array has rows, 8, not 4; take outer=own, longer chunks or fewer rows"),
-    ("e4m3:e6m9/64:sr8:8x8:outer=shared", "outer=shared: an outer adder that rounds stochastically "
-     "is not shared; leave it out"),
+    ("e4m3:e6m9:sr8:lfsr=each", "lfsr=each gives each element of an array its own random "),
+    ("e4m3:e6m9:2x2:lfsr=each", "an array (RxC) with stochastic rounding (srN); leave it out"),
     ("e4m3:exact:lanes2:lanes4", "option 'lanes4' states lanes a second time"),
     ("e4m3:exact:sat:inf", "option 'inf' states overflow a second time"),
     ("e4m3:exact:lanes0", "e4m3xe4m3:exact: lanes must be 1 to 64, not 0"),

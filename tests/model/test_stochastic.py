@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from edges import edge_values
 from gfloat import RoundMode
+from macsmith.hw.lfsr import element_seed
 from macsmith.model import fast, golden
 from macsmith.model.design import parse_design
 from macsmith.model.formats import FloatFormat, parse_format
 from macsmith.model.lfsr import (
     advance_matrix,
     apply_matrix,
+    element_words,
     next_state,
     random_words,
     state_after,
@@ -173,6 +175,19 @@ def test_words_are_bits_of_the_recurrence() -> None:
         lfsr_of(63)
     with pytest.raises(ValueError, match="a word must have 1 to 28 bits, not 29"):
         Lfsr(31, 28, 1, 29)
+
+
+@pytest.mark.parametrize("bits", [1, 8, 28, 40])
+def test_elements_have_words_far_apart(bits: int) -> None:
+    """The hardware's seeds are worked out by other means than the model's words."""
+    lfsr = lfsr_of(bits)
+    apart = lfsr.words_apart(6)
+    assert 6 * apart * bits < 1 << lfsr.degree <= 7 * apart * bits
+    for element in range(6):
+        seed = element_seed(lfsr, element * apart)
+        assert seed == state_after(lfsr, element * apart)
+        assert next(element_words(lfsr, 6, element)) == seed & ((1 << bits) - 1)
+    assert element_seed(lfsr, 0) == lfsr.seed
 
 
 def test_words_look_random() -> None:

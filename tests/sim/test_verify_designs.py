@@ -29,6 +29,7 @@ QUICK = [
     "e4m3:e6m9/4:interleave3",
 ]
 QUICK += ["e4m3:fp16:lanes2:sr8", "e4m3:e6m9/16:srb6:unit", "e2m1:e3m3:src4:lfsr=port:2x2"]
+QUICK += ["e2m1:e3m3:sr4:2x2:lfsr=each"]
 
 # every kind of component is in one of these
 PLANTED = ["e4m3:e6m9/16:stages2", "e5m2xint4:exact:lanes4", "int8:int20/8/e6m9", "e2m1:exact:2x2"]
