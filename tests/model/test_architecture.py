@@ -40,6 +40,7 @@ MAY_IMPORT = {
 #: The definition leans on no compiled twin, no application and no numeric library.
 MODEL_CORE = {
     "accumulators": {"formats"},
+    "bounded": {"formats"},
     "config": {"accumulators", "formats", "rounding", "widths"},
     "design": {
         "accumulators",
