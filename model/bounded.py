@@ -8,7 +8,7 @@ complement, no sum of ``w * x`` overflows, in any order of its terms:
 - *from the norm* (A2Q): if ``sum(|w|) <= (2**(P-1) - 1) * 2**(s - N)``
 - *zero-centred* (A2Q+): with weights that add up to 0 and unsigned inputs, if
   ``sum(|w|) <= (2**P - 2) / (2**N - 1)``
-- *exact*: if P bits hold the largest and the least sum, where every input is at one end of its range
+- *exact*: if P bits hold the largest and the least sum, every input at one end of its range
 
 Both bounds are as the Brevitas library has them, after Colbert, Pappalardo and Petri-Koenig, A2Q:
 Accumulator-Aware Quantization with Guaranteed Overflow Avoidance, ICCV 2023, and Colbert et al.,
