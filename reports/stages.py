@@ -30,6 +30,7 @@ __all__ = [
     "step_folder",
     "synthesize",
     "verify",
+    "verify_netlists",
 ]
 
 DEFAULT_BUILD_DIR = Path("build")
@@ -122,6 +123,49 @@ def verify(
     if not quick:
         keep_check(design, generated.verilog, Path(build_dir), seed, result.to_dict())
     return result
+
+
+def verify_netlists(
+    design: Design | str,
+    technology: str = DEFAULT_TECHNOLOGY,
+    build_dir: Path | str = DEFAULT_BUILD_DIR,
+    *,
+    vectors: int = 1_000_000,
+    seed: int = 1,
+    progress: Callable[[float, str], None] | None = None,
+) -> dict[str, Any]:
+    """Compare the mapped netlists of a design with the golden model.
+
+    See `macsmith.synth.netlist_verify.verify_netlists`.
+
+    Returns
+    -------
+    dict
+        Design, technology, and ``netlists``: a record of each, as JSON can hold it.
+
+    Raises
+    ------
+    ValueError
+        The design text is wrong, a switchable design, an unknown technology or an FPGA family.
+    RuntimeError
+        A netlist differs, or Yosys or ABC failed.
+    """
+    from dataclasses import asdict
+
+    from macsmith.synth.netlist_verify import verify_netlists as run
+    from macsmith.synth.price import resolve_technology
+
+    design = _design(design)
+    chosen = resolve_technology(technology)
+    folder = step_folder(build_dir, design, "verify") / "netlists" / chosen.name
+    results = run(design, chosen, folder, vectors=vectors, seed=seed, progress=progress)
+    return {
+        "design": design.text,
+        "technology": chosen.name,
+        "seed": seed,
+        "passed": True,
+        "netlists": [asdict(result) for result in results],
+    }
 
 
 def synthesize(

@@ -50,7 +50,7 @@ def _int_words(numbers: list[int], words: int) -> Words:
     return np.frombuffer(packed, dtype="<u8").reshape(len(numbers), words).astype(np.uint64)
 
 
-def _fixed_limit(config: MacConfig, widths: PartialSumWidths) -> int:
+def fixed_limit(config: MacConfig, widths: PartialSumWidths) -> int:
     """Largest magnitude, in units, of a partial sum that may stand before a step."""
     half = 1 << (widths.integer_bits - 1)
     accumulator = widths.accumulator
@@ -64,7 +64,7 @@ def _fixed_limit(config: MacConfig, widths: PartialSumWidths) -> int:
     return max((half - 1) // chunk_terms * (chunk_terms - 1), 0)
 
 
-def _reachable_codes(config: MacConfig, fmt: FloatFormat, codes: Codes) -> Codes:
+def reachable_codes(config: MacConfig, fmt: FloatFormat, codes: Codes) -> Codes:
     """Float inner sums, with 0 for those that a fixed-point outer accumulator has no bits for:
     sums of products are multiples of its unit, and specials only those that can arise."""
     outer = mac_widths(config).outer
@@ -100,8 +100,8 @@ def _partial_sums(
         result = np.where(kind == 0, 0, chosen)
         result = np.where(kind >= 2, random_codes(fmt, rng, (count,), centre, 1), result)
         result = np.where(kind >= 5, close, result)
-        return [int(code) for code in _reachable_codes(config, fmt, result)]
-    limit = _fixed_limit(config, widths)
+        return [int(code) for code in reachable_codes(config, fmt, result)]
+    limit = fixed_limit(config, widths)
     mask = (1 << widths.integer_bits) - 1
     bits = limit.bit_length()
     unit = 2.0**-widths.lsb_exponent if abs(widths.lsb_exponent) < 1000 else 1.0

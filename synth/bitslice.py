@@ -247,8 +247,8 @@ def operator_vectors(
     sums = before[:, 0] if before.shape[1] == 1 else before
     expected = fast.step(config, sums, a, b, stimulus.chunk_end, stimulus.random)
     values: dict[str, NDArray[np.uint64]] = {
-        "a": pack_fields(a, config.a.bits),
-        "b": pack_fields(b, config.b.bits),
+        "a": pack_fields(a, config.a.bits).astype(np.uint64),
+        "b": pack_fields(b, config.b.bits).astype(np.uint64),
         "c": sums,
     }
     if "chunk_end" in _ports(config):
