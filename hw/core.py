@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block
+from macsmith.hw.block_step import scale_members
 from macsmith.hw.carry_save import PropagateCarries
 from macsmith.hw.latency import (
     columns_per_element,
@@ -15,11 +16,10 @@ from macsmith.hw.latency import (
     shares_outer,
     step_cycles,
 )
-from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.read_out import read_out, start_state, state_bits
-from macsmith.hw.step import inner_step
+from macsmith.hw.step import inner_step, outer_step
 from macsmith.hw.sum_loop import close_loop
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import MacConfig
@@ -126,6 +126,9 @@ class Core(Block):
         The beat is the last of its sum; where the outer adder is shared, of its chunk.
     chunk_end : In(1)
         Only with an outer adder: it is the last of its chunk.
+    a_scale, b_scale : In
+        Only with block formats, of those operands that have one: scales of the block that ends
+        with the beat.
     random : In(config.random_bits)
         Only with stochastic rounding: the word of the beat that `steps` speaks of.
     steps : Out(1)
@@ -146,6 +149,8 @@ class Core(Block):
     b: Signal
     last: Signal
     chunk_end: Signal
+    a_scale: Signal
+    b_scale: Signal
     random: Signal
     steps: Signal
     finished: Signal
@@ -169,6 +174,7 @@ class Core(Block):
         self.is_chunked = self.widths.outer is not None and not shares_outer(design)
         if self.is_chunked:
             members["chunk_end"] = In(1)
+        members |= scale_members(config)
         if config.random_bits:
             members |= {"random": In(config.random_bits), "steps": Out(1)}
         super().__init__("core", members, is_clocked=True)
@@ -179,7 +185,10 @@ class Core(Block):
         feed = self.design.implementation.stages
         inner_random_bits = self.config.random_bits_of(self.widths.inner.accumulator)
         late = ("partial_sum_i", "random") if inner_random_bits else ("partial_sum_i",)
-        step = pipelined(inner_step(self.config, self.architecture), cycles, late, feed)
+        keeps_inner = not self.config.is_block_a_step
+        step = pipelined(
+            inner_step(self.config, self.architecture), cycles, late if keeps_inner else (), feed
+        )
         place_enabled(m, platform, "step", step, self.enable)
         m.d.comb += [step.a.eq(self.a), step.b.eq(self.b)]
         valid = delay(m, "valid_delayed", self.valid, cycles, self.enable, reset=True)
@@ -194,17 +203,18 @@ class Core(Block):
             # the step is one that rounds, pipelined or not
             m.d.comb += getattr(step, "random").eq(self.random[:inner_random_bits])  # noqa: B009
 
-        close_loop(
-            m,
-            "partial_sum",
-            step.partial_sum_i,
-            step.partial_sum_o,
-            sums=sums,
-            enable=self.enable,
-            adds=valid,
-            ends=sum_ends,
-            empty=start_state(self.config, self.architecture),
-        )
+        if keeps_inner:
+            close_loop(
+                m,
+                "partial_sum",
+                step.partial_sum_i,
+                step.partial_sum_o,
+                sums=sums,
+                enable=self.enable,
+                adds=valid,
+                ends=sum_ends,
+                empty=start_state(self.config, self.architecture),
+            )
         inner: Value = step.partial_sum_o
         ends: Value = valid & sum_ends
         if self.architecture.loop == "carrysave":
@@ -249,8 +259,16 @@ class Core(Block):
         chunk_valid = Signal()
         chunk_last = Signal(reset_less=True)
         cycles, sums = outer_cycles(self.design), self.design.implementation.interleave
-        outer = pipelined(OuterStep(self.config), cycles, ("partial_sum_i",), cycles - (sums - 1))
+        outer = pipelined(outer_step(self.config), cycles, ("partial_sum_i",), cycles - (sums - 1))
         place_enabled(m, platform, "outer_step", outer, self.enable)
+        for name in scale_members(self.config):
+            # a scale goes along with its block: through the step's stages, then beside its sum
+            scale = getattr(self, name)
+            late_scale = delay(m, f"late_{name}", scale, step_cycles(self.design), self.enable)
+            kept = Signal(len(scale), name=f"block_{name}", reset_less=True)
+            with m.If(self.enable & ends):
+                m.d.sync += kept.eq(late_scale)
+            m.d.comb += getattr(outer, name).eq(kept)
         if "random" in outer.signature.members:
             # the outer bits of the word of the chunk's last step go with the chunk
             chunk_random = Signal(len(outer.random), reset_less=True)

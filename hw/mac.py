@@ -5,6 +5,7 @@ from typing import Any
 from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
+from macsmith.hw.block_step import scale_members
 from macsmith.hw.convert import Convert
 from macsmith.hw.core import ChunkCounter, Core, beats_per_chunk
 from macsmith.hw.latency import convert_cycles, read_out_cycles, step_cycles
@@ -42,6 +43,9 @@ class Mac(Block):
         Lane 0 in the lowest bits.
     i_last : In(1)
         The beat is the last of its sum.
+    i_a_scale, i_b_scale : In
+        Only with block formats, of those operands that have one: scales of the block that ends
+        with the beat; they mean nothing in other beats.
     i_random : In(random_bits)
         Only with stochastic rounding and ``lfsr=port``: the random word of the beat.
     o_random : Out(random_bits)
@@ -59,6 +63,8 @@ class Mac(Block):
     i_a: Signal
     i_b: Signal
     i_last: Signal
+    i_a_scale: Signal
+    i_b_scale: Signal
     i_random: Signal
     o_random: Signal
     o_valid: Signal
@@ -75,6 +81,7 @@ class Mac(Block):
             "i_a": In(config.lanes * config.a.bits),
             "i_b": In(config.lanes * config.b.bits),
             "i_last": In(1),
+            **scale_members(config, "i_"),
             **random_members(design),
             "o_valid": Out(1),
             "o_ready": In(1),
@@ -98,6 +105,8 @@ class Mac(Block):
             core.b.eq(self.i_b),
             core.last.eq(self.i_last),
         ]
+        for name in scale_members(self.config):
+            m.d.comb += getattr(core, name).eq(getattr(self, f"i_{name}"))
         if self.design.implementation.lfsr == "port":
             m.d.comb += core.random.eq(
                 delay(m, "random", self.i_random, step_cycles(self.design), enable)

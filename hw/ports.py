@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
 from macsmith.model.random_source import lfsr_of
@@ -38,12 +37,28 @@ def _layout(widths: PartialSumWidths) -> str:
     return f"{flags}{widths.integer_bits}-bit integer in units of 2**{widths.lsb_exponent}"
 
 
+def _scale_ports(mac: MacConfig, prefix: str) -> list[Port]:
+    """Ports of the scales of blocks, of those operands that have one."""
+    sides = (("a", mac.a_scale), ("b", mac.b_scale))
+    return [
+        Port(
+            f"{prefix}{side}_scale",
+            "input",
+            fmt.bits,
+            f"scale of {side.upper()} ({fmt.name}) for the block that ends with this step",
+        )
+        for side, fmt in sides
+        if fmt is not None
+    ]
+
+
 def _unit_ports(design: Design) -> tuple[Port, ...]:
     mac = design.mac
     widths = mac_widths(mac)
     layout = f"inner sum: {_layout(widths.inner)}"
     if widths.outer is not None:
-        layout = f"outer sum: {_layout(widths.outer)}, above the {layout}"
+        above = f", above the {layout}" if widths.inner_state_bits else ""
+        layout = f"outer sum: {_layout(widths.outer)}{above}"
     else:
         layout = _layout(widths.inner)
     ports = [
@@ -52,7 +67,8 @@ def _unit_ports(design: Design) -> tuple[Port, ...]:
         Port("partial_sum_i", "input", widths.partial_sum_bits, f"partial sum before; {layout}"),
         Port("partial_sum_o", "output", widths.partial_sum_bits, "partial sum after; the same"),
     ]
-    if isinstance(mac.accumulator, ChunkedAccumulator):
+    ports[2:2] = _scale_ports(mac, "")
+    if mac.has_chunk_end:
         ports.insert(
             2, Port("chunk_end", "input", 1, "this step is the last of its chunk or of the sum")
         )
@@ -184,6 +200,7 @@ def design_ports(design: Design) -> tuple[Port, ...]:
         Port("i_a", "input", rows * mac.lanes * mac.a.bits, a_meaning),
         Port("i_b", "input", columns * mac.lanes * mac.b.bits, b_meaning),
         Port("i_last", "input", 1, "the beat is the last of its sum"),
+        *_scale_ports(mac, "i_"),
         *_random_ports(design),
         Port("o_valid", "output", 1, "a result is offered; it stays until taken"),
         Port("o_ready", "input", 1, "the result is taken; a beat passes when both are 1"),

@@ -34,6 +34,8 @@ class Vectors(Protocol):
     def expected(self) -> Sequence[int]: ...
     @property
     def random(self) -> Sequence[int]: ...
+    @property
+    def scales(self) -> Sequence[int]: ...
 
 
 def _has_own_words(design: Design) -> bool:
@@ -58,6 +60,8 @@ def _check(design: Design, vectors: Vectors) -> None:
             )
     if design.mac.random_bits and not _has_own_words(design):
         lengths["random"] = len(vectors.random)
+    if design.mac.scales:
+        lengths["scales"] = len(vectors.scales)
     for name, length in lengths.items():
         if length != count:
             raise ValueError(f"vectors: {name} must have {count} entries as a has, not {length}")
@@ -70,7 +74,7 @@ def vectors_hex(design: Design, vectors: Vectors) -> str:
 
     A beat is, least significant first, ``| i_a | i_b | i_last | i_mode | i_random |`` for a stream
     and ``| a | b | partial_sum_i | chunk_end | mode | random |`` for a unit, the last ones only
-    where the design has them.
+    where the design has them; the scales of A and B are where the random word is.
 
     Raises
     ------
@@ -98,6 +102,8 @@ def vectors_hex(design: Design, vectors: Vectors) -> str:
             beat |= vectors.modes[index] << end_at
         if vectors.random:  # no design has both
             beat |= vectors.random[index] << end_at
+        if design.mac.scales:
+            beat |= vectors.scales[index] << end_at
         lines.append(f"{beat:x}")
     lines += [f"{value:x}" for value in vectors.expected]
     return "\n".join(lines) + "\n"
@@ -266,6 +272,11 @@ def bench_verilog(design: Design, vectors: Vectors) -> str:
         name = "random" if is_unit else "i_random"
         random = f"\n    .{name}(beat[{beat + design.mac.random_bits - 1}:{beat}]),"
         beat += design.mac.random_bits
+    for side, fmt in (("a", design.mac.a_scale), ("b", design.mac.b_scale)):
+        if fmt is not None:
+            name = f"{side}_scale" if is_unit else f"i_{side}_scale"
+            random += f"\n    .{name}(beat[{beat} +: {fmt.bits}]),"
+            beat += fmt.bits
     return (_UNIT if is_unit else _STREAM).format(
         top=design.id,
         beats=len(vectors.a),

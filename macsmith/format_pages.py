@@ -12,7 +12,8 @@ from typing import Any
 
 from macsmith.console import columns, fields
 from macsmith.model import describe
-from macsmith.model.formats import FloatFormat, Format, parse_format
+from macsmith.model.block_formats import BlockFormat, parse_operand
+from macsmith.model.formats import FloatFormat, Format
 
 __all__ = ["Page", "format_page", "formats_page"]
 
@@ -45,8 +46,26 @@ def formats_page() -> Page:
         "And posit4..posit16 with es0..es3 (posit8es1), r4e1..r4e4 (powers of four, also r4e3odd), "
         "bin1..bin8, ternary."
     )
-    text = "\n".join([table, "", "Sources", *lines, "", rule])
-    return Page(text, {"formats": rows})
+    blocks = describe.block_format_table()
+    heads = ("name", "title", "element", "scale", "block", "tensor scale", "bits per element")
+    block_table = columns(heads, [[row[head] for head in heads] for row in blocks])
+    block_rule = (
+        "Any ELEMENT_SCALE_bLENGTH[_tFORMAT] is a block format: e3m2_ue5m3_b64, "
+        "int4_uint4_b16_tfp32.\n`macsmith formats NAME` has the source of each."
+    )
+    text = "\n".join(
+        [table, "", "Sources", *lines, "", rule, "", "Block formats", block_table, "", block_rule]
+    )
+    return Page(text, {"formats": rows, "block_formats": blocks})
+
+
+def _block_page(fmt: BlockFormat) -> Page:
+    """One block format: what it is made of."""
+    facts = dict(describe.block_format_facts(fmt))
+    for row in describe.block_format_table():
+        if row["name"] == fmt.name:
+            facts |= {"title": row["title"], "source": row["source"]}
+    return Page(fields(facts), facts)
 
 
 def _number(value: Fraction) -> float | str:
@@ -97,7 +116,15 @@ def format_page(name: str, plot: Path | None = None) -> Page:
     OSError
         The PNG cannot be written.
     """
-    fmt = parse_format(name)
+    block = parse_operand(name)
+    if isinstance(block, BlockFormat):
+        if plot is not None:
+            raise ValueError(
+                f"--plot draws the values of a format, not of a block format: take its element, "
+                f"{block.element.name}"
+            )
+        return _block_page(block)
+    fmt = block
     table = describe.format_table(fmt)
     width = min(shutil.get_terminal_size().columns if sys.stdout.isatty() else 80, _MAX_WIDTH)
     drawing = describe.draw_values(fmt, width)

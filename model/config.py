@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
 from macsmith.model.accumulators import (
     Accumulator,
     AlignedAccumulator,
     ChunkedAccumulator,
+    ExactAccumulator,
     FloatAccumulator,
     SimpleAccumulator,
     accumulator_parts,
     dump_accumulator,
     format_accumulator,
     parse_accumulator,
+)
+from macsmith.model.block_formats import (
+    BLOCK_LENGTHS,
+    BlockFormat,
+    check_scale,
+    is_block_name,
+    operand_name,
+    parse_block_format,
 )
 from macsmith.model.formats import (
     FloatFormat,
@@ -74,12 +84,42 @@ _StochasticField = Annotated[
 ]
 
 
+def _expand_blocks(data: dict[str, Any]) -> dict[str, Any]:
+    """Operands that are block formats as elements, scales and a block length; the accumulator then
+    is the one that blocks are added to, behind an exact one for a block."""
+    data = dict(data)
+    for side in ("a", "b"):
+        operand = data.get(side)
+        if isinstance(operand, str) and is_block_name(operand):
+            operand = parse_block_format(operand)
+        if not isinstance(operand, BlockFormat):
+            continue
+        if data.get("block", operand.length) != operand.length:
+            raise ValueError(
+                f"{operand.name}: both operands must have blocks of one length, not "
+                f"{data['block']} and {operand.length}"
+            )
+        data |= {side: operand.element, f"{side}_scale": operand.scale, "block": operand.length}
+    if data.get("b") is None and "a" in data:
+        data["b"], data["b_scale"] = data["a"], data.get("a_scale")
+    block = data.get("block")
+    if block is not None and "accumulator" in data:
+        with suppress(ValueError):  # the field itself tells what is wrong
+            accumulator = parse_accumulator(data["accumulator"])
+            if not isinstance(accumulator, ChunkedAccumulator):
+                data["accumulator"] = ChunkedAccumulator(ExactAccumulator(), block, accumulator)
+    return data
+
+
 class MacConfig(BaseModel, frozen=True):
     """Everything that decides a result bit of a sum of products, and nothing else.
 
     A result is ``round_out(accumulate(a[k] * b[k] for k in range(K)))``. Each step multiplies
     `lanes` pairs, and adds their products and the partial sum *exactly*; a float accumulator then
     rounds once. See `macsmith.model.golden` for the definition.
+
+    With `block`, runs of so many products share a scale of A (`a_scale`), of B, or of both: the
+    exact sum of a block times its scales is added to the outer accumulator, which rounds once.
 
     Raises
     ------
@@ -99,13 +139,14 @@ class MacConfig(BaseModel, frozen=True):
     stochastic: _StochasticField | None = None
     overflow: Overflow | None = None
     output: _OutputField = None
+    a_scale: _FormatField | None = None
+    b_scale: _FormatField | None = None
+    block: Annotated[int, Field(strict=True)] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _b_defaults_to_a(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "a" in data and data.get("b") is None:
-            return {**data, "b": data["a"]}
-        return data
+        return _expand_blocks(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -156,6 +197,7 @@ class MacConfig(BaseModel, frozen=True):
             self._check_stochastic(what)
         if self.output_format is not None:
             self._check_output(what, self.output_format)
+        self._check_blocks(what)
         # the widths are derived here once, so that a too narrow accumulator fails at birth
         mac_widths(self)
         return self
@@ -193,6 +235,58 @@ class MacConfig(BaseModel, frozen=True):
                     f"{what}: stochastic rounding needs an accumulator with subnormals, which "
                     f"{fmt.name} has not: no power of two divides its step above 0"
                 )
+
+    def _check_blocks(self, what: str) -> None:
+        if self.block is None:
+            if self.scales:
+                raise ValueError(f"{what}: a scale needs the length of its blocks: state block")
+            return
+        if not self.scales:
+            raise ValueError(f"{what}: blocks must have a scale of A, of B, or of both")
+        for scale in self.scales:
+            check_scale(scale)
+        if self.block not in BLOCK_LENGTHS:
+            raise ValueError(
+                f"{what}: a block must have {BLOCK_LENGTHS.start} to {BLOCK_LENGTHS.stop - 1} "
+                f"elements, not {self.block}"
+            )
+        chunked = self.accumulator
+        if (
+            not isinstance(chunked, ChunkedAccumulator)
+            or not isinstance(chunked.inner, ExactAccumulator)
+            or isinstance(chunked.outer, AlignedAccumulator)
+            or chunked.length != self.block
+        ):
+            raise ValueError(
+                f"{what}: the products of a block are summed exactly: the accumulator must be the "
+                f"one that blocks are added to, such as fp32, or exact/{self.block}/fp32"
+            )
+        if self.product is not None or self.stochastic is not None:
+            option = f"mul{self.product.name}" if self.product else str(self.stochastic)
+            raise ValueError(f"{what}: {option} is not built for blocks: leave it out")
+
+    @property
+    def scales(self) -> tuple[Format, ...]:
+        """Scale formats of A and B, of those that have one."""
+        return tuple(scale for scale in (self.a_scale, self.b_scale) if scale is not None)
+
+    @property
+    def is_block_a_step(self) -> bool:
+        """Whether each step adds a whole block: then no inner sum is kept between steps."""
+        return self.block is not None and self.block == self.lanes
+
+    @property
+    def has_chunk_end(self) -> bool:
+        """Whether a step must be told that it ends a chunk."""
+        return isinstance(self.accumulator, ChunkedAccumulator) and not self.is_block_a_step
+
+    @property
+    def operand_names(self) -> tuple[str, str]:
+        """Names of A and B, block formats by theirs."""
+        return (
+            operand_name(self.a, self.a_scale, self.block),
+            operand_name(self.b, self.b_scale, self.block),
+        )
 
     @property
     def accumulator_rounding(self) -> RoundingMode:
@@ -270,7 +364,7 @@ class MacConfig(BaseModel, frozen=True):
         last = self.last_accumulator
         if isinstance(last, FloatAccumulator | AlignedAccumulator):
             return last.format
-        if isinstance(self.a, IntegerFormat) and isinstance(self.b, IntegerFormat):
+        if all(isinstance(fmt, IntegerFormat) for fmt in (self.a, self.b, *self.scales)):
             return None
         posits = [fmt for fmt in (self.a, self.b) if isinstance(fmt, PositFormat)]
         if posits:

@@ -9,6 +9,12 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from pathlib import Path
 
+from macsmith.model.block_formats import (
+    NAMED_BLOCK_FORMATS,
+    BlockFormat,
+    parse_block_format,
+)
+from macsmith.model.blocks import DEFAULT_POLICY, resolve_rule
 from macsmith.model.formats import (
     NAMED_FORMATS,
     DigitFormat,
@@ -28,6 +34,8 @@ from macsmith.model.rounding import Overflow, Rounding, default_overflow, encode
 __all__ = [
     "Binade",
     "binades",
+    "block_format_facts",
+    "block_format_table",
     "count_values",
     "draw_values",
     "format_table",
@@ -252,6 +260,38 @@ def named_format_table() -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def block_format_table() -> list[dict[str, str]]:
+    """One row for each named block format: its facts, title, other names and source."""
+    rows = []
+    for named in NAMED_BLOCK_FORMATS:
+        rows.append(
+            dict(block_format_facts(parse_block_format(named.text)))
+            | {
+                "title": named.title,
+                "other names": ", ".join(named.aliases),
+                "source": named.source,
+            }
+        )
+    return rows
+
+
+def block_format_facts(fmt: BlockFormat) -> list[tuple[str, str]]:
+    """What a block format is made of, as named texts."""
+    return [
+        ("name", fmt.name),
+        ("grammar", fmt.text),
+        ("element", fmt.element.name),
+        ("scale", fmt.scale_name),
+        ("block", str(fmt.length)),
+        ("tensor scale", fmt.tensor_scale.name if fmt.tensor_scale else "none"),
+        ("bits per element", str(float(fmt.bits_per_element))),
+        ("largest element", value_text(fmt.element.max)),
+        ("largest scale", value_text(fmt.scale.max)),
+        ("smallest scale", value_text(fmt.scale.smallest)),
+        ("scale rule", resolve_rule(fmt, DEFAULT_POLICY).value),
+    ]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ Design text is ``A[xB][+...]:ACCUMULATOR[:OPTION...]``, for example
 =============  ==========================================================================
 part           meaning
 =============  ==========================================================================
-A, B           operand formats (`macsmith.model.formats`); B defaults to A
+A, B           operand formats (`macsmith.model.formats`), or block formats such as
+               ``mxfp8_e4m3`` (`macsmith.model.block_formats`); B defaults to A
 ``A[xB]+...``  modes that are switched at run time; ``2C`` packs two codes of C into a lane
                (`macsmith.model.switch`); ACCUMULATOR then is one, or one each, joined by ``+``
 ACCUMULATOR    ``exact``, ``intN``, a float format, ``FORMAT_alignedBITS...``, the name of a GPU
@@ -43,6 +44,7 @@ from macsmith.model.accumulators import (
     int_overflow_of,
     parse_accumulator,
 )
+from macsmith.model.block_formats import BlockFormat, parse_operand
 from macsmith.model.config import RAW, MacConfig
 from macsmith.model.formats import Format, parse_format
 from macsmith.model.implementation import ARCHITECTURE_CHOICES, Dataflow, Implementation
@@ -62,6 +64,8 @@ from pydantic import (
 )
 
 __all__ = ["Design", "load_designs", "parse_design"]
+
+Operand = Format | BlockFormat
 
 
 class Design(BaseModel, frozen=True):
@@ -91,6 +95,8 @@ class Design(BaseModel, frozen=True):
                 raise ValueError(
                     "dsp=on: an array of several modes has no form with DSP blocks: leave it out"
                 )
+            if any(mode.block is not None for mode in self.modes):
+                raise ValueError("block formats cannot be switched at run time: state one mode")
         elif self.implementation.share != "auto":
             raise ValueError("share is for designs of several modes, such as e4m3+e5m2:exact")
         if self.implementation.interleave > 1:
@@ -101,6 +107,8 @@ class Design(BaseModel, frozen=True):
             self._check_carry_save()
         if self.implementation.accumulate not in ("auto", "whole"):
             self._check_accumulate()
+        if self.mac.block is not None:
+            self._check_blocks()
         for mode in self.modes if self.implementation.fpga != "none" else ():
             if mac_widths(mode).inner.format is not None:
                 raise ValueError(
@@ -145,6 +153,23 @@ class Design(BaseModel, frozen=True):
             )
         if self.implementation.loop == "carrysave":
             raise ValueError(f"{what} or loop=carrysave make a short loop, not both: leave one out")
+
+    def _check_blocks(self) -> None:
+        implementation = self.implementation
+        if implementation.is_array:
+            raise ValueError(
+                "block formats are built as a unit or a single MAC, not as an array: leave RxC out"
+            )
+        if (
+            implementation.loop == "carrysave"
+            or implementation.fpga != "none"
+            or implementation.interleave > 1
+            or implementation.accumulate not in ("auto", "whole")
+        ):
+            raise ValueError(
+                "block formats take neither loop=carrysave, accumulate=, fpga= nor interleaveN: "
+                "leave it out"
+            )
 
     def _check_carry_save(self) -> None:
         widths, implementation = mac_widths(self.mac).inner, self.implementation
@@ -204,7 +229,7 @@ class Design(BaseModel, frozen=True):
     def text(self) -> str:
         """Canonical design text; `parse_design` gives this very design back."""
         mac, impl = self.mac, self.implementation
-        accumulators = [format_accumulator(mode.accumulator) for mode in self.modes]
+        accumulators = [_accumulator_text(mode) for mode in self.modes]
         parts = [
             "+".join(_operand_text(mode, mode.lanes // mac.lanes) for mode in self.modes),
             accumulators[0] if len(set(accumulators)) == 1 else "+".join(accumulators),
@@ -269,27 +294,36 @@ class Design(BaseModel, frozen=True):
         return "\n".join(lines) + "\n"
 
 
-def _split_operands(text: str) -> tuple[Format, Format]:
+def _split_operands(text: str) -> tuple[Operand, Operand]:
     """``AxB`` at the ``x`` where both sides are formats; names may hold an ``x`` themselves."""
     for at in (index for index, letter in enumerate(text) if letter == "x"):
         try:
-            return parse_format(text[:at]), parse_format(text[at + 1 :])
+            return parse_operand(text[:at]), parse_operand(text[at + 1 :])
         except ValueError:
             continue
     if "x" in text:  # tell which of the two is wrong, unless the whole is one format
         try:
-            whole = parse_format(text)
+            whole = parse_operand(text)
         except ValueError:
             left, _, right = text.partition("x")
-            return parse_format(left), parse_format(right)
+            return parse_operand(left), parse_operand(right)
         return whole, whole
-    whole = parse_format(text)
+    whole = parse_operand(text)
     return whole, whole
+
+
+def _accumulator_text(mode: MacConfig) -> str:
+    """A mode's accumulator as a design text has it: of blocks only the one they are added to."""
+    accumulator = mode.accumulator
+    if mode.block is not None and isinstance(accumulator, ChunkedAccumulator):
+        accumulator = accumulator.outer
+    return format_accumulator(accumulator)
 
 
 def _operand_text(mode: MacConfig, rate: int) -> str:
     """A mode's operands as a design text has them."""
-    names = mode.a.name if mode.a == mode.b else f"{mode.a.name}x{mode.b.name}"
+    a, b = mode.operand_names
+    names = a if a == b else f"{a}x{b}"
     return names if rate == 1 else f"{rate}{names}"
 
 

@@ -11,6 +11,7 @@ arithmetic a matrix product is computed with, and why that gives the same bits, 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -232,6 +233,24 @@ def _random_words(config: MacConfig, random: npt.ArrayLike) -> npt.NDArray[np.ui
     return words.astype(np.uint64)
 
 
+def _scale_codes(
+    config: MacConfig, scales: npt.ArrayLike | None, count: int
+) -> npt.NDArray[np.uint32]:
+    """Scales of a batch of steps, checked for shape and range."""
+    shape = (count, len(config.scales))
+    codes = np.zeros(shape, dtype=np.uint32) if scales is None else np.asarray(scales)
+    if scales is None or codes.shape != shape:
+        got = None if scales is None else codes.shape
+        raise ValueError(f"scales: must have the shape {shape} of batch and scales, not {got}")
+    return np.stack(
+        [
+            _as_codes(f"scale ({fmt.name})", codes[:, side], fmt.bits)
+            for side, fmt in enumerate(config.scales)
+        ],
+        axis=1,
+    )
+
+
 def step(
     config: MacConfig,
     partial_sums: npt.ArrayLike,
@@ -239,6 +258,7 @@ def step(
     b_codes: npt.ArrayLike,
     chunk_end: npt.ArrayLike = False,
     random: npt.ArrayLike | None = None,
+    scales: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.uint64]:
     """One step of many accumulators: `macsmith.model.golden.step` on a batch.
 
@@ -254,6 +274,9 @@ def step(
     random
         Only with stochastic rounding, which needs it: a word of `config.random_bits` bits for all
         or for each.
+    scales
+        Only of block formats, which need it: ``[batch, n]`` codes of the scales of A and B, of
+        those that have one; they count where a block ends.
 
     Returns
     -------
@@ -283,6 +306,11 @@ def step(
         random_words = np.ascontiguousarray(
             np.broadcast_to(_random_words(config, random), (count,))
         )
+    scale_codes = None
+    if config.scales:
+        scale_codes = _scale_codes(config, scales, count)
+    elif scales is not None:
+        raise ValueError("scales: must be None, as no operand has blocks")
     after = np.empty_like(before)
     struct, words = _general(config)
     _check(
@@ -295,6 +323,7 @@ def step(
             _pointer(operands[1]),
             _pointer(ends),
             None if random_words is None else _pointer(random_words),
+            None if scale_codes is None else _pointer(scale_codes),
             _pointer(after),
         )
     )
@@ -410,6 +439,7 @@ def _matmul_general(
     a_codes: npt.NDArray[np.uint32],
     b_codes: npt.NDArray[np.uint32],
     random: _Random,
+    scales: Sequence[npt.NDArray[np.uint32] | None] = (None, None),
 ) -> npt.NDArray[np.uint64]:
     (rows, length), columns = a_codes.shape, b_codes.shape[1]
     struct, words = _general(config)
@@ -425,10 +455,33 @@ def _matmul_general(
             _pointer(a_codes),
             _pointer(b_codes),
             ctypes.byref(source),
+            *(None if side is None else _pointer(side) for side in scales),
             _pointer(results),
         )
     )
     return _squeeze_words(results)
+
+
+def _matmul_scales(
+    config: MacConfig, sides: Sequence[npt.ArrayLike | None], rows: int, columns: int, length: int
+) -> list[npt.NDArray[np.uint32] | None]:
+    """Scales of a matrix product, checked for shape and range."""
+    blocks = 0 if config.block is None else -(-length // config.block)
+    found: list[npt.NDArray[np.uint32] | None] = []
+    for name, fmt, codes, shape in (
+        ("a_scales", config.a_scale, sides[0], (rows, blocks)),
+        ("b_scales", config.b_scale, sides[1], (blocks, columns)),
+    ):
+        if fmt is None:
+            if codes is not None:
+                raise ValueError(f"{name}: must be None, as that operand has no blocks")
+            found.append(None)
+            continue
+        if codes is None or np.shape(codes) != shape:
+            got = None if codes is None else np.shape(codes)
+            raise ValueError(f"{name}: must have the shape {shape}, not {got}")
+        found.append(_as_codes(f"{name} ({fmt.name})", codes, fmt.bits))
+    return found
 
 
 def _matmul_tiles(
@@ -488,6 +541,8 @@ def matmul(
     a_codes: npt.ArrayLike,
     b_codes: npt.ArrayLike,
     random: npt.ArrayLike | None = None,
+    a_scales: npt.ArrayLike | None = None,
+    b_scales: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.uint64]:
     """Result codes of a matrix product, k ascending: `macsmith.model.golden.matmul` on arrays.
 
@@ -500,6 +555,9 @@ def matmul(
         NumPy extends to that. Without, the words are those of the shift register of
         `macsmith.model.random_source` from its seed, as a single MAC reads them that computes one
         sum after the other, row by row.
+    a_scales, b_scales
+        Only of block formats, of those operands that have one: ``[M, blocks]`` and ``[blocks, N]``
+        codes of scales, one for each block of `config.block` products along K.
 
     Returns
     -------
@@ -522,6 +580,9 @@ def matmul(
     check_length(config, length)
     plan = _plan(config, length)
     source = _random_of(config, random, a.shape[0], b.shape[1], length // config.lanes)
+    scales = _matmul_scales(config, (a_scales, b_scales), a.shape[0], b.shape[1], length)
+    if config.block is not None:
+        return _matmul_general(config, a, b, source, scales)
     if plan.engine is Engine.GENERAL or source.words is not None:
         return _matmul_general(config, a, b, source)
     a_values, b_values = decode(config.a, a), decode(config.b, b)

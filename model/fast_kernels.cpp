@@ -8,6 +8,7 @@
 // whose sizes Python has checked.
 
 #include "fast_aligned.hpp"
+#include "fast_blocks.hpp"
 #include "fast_convert.hpp"
 #include "fast_formats.hpp"
 #include "fast_tiles.hpp"
@@ -51,6 +52,10 @@ struct Mac {
   int32_t rounding;
   int32_t partial_sum_words;
   int32_t result_words;
+  Format scales[2];  // of blocks, the first `scale_count` of them
+  int32_t scale_count;
+  int32_t is_block_a_step;  // then nothing of the inner sum is kept between steps
+  int32_t inner_state_bits;
 };
 
 template <int N>
@@ -267,9 +272,55 @@ void end_chunk(const Mac &mac, Sum<N> &inner, Sum<N> &outer, uint64_t random) {
   inner.clear();
 }
 
+// The scales of a block as one number; `significand` has 32 bits at most.
+struct Factor {
+  uint64_t significand = 1;
+  int32_t exponent = 0;
+  bool is_nan = false;
+
+  void times(const Format &f, uint32_t code) {
+    const Term t = decode(f, code);
+    is_nan |= t.kind != FINITE;
+    significand *= t.significand;
+    exponent += t.exponent;
+  }
+  Factor times(const Factor &other) const {
+    Factor both;
+    both.significand = significand * other.significand;
+    both.exponent = exponent + other.exponent;
+    both.is_nan = is_nan || other.is_nan;
+    return both;
+  }
+};
+
+// Adds the sum of a block times its scales to the outer sum, which rounds once.
+template <int N>
+void end_block(const Mac &mac, Sum<N> &inner, Sum<N> &outer, const Factor &factor) {
+  Term terms[2 * N];
+  int count = 0;
+  if (factor.is_nan || inner.flags) {
+    const bool is_nan = factor.is_nan || !factor.significand ||
+                        inner.flags == (1u << mac.inner.flag_bits) - 1;
+    terms[count++] = Term{0, 0, uint8_t(!is_nan && inner.flags == 2), is_nan ? NOT_A_NUMBER : INFINITE};
+  } else {
+    Wide<N> magnitude = inner.integer;
+    const bool negative = magnitude.is_negative();
+    if (negative) magnitude.negate();
+    const int32_t exponent = mac.inner.lsb_exponent + factor.exponent;
+    for (int32_t at = 0; at < mac.inner.integer_bits; at += 32) {
+      const uint64_t limb = magnitude.word[at / 64] >> at % 64 & 0xffffffffu;
+      const uint64_t significand = limb * factor.significand;
+      if (significand) terms[count++] = Term{significand, exponent + at, uint8_t(negative), FINITE};
+    }
+    if (!count) terms[count++] = Term{0, 0, 0, FINITE};  // a fixed-point sum has one zero
+  }
+  accumulate(mac, mac.outer, outer, terms, count, 0);
+  inner.clear();
+}
+
 template <int N>
 void step(const Mac &mac, Sum<N> &inner, Sum<N> &outer, const Term *a, const Term *b,
-          bool chunk_end, uint64_t random) {
+          bool chunk_end, uint64_t random, const Factor &factor) {
   Term terms[64];
   for (int lane = 0; lane < mac.lanes; ++lane) {
     Term t = product(a[lane], b[lane], mac.has_integer_operand);
@@ -280,7 +331,9 @@ void step(const Mac &mac, Sum<N> &inner, Sum<N> &outer, const Term *a, const Ter
     terms[lane] = t;
   }
   accumulate(mac, mac.inner, inner, terms, mac.lanes, random);
-  if (chunk_end && mac.chunk_length)
+  if (mac.scale_count) {
+    if (chunk_end || mac.is_block_a_step) end_block(mac, inner, outer, factor);
+  } else if (chunk_end && mac.chunk_length)
     end_chunk(mac, inner, outer, random >> mac.inner.format.random_bits);
 }
 
@@ -342,21 +395,23 @@ void store_result(const Mac &mac, const Sum<N> &inner, const Sum<N> &outer, uint
 template <int N>
 void step_batch(const Mac &mac, int64_t count, const uint64_t *before, const uint32_t *a,
                 const uint32_t *b, const uint8_t *chunk_end, const uint64_t *random,
-                uint64_t *after) {
+                const uint32_t *scales, uint64_t *after) {
   Term a_terms[64], b_terms[64];
   for (int64_t i = 0; i < count; ++i) {
     Sum<N> inner, outer;
-    load(mac.inner, inner, before, 0);
-    outer.clear();
-    if (mac.chunk_length) load(mac.outer, outer, before, mac.inner.bits);
+    inner.clear(), outer.clear();
+    if (mac.inner_state_bits) load(mac.inner, inner, before, 0);
+    if (mac.chunk_length) load(mac.outer, outer, before, mac.inner_state_bits);
     for (int lane = 0; lane < mac.lanes; ++lane) {
       a_terms[lane] = decode(mac.a, a[lane]);
       b_terms[lane] = decode(mac.b, b[lane]);
     }
-    step(mac, inner, outer, a_terms, b_terms, chunk_end[i], random ? random[i] : 0);
+    Factor factor;
+    for (int side = 0; side < mac.scale_count; ++side) factor.times(mac.scales[side], *scales++);
+    step(mac, inner, outer, a_terms, b_terms, chunk_end[i], random ? random[i] : 0, factor);
     std::memset(after, 0, sizeof(uint64_t) * size_t(mac.partial_sum_words));
-    store(mac.inner, inner, after, 0);
-    if (mac.chunk_length) store(mac.outer, outer, after, mac.inner.bits);
+    if (mac.inner_state_bits) store(mac.inner, inner, after, 0);
+    if (mac.chunk_length) store(mac.outer, outer, after, mac.inner_state_bits);
     before += mac.partial_sum_words, after += mac.partial_sum_words;
     a += mac.lanes, b += mac.lanes;
   }
@@ -366,9 +421,9 @@ template <int N>
 void result_batch(const Mac &mac, int64_t count, const uint64_t *partial_sums, uint64_t *results) {
   for (int64_t i = 0; i < count; ++i) {
     Sum<N> inner, outer;
-    load(mac.inner, inner, partial_sums, 0);
-    outer.clear();
-    if (mac.chunk_length) load(mac.outer, outer, partial_sums, mac.inner.bits);
+    inner.clear(), outer.clear();
+    if (mac.inner_state_bits) load(mac.inner, inner, partial_sums, 0);
+    if (mac.chunk_length) load(mac.outer, outer, partial_sums, mac.inner_state_bits);
     store_result(mac, inner, outer, results);
     partial_sums += mac.partial_sum_words, results += mac.result_words;
   }
@@ -376,7 +431,16 @@ void result_batch(const Mac &mac, int64_t count, const uint64_t *partial_sums, u
 
 template <int N>
 void matmul(const Mac &mac, int64_t M, int64_t columns, int64_t K, const uint32_t *a,
-            const uint32_t *b, const RandomSource &source, uint64_t *results) {
+            const uint32_t *b, const RandomSource &source, const uint32_t *a_scales,
+            const uint32_t *b_scales, uint64_t *results) {
+  const int64_t blocks = mac.scale_count ? (K + mac.chunk_length - 1) / mac.chunk_length : 0;
+  std::vector<Factor> a_factors(size_t(M * blocks)), b_factors(size_t(columns * blocks));
+  for (int64_t i = 0; a_scales && i < M * blocks; ++i)
+    a_factors[size_t(i)].times(mac.scales[0], a_scales[i]);
+  for (int64_t n = 0; b_scales && n < columns; ++n)
+    for (int64_t k = 0; k < blocks; ++k)
+      b_factors[size_t(n * blocks + k)].times(mac.scales[mac.scale_count - 1],
+                                              b_scales[k * columns + n]);
   std::vector<Term> a_terms(size_t(M * K)), b_terms(size_t(K * columns));
   for (int64_t i = 0; i < M * K; ++i) a_terms[size_t(i)] = decode(mac.a, a[i]);
   for (int64_t n = 0; n < columns; ++n)  // one column after the other
@@ -388,7 +452,7 @@ void matmul(const Mac &mac, int64_t M, int64_t columns, int64_t K, const uint32_
       inner.clear(), outer.clear();
       uint64_t state = source.starts ? source.starts[m * columns + n] : 0;
       const uint64_t *word = source.words + m * source.row_stride + n * source.column_stride;
-      int64_t in_chunk = 0;
+      int64_t in_chunk = 0, block = 0;
       for (int64_t k = 0; k < K; k += mac.lanes) {
         in_chunk += mac.lanes;
         const bool chunk_end = in_chunk == mac.chunk_length || k + mac.lanes == K;
@@ -400,9 +464,13 @@ void matmul(const Mac &mac, int64_t M, int64_t columns, int64_t K, const uint32_
           random = *word;
           word += source.step_stride;
         }
+        Factor factor;
+        if (chunk_end && blocks)
+          factor = a_factors[size_t(m * blocks + block)].times(
+              b_factors[size_t(n * blocks + block)]);
         step(mac, inner, outer, &a_terms[size_t(m * K + k)], &b_terms[size_t(n * K + k)],
-             chunk_end, random);
-        if (chunk_end) in_chunk = 0;
+             chunk_end, random, factor);
+        if (chunk_end) in_chunk = 0, ++block;
       }
       store_result(mac, inner, outer, results + (m * columns + n) * mac.result_words);
     }
@@ -467,8 +535,8 @@ void macsmith_quantise(const TileRound *extremes, int64_t count, const double *v
 
 int32_t macsmith_step(const Mac *mac, int32_t words, int64_t count, const uint64_t *before,
                       const uint32_t *a, const uint32_t *b, const uint8_t *chunk_end,
-                      const uint64_t *random, uint64_t *after) {
-  WITH_WORDS(step_batch<N>(*mac, count, before, a, b, chunk_end, random, after))
+                      const uint64_t *random, const uint32_t *scales, uint64_t *after) {
+  WITH_WORDS(step_batch<N>(*mac, count, before, a, b, chunk_end, random, scales, after))
 }
 
 int32_t macsmith_result(const Mac *mac, int32_t words, int64_t count, const uint64_t *partial_sums,
@@ -478,9 +546,22 @@ int32_t macsmith_result(const Mac *mac, int32_t words, int64_t count, const uint
 
 int32_t macsmith_matmul(const Mac *mac, int32_t words, int64_t M, int64_t columns, int64_t K,
                         const uint32_t *a, const uint32_t *b, const RandomSource *source,
-                        uint64_t *results) {
-  WITH_WORDS(matmul<N>(*mac, M, columns, K, a, b, *source, results))
+                        const uint32_t *a_scales, const uint32_t *b_scales, uint64_t *results) {
+  WITH_WORDS(matmul<N>(*mac, M, columns, K, a, b, *source, a_scales, b_scales, results))
 }
+
+#define BLOCKS(NAME, VALUES, IN, OUT)                                                       \
+  int32_t macsmith_blocks_##NAME(const BlockSpec *spec, int64_t rows, int64_t columns,      \
+                                 const IN *values, OUT *out, uint16_t *scales) {            \
+    return quantise_blocks<VALUES>(*spec, rows, columns, values, out, scales);              \
+  }
+BLOCKS(codes8_float, false, float, uint8_t)
+BLOCKS(codes8_double, false, double, uint8_t)
+BLOCKS(codes16_float, false, float, uint16_t)
+BLOCKS(codes16_double, false, double, uint16_t)
+BLOCKS(values_float, true, float, float)
+BLOCKS(values_double, true, double, double)
+#undef BLOCKS
 
 int32_t macsmith_aligned(const AlignedSpec *spec, int64_t M, int64_t columns, int64_t K,
                          const double *a, const double *b, double *sums) {

@@ -56,6 +56,7 @@ __all__ = [
 _SOURCES = (
     "fast_kernels.cpp",
     "fast_aligned.hpp",
+    "fast_blocks.hpp",
     "fast_convert.hpp",
     "fast_tiles.hpp",
     "fast_formats.hpp",
@@ -153,6 +154,11 @@ class MacStruct(ctypes.Structure):
                 "partial_sum_words",
                 "result_words",
             )
+        ),
+        ("scales", FormatStruct * 2),
+        *(
+            (name, ctypes.c_int32)
+            for name in ("scale_count", "is_block_a_step", "inner_state_bits")
         ),
     ]
 
@@ -338,8 +344,11 @@ def _aligned_struct(config: MacConfig, accumulator: SimpleAccumulator) -> Aligne
 def _accumulator_lsb(config: MacConfig, widths: PartialSumWidths) -> int:
     """Unit of the exact sums that a float accumulator rounds: of its format and its terms."""
     assert widths.format is not None
-    term_lsb = mac_widths(config).term.lsb_exponent
-    return min(widths.format.least_exponent, term_lsb)
+    all_widths = mac_widths(config)
+    is_of_blocks = all_widths.block is not None and widths is all_widths.outer
+    term = all_widths.block if is_of_blocks else all_widths.term
+    assert term is not None
+    return min(widths.format.least_exponent, term.lsb_exponent)
 
 
 def words_needed(config: MacConfig) -> int:
@@ -358,6 +367,8 @@ def words_needed(config: MacConfig) -> int:
             lsb, top = _accumulator_lsb(config, part), part.format.max_exponent + 1
         if part is widths.inner:
             top = max(top, term_top)
+        elif widths.block is not None:
+            top = max(top, widths.block.max_integer.bit_length() + widths.block.lsb_exponent)
         elif widths.inner.format is not None:
             top = max(top, widths.inner.format.max_exponent + 1)
         else:
@@ -418,6 +429,10 @@ def mac_struct(config: MacConfig) -> MacStruct:
         rounding=_ROUNDINGS.index(config.rounding),
         partial_sum_words=-(-widths.partial_sum_bits // 64),
         result_words=-(-widths.output_bits // 64),
+        scales=tuple(format_struct(scale) for scale in config.scales),
+        scale_count=len(config.scales),
+        is_block_a_step=config.is_block_a_step,
+        inner_state_bits=widths.inner_state_bits,
     )
 
 

@@ -350,6 +350,8 @@ def make_plan(config: MacConfig, length: int) -> Plan:
     """How to compute sums of `length` products."""
     widths = mac_widths(config)
     last = widths.last
+    if config.block is not None:
+        return Plan(Engine.GENERAL)
     if config.aligned is not None:
         aligned = _plan_aligned(config, widths, length, config.aligned)
         return Plan(Engine.GENERAL if aligned is None else Engine.ALIGNED, aligned=aligned)

@@ -63,7 +63,7 @@ NAMED_FORMATS: tuple[NamedFormat, ...] = (
         ("e8m0", "ue8m0", "e8m0fnu", "float8_e8m0fnu", "f8e8m0fnu"),
         _MX,
     ),
-    NamedFormat("int8q6", "MX INT8 element", ("mxint8", "ocp_int8"), _MX),
+    NamedFormat("int8q6", "MX INT8 element", ("mxint8_element", "ocp_int8"), _MX),
     NamedFormat("e3m4", "E3M4", ("float8_e3m4", "f8e3m4", "fp8_e3m4", "1-3-4"), _ML_DTYPES),
     NamedFormat("e4m3ieee", "IEEE-like E4M3", ("float8_e4m3", "f8e4m3"), _ML_DTYPES),
     NamedFormat("e4m3fnuz", "E4M3 FNUZ", ("float8_e4m3fnuz", "f8e4m3fnuz"), _ML_DTYPES),

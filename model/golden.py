@@ -31,6 +31,7 @@ __all__ = [
     "matmul",
     "product",
     "result",
+    "scaled",
     "step",
 ]
 
@@ -292,6 +293,7 @@ def step(
     *,
     chunk_end: bool = False,
     random: int | None = None,
+    scales: Sequence[int] = (),
 ) -> int:
     """One step: the next partial sum from the present one and `lanes` operand pairs.
 
@@ -308,6 +310,10 @@ def step(
     random
         Only with stochastic rounding, which needs it: `config.random_bits` bits, those of the inner
         accumulator lowest. The conversion at a chunk's end is not random.
+    scales
+        Only of block formats: the codes of the scales of A and B, of those that have one. They
+        count in the step that ends a block, where the block's exact sum times its scales is added
+        to the outer partial sum; that is each step where a step adds a whole block.
 
     Raises
     ------
@@ -321,27 +327,46 @@ def step(
         )
     widths = mac_widths(config)
     _check_random(config, random)
+    if len(scales) != len(config.scales):
+        raise ValueError(f"a step must be given {len(config.scales)} scales, not {len(scales)}")
     inner_random, outer_random = _split_random(config, widths, random)
     terms = [product(config, a, b) for a, b in zip(a_codes, b_codes, strict=True)]
-    inner_mask = (1 << widths.inner.bits) - 1
+    inner_mask = (1 << widths.inner_state_bits) - 1
     inner = accumulate(config, widths.inner, partial_sum & inner_mask, terms, inner_random)
     if widths.outer is None:
         return inner
-    outer = partial_sum >> widths.inner.bits
-    if chunk_end:
+    outer = partial_sum >> widths.inner_state_bits
+    if chunk_end or config.is_block_a_step:
         chunk = _partial_sum_term(widths.inner, inner)
-        if widths.outer.format is not None:
+        if config.block is not None:
+            chunk = scaled(config, chunk, scales)
+        elif widths.outer.format is not None:
             chunk = _decode(widths.outer.format, _round(config, widths.outer.format, chunk))
         outer = accumulate(config, widths.outer, outer, [chunk], outer_random)
         inner = 0
-    return outer << widths.inner.bits | inner
+    return outer << widths.inner_state_bits | inner
+
+
+def scaled(config: MacConfig, block: Term, scales: Sequence[int]) -> Term:
+    """The sum of a block times its scales: NaN where a scale is, or of infinity times zero."""
+    value = block.value
+    for fmt, code in zip(config.scales, scales, strict=True):
+        scale = fmt.decode(code)
+        if value is Special.NAN or isinstance(scale, Special):
+            return _NAN
+        if isinstance(value, Special):
+            if scale == 0:
+                return _NAN
+        else:
+            value *= scale
+    return Term(value, block.negative and value != 0)
 
 
 def result(config: MacConfig, partial_sum: int) -> int:
     """Result code of a finished sum: read from the last accumulator, rounded to the output format,
     or its raw bits."""
     widths = mac_widths(config)
-    bits = partial_sum >> (widths.inner.bits if widths.outer else 0)
+    bits = partial_sum >> (widths.inner_state_bits if widths.outer else 0)
     fmt = config.output_format
     if fmt is None or fmt == widths.last.format:
         return bits
@@ -368,6 +393,7 @@ def dot(
     a_codes: Sequence[int],
     b_codes: Sequence[int],
     random: Sequence[int] | None = None,
+    scales: Sequence[Sequence[int]] | None = None,
 ) -> int:
     """Result code of the sum of ``a[k] * b[k]``, k ascending.
 
@@ -376,6 +402,9 @@ def dot(
     random
         Only with stochastic rounding: the random word of each step. Without, the words are those
         of the shift register of `macsmith.model.random_source` from its seed.
+    scales
+        Only of block formats, which need it: for each block, the last maybe a partial one, the
+        codes of the scales of A and B, of those that have one.
 
     Raises
     ------
@@ -400,6 +429,8 @@ def dot(
     chunk = (
         config.accumulator.length if isinstance(config.accumulator, ChunkedAccumulator) else length
     )
+    if (blocks := 0 if config.block is None else -(-length // chunk)) != len(scales or ()):
+        raise ValueError(f"there must be scales of {blocks} blocks, not of {len(scales or ())}")
     partial_sum = 0
     for k in range(0, length, config.lanes):
         after = k + config.lanes
@@ -410,6 +441,7 @@ def dot(
             b_codes[k:after],
             chunk_end=after % chunk == 0 or after == length,
             random=words[k // config.lanes],
+            scales=scales[k // chunk] if scales is not None else (),
         )
     return result(config, partial_sum)
 
@@ -419,6 +451,8 @@ def matmul(
     a_codes: Sequence[Sequence[int]],
     b_codes: Sequence[Sequence[int]],
     random: Sequence[Sequence[Sequence[int]]] | None = None,
+    a_scales: Sequence[Sequence[int]] | None = None,
+    b_scales: Sequence[Sequence[int]] | None = None,
 ) -> list[list[int]]:
     """Result codes, M x N, of the matrix product of M x K and K x N operand codes.
 
@@ -428,16 +462,35 @@ def matmul(
         Only with stochastic rounding: the random word of each step of each sum, M x N x steps.
         Without, the words of the shift register of `macsmith.model.random_source` from its seed,
         as a single MAC reads them that computes one sum after the other, row by row.
+    a_scales, b_scales
+        Only of block formats: the scales' codes, M x blocks and blocks x N, of those operands that
+        have one.
     """
     columns = list(zip(*b_codes, strict=True))
+    b_columns = None if b_scales is None else list(zip(*b_scales, strict=True))
     if random is None and config.random_bits:
         steps = len(b_codes) // config.lanes
         stream = random_words(lfsr_of(config.random_bits))
         random = [[list(islice(stream, steps)) for _ in columns] for _ in a_codes]
     return [
         [
-            dot(config, a_row, column, None if random is None else random[row][index])
+            dot(
+                config,
+                a_row,
+                column,
+                None if random is None else random[row][index],
+                _block_scales(
+                    None if a_scales is None else a_scales[row],
+                    None if b_columns is None else b_columns[index],
+                ),
+            )
             for index, column in enumerate(columns)
         ]
         for row, a_row in enumerate(a_codes)
     ]
+
+
+def _block_scales(a: Sequence[int] | None, b: Sequence[int] | None) -> list[tuple[int, ...]] | None:
+    """Scales of A and B, block by block, of those that are there."""
+    sides = [side for side in (a, b) if side is not None]
+    return list(zip(*sides, strict=True)) if sides else None

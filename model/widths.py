@@ -6,6 +6,7 @@ A partial sum is one word, most significant bit first::
     simple, float        | code |
     simple, fixed point  | flags (0, 1 or 2 bits) | two's-complement integer |
     chunked              | outer partial sum | inner partial sum |
+    blocks, one a step   | outer partial sum |
 
 A fixed-point partial sum stands for ``integer * 2**lsb_exponent``. Its flags are sticky: with
 infinities there are two, ``| a negative infinity was added | a positive one was |`` and both set
@@ -98,7 +99,9 @@ class MacWidths:
     `product` bounds one exact product, `term` what is added (the product after rounding, where
     the configuration rounds products); `inner` is the partial sum that products are added to,
     `outer` the one that chunks are added to (None unless chunked); `max_terms` the most products
-    a result may sum (None: any number).
+    a result may sum (None: any number). `block` bounds the sum of a block times its scales;
+    None without block formats. `inner_state_bits` is how much of `inner` is kept between steps:
+    nothing where each step adds a whole block.
     """
 
     product: TermBound
@@ -107,6 +110,8 @@ class MacWidths:
     outer: PartialSumWidths | None
     max_terms: int | None
     output_bits: int
+    block: TermBound | None
+    inner_state_bits: int
 
     @property
     def last(self) -> PartialSumWidths:
@@ -116,7 +121,7 @@ class MacWidths:
     @property
     def partial_sum_bits(self) -> int:
         """Width of the whole state of an accumulator."""
-        return self.inner.bits + (self.outer.bits if self.outer else 0)
+        return self.inner_state_bits + (self.outer.bits if self.outer else 0)
 
 
 def signed_bits(max_integer: int) -> int:
@@ -191,6 +196,18 @@ def _sum_bound(widths: PartialSumWidths, config: MacConfig) -> TermBound:
     )
 
 
+def _block_bound(config: MacConfig, term: TermBound, length: int) -> TermBound:
+    """Bound of the exact sum of a block times its scales."""
+    lsb_exponent, max_integer = term.lsb_exponent, length * term.max_integer
+    has_nan = term.has_nan
+    for scale in config.scales:
+        lsb_exponent += scale.least_exponent
+        max_integer *= scale.max_integer
+        # infinity times a scale of zero is NaN
+        has_nan |= scale.has_nan or (term.has_infinity and scale.decode(0) == 0)
+    return TermBound(lsb_exponent, max_integer, has_nan, term.has_infinity)
+
+
 def _simple_widths(
     what: str,
     accumulator: SimpleAccumulator,
@@ -254,13 +271,15 @@ def mac_widths(config: MacConfig) -> MacWidths:
                 f"{what}: products are rounded to a float format, not {config.product}"
             )
         term = _rounded_bound(product, config.product, config.overflow_of(config.product))
-    outer = None
+    outer = block = None
     if isinstance(accumulator, ChunkedAccumulator):
         length = accumulator.length
         inner = _simple_widths(
             what, accumulator.inner, term, length, "product", default_terms=length
         )
         chunk_term = _sum_bound(inner, config)
+        if config.block is not None:
+            chunk_term = block = _block_bound(config, term, length)
         chunks = None if config.terms is None else -(-config.terms // length)
         default_chunks = -(-DEFAULT_TERMS // length)
         outer = _simple_widths(
@@ -283,5 +302,12 @@ def mac_widths(config: MacConfig) -> MacWidths:
     last = outer or inner
     output = config.output_format
     return MacWidths(
-        product, term, inner, outer, max_terms, last.bits if output is None else output.bits
+        product,
+        term,
+        inner,
+        outer,
+        max_terms,
+        last.bits if output is None else output.bits,
+        block,
+        0 if config.is_block_a_step else inner.bits,
     )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import FULL_RATE, BenchJob, BenchOutcome, Bits, bit_rows
@@ -87,7 +86,7 @@ def unit_job(stimulus: UnitStimulus, expected: Words) -> BenchJob:
         bit_rows(stimulus.b, mac.b.bits).reshape(stimulus.count, -1),
         result_rows(stimulus.partial_sums, bits),
     ]
-    if isinstance(mac.accumulator, ChunkedAccumulator):
+    if mac.has_chunk_end:
         columns.append(stimulus.chunk_end.astype(np.uint8)[:, np.newaxis])
     if stimulus.random is not None:
         columns.append(bit_rows(stimulus.random, mac.random_bits))

@@ -29,7 +29,16 @@ from macsmith.sim.trace import sum_tracer
 from macsmith.sim.unit_stimulus import UnitStimulus
 from numpy.typing import NDArray
 
-__all__ = ["Bin", "Coverage", "stimulus_coverage", "stream_bins", "unit_coverage"]
+__all__ = [
+    "Bin",
+    "Coverage",
+    "cross_bins",
+    "operand_bins",
+    "pair_bin",
+    "stimulus_coverage",
+    "stream_bins",
+    "unit_coverage",
+]
 
 #: Steps of the sums that are traced once all required events were met (the directed sums always
 #: are), and at most.
@@ -93,7 +102,7 @@ def _classes_of(fmt: Format) -> NDArray[np.bool_]:
     return present
 
 
-def _operand_bins(config: MacConfig, a: Codes, b: Codes) -> Iterator[Bin]:
+def operand_bins(config: MacConfig, a: Codes, b: Codes) -> Iterator[Bin]:
     """Classes of operands, all codes of small formats, and every bit of every port.
 
     `a` and `b` have the positions (row and lane, column and lane) on the last axis.
@@ -121,7 +130,7 @@ def _operand_bins(config: MacConfig, a: Codes, b: Codes) -> Iterator[Bin]:
         )
 
 
-def _cross_bins(config: MacConfig, a: Codes, b: Codes) -> Iterator[Bin]:
+def cross_bins(config: MacConfig, a: Codes, b: Codes) -> Iterator[Bin]:
     """Classes of A with classes of B in one product; `a` and `b` are flat, pair by pair."""
     count = len(OPERAND_CLASSES)
     crossed = classify_codes(config.a, a).astype(np.int64) * count + classify_codes(config.b, b)
@@ -132,7 +141,7 @@ def _cross_bins(config: MacConfig, a: Codes, b: Codes) -> Iterator[Bin]:
             yield Bin(name, int(hits[i * count + j]), True)
 
 
-def _pair_bin(config: MacConfig, a: Codes, b: Codes, *, quick: bool) -> Iterator[Bin]:
+def pair_bin(config: MacConfig, a: Codes, b: Codes, *, quick: bool) -> Iterator[Bin]:
     """Whether every operand pair was a product."""
     bits = config.a.bits + config.b.bits
     if bits > EXHAUSTIVE_BITS:
@@ -267,11 +276,11 @@ def stimulus_coverage(stimulus: Stimulus, *, seed: int, quick: bool) -> list[Bin
     """Bins of operands, products, sums and events of a stream stimulus."""
     config = stimulus.design.mac
     a, b, _ = stimulus.beats()
-    bins = list(_operand_bins(config, a.reshape(len(a), -1), b.reshape(len(b), -1)))
+    bins = list(operand_bins(config, a.reshape(len(a), -1), b.reshape(len(b), -1)))
     short = [_all_pairs(group) for group in stimulus.groups if group.steps <= 3]
     flat_a, flat_b = (np.concatenate([pair[side] for pair in short]) for side in (0, 1))
-    bins += _cross_bins(config, flat_a, flat_b)
-    bins += _pair_bin(config, flat_a, flat_b, quick=quick)
+    bins += cross_bins(config, flat_a, flat_b)
+    bins += pair_bin(config, flat_a, flat_b, quick=quick)
     bins += _length_bins(stimulus, quick=quick)
     bins += _event_bins(config, _trace(stimulus, seed=seed))
     return bins
@@ -280,10 +289,10 @@ def stimulus_coverage(stimulus: Stimulus, *, seed: int, quick: bool) -> list[Bin
 def unit_coverage(stimulus: UnitStimulus, *, seed: int, quick: bool) -> list[Bin]:
     """Bins of operands, products and events of a unit's vectors."""
     config = stimulus.design.mac
-    bins = list(_operand_bins(config, stimulus.a, stimulus.b))
+    bins = list(operand_bins(config, stimulus.a, stimulus.b))
     flat_a, flat_b = stimulus.a.reshape(-1), stimulus.b.reshape(-1)
-    bins += _cross_bins(config, flat_a, flat_b)
-    bins += _pair_bin(config, flat_a, flat_b, quick=quick)
+    bins += cross_bins(config, flat_a, flat_b)
+    bins += pair_bin(config, flat_a, flat_b, quick=quick)
     tracer = sum_tracer(config)
     derived = required_events(config)
     met: dict[str, int] = {}

@@ -50,4 +50,7 @@ def describe_partial_sum(design: Design, bits: int) -> str:
     inner = part(widths.inner, bits)
     if widths.outer is None:
         return f"0x{bits:x} ({inner})"
-    return f"0x{bits:x} (outer {part(widths.outer, bits >> widths.inner.bits)}, inner {inner})"
+    outer = part(widths.outer, bits >> widths.inner_state_bits)
+    if not widths.inner_state_bits:
+        return f"0x{bits:x} ({outer})"
+    return f"0x{bits:x} (outer {outer}, inner {inner})"

@@ -7,15 +7,14 @@ the batch is gone. It also counts what happened on the streams, and breaches of 
 
 A batch is one vector, beat 0 in the lowest bits. A beat is, least significant first::
 
-    | i_a | i_b [| i_mode] [| i_random] | i_last |                 stream
-    | a | b | partial_sum_i [| chunk_end] [| mode] [| random] |    unit
+    | i_a | i_b [| i_mode] [| i_random] [| i_a_scale] [| i_b_scale] | i_last |    stream
+    | a | b | partial_sum_i [| chunk_end] [| mode] [| random] [| a_scale] [| b_scale] |    unit
 
 and a result is one o beat, or `partial_sum_o`.
 """
 
 from dataclasses import dataclass
 
-from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
@@ -75,7 +74,7 @@ class BeatLayout:
 
     `a_bits`, `b_bits`: all lanes of all rows or columns together. `extra_bits`: i_last of a
     stream; partial sum and chunk_end of a unit; `mode_bits` of them are the mode, `random_bits` the
-    random word at a port (no design has both).
+    random word at a port, `scale_bits` the scales of blocks (no design has two of these).
     `results_per_batch` leaves room for results that were still in the design.
     """
 
@@ -87,6 +86,7 @@ class BeatLayout:
     results_per_batch: int
     mode_bits: int = 0
     random_bits: int = 0
+    scale_bits: int = 0
 
     @property
     def beat_bits(self) -> int:
@@ -108,21 +108,40 @@ def beat_layout(design: Design) -> BeatLayout:
         a_bits, b_bits = common.lanes * common.a_slot_bits, common.lanes * common.b_slot_bits
         partial_sum_bits, output_bits = common.partial_sum_bits, common.output_bits
     if implementation.form == "unit":
-        extra_bits = partial_sum_bits + isinstance(mac.accumulator, ChunkedAccumulator)
+        extra_bits = partial_sum_bits + mac.has_chunk_end
         result_bits = partial_sum_bits
     else:
         extra_bits = 1
         result_bits = implementation.columns * output_bits
     has_random_port = implementation.form == "unit" or implementation.lfsr == "port"
     random_bits = mac.random_bits if has_random_port else 0
-    extra_bits += mode_bits + random_bits
+    scale_bits = sum(scale.bits for scale in mac.scales)
+    extra_bits += mode_bits + random_bits + scale_bits
     widest = max(a_bits + b_bits + extra_bits, 2 * result_bits)
     batch = 512
     while batch > 4 and batch * widest > _TARGET_BATCH_BITS:
         batch //= 2
     return BeatLayout(
-        a_bits, b_bits, extra_bits, result_bits, batch, 2 * batch, mode_bits, random_bits
+        a_bits,
+        b_bits,
+        extra_bits,
+        result_bits,
+        batch,
+        2 * batch,
+        mode_bits,
+        random_bits,
+        scale_bits,
     )
+
+
+def _scale_ports(design: Design, prefix: str, at: int) -> str:
+    """Scale ports, wired to the bits of a beat from `at` on."""
+    text = ""
+    for side, fmt in (("a", design.mac.a_scale), ("b", design.mac.b_scale)):
+        if fmt is not None:
+            text += f"\n    .{prefix}{side}_scale(beat[{at} +: {fmt.bits}]),"
+            at += fmt.bits
+    return text
 
 
 def _design_instance(design: Design, layout: BeatLayout) -> str:
@@ -132,8 +151,9 @@ def _design_instance(design: Design, layout: BeatLayout) -> str:
     first = layout.a_bits + layout.b_bits
     if design.implementation.form == "unit":
         psum_bits = layout.result_bits
-        has_chunks = layout.extra_bits - layout.mode_bits - layout.random_bits > psum_bits
+        has_chunks = design.mac.has_chunk_end
         chunk_end = f"\n    .chunk_end(beat[{first + psum_bits}])," if has_chunks else ""
+        chunk_end += _scale_ports(design, "", layout.beat_bits - layout.scale_bits)
         if layout.mode_bits:
             chunk_end += f"\n    .mode(beat[{layout.beat_bits - 1} -: {layout.mode_bits}]),"
         if layout.random_bits:
@@ -149,7 +169,7 @@ def _design_instance(design: Design, layout: BeatLayout) -> str:
     .partial_sum_o(o_data)
   );"""
     mode = f"\n    .i_mode(beat[{first} +: {layout.mode_bits}])," if layout.mode_bits else ""
-    random = wire = ""
+    random, wire = _scale_ports(design, "i_", first), ""
     if layout.random_bits:
         random = f"\n    .i_random(beat[{first} +: {layout.random_bits}]),"
     elif design.mac.random_bits and design.implementation.lfsr == "inside":

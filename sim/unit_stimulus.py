@@ -17,7 +17,14 @@ from macsmith.sim.stimulus import ALL_CODES_BITS, EXHAUSTIVE_BITS, Codes
 from macsmith.sim.trace import sum_tracer
 from numpy.typing import NDArray
 
-__all__ = ["UnitStimulus", "make_unit_stimulus", "unit_expected", "unit_spot_check"]
+__all__ = [
+    "UnitStimulus",
+    "int_words",
+    "make_unit_stimulus",
+    "operand_vectors",
+    "unit_expected",
+    "unit_spot_check",
+]
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class UnitStimulus:
         return int(self.a.size)
 
 
-def _int_words(numbers: list[int], words: int) -> Words:
+def int_words(numbers: list[int], words: int) -> Words:
     packed = b"".join(number.to_bytes(8 * words, "little") for number in numbers)
     return np.frombuffer(packed, dtype="<u8").reshape(len(numbers), words).astype(np.uint64)
 
@@ -127,7 +134,9 @@ def _partial_sums(
     return numbers
 
 
-def _operands(config: MacConfig, rng: np.random.Generator, *, quick: bool) -> tuple[Codes, Codes]:
+def operand_vectors(
+    config: MacConfig, rng: np.random.Generator, *, quick: bool
+) -> tuple[Codes, Codes]:
     """Operand vectors: all pairs where there are few, corners, and random ones."""
     lanes = config.lanes
     parts_a: list[Codes] = []
@@ -206,7 +215,7 @@ def make_unit_stimulus(design: Design, *, seed: int = 1, quick: bool = False) ->
     config = design.mac
     widths = mac_widths(config)
     rng = np.random.default_rng(seed)
-    a, b = _operands(config, rng, quick=quick)
+    a, b = operand_vectors(config, rng, quick=quick)
     with np.errstate(invalid="ignore", over="ignore"):
         products = (fast.decode(config.a, a) * fast.decode(config.b, b)).sum(axis=1)
     inner = _partial_sums(config, widths.inner, rng, products)
@@ -226,7 +235,7 @@ def make_unit_stimulus(design: Design, *, seed: int = 1, quick: bool = False) ->
         design,
         np.concatenate((a, codes[:, :, 0])),
         np.concatenate((b, codes[:, :, 1])),
-        _int_words(numbers, words),
+        int_words(numbers, words),
         np.concatenate((chunk_end, np.array([is_end for _, _, is_end in directed], np.bool_))),
         len(directed),
         chosen_words(design, count, seed) if config.random_bits else None,

@@ -10,6 +10,7 @@ from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import bit_rows, rows_to_ints
+from macsmith.sim.block_stimulus import block_expected, make_block_stimulus
 from macsmith.sim.expected import Words, expected_results, words_to_int
 from macsmith.sim.random_words import register_words
 from macsmith.sim.rotation import rotate
@@ -46,6 +47,8 @@ class GoldenVectors:
         Port ``i_mode`` (``mode`` of a unit) of each beat of a switchable design.
     random
         Port ``i_random`` of each beat (``random`` of a unit); empty where there is none.
+    scales
+        Scale ports of each beat, that of A lowest; empty without block formats.
     """
 
     a: list[int]
@@ -55,6 +58,7 @@ class GoldenVectors:
     expected: list[int]
     modes: list[int] = field(default_factory=list)
     random: list[int] = field(default_factory=list)
+    scales: list[int] = field(default_factory=list)
 
 
 def _result_ports(expected: Words, bits: int) -> list[int]:
@@ -81,6 +85,8 @@ def golden_vectors(design: Design, *, seed: int = 1, beats: int | None = None) -
         beats = max(24, min(400, 12_800 // elements))
     if design.is_switchable:
         return _mixed_vectors(design, seed, beats)
+    if mac.block is not None:
+        return _block_vectors(design, seed, beats)
     if design.implementation.form == "unit":
         unit = make_unit_stimulus(design, seed=seed, quick=True)
         chosen = np.random.default_rng(seed).permutation(unit.count)[:beats]
@@ -116,6 +122,38 @@ def golden_vectors(design: Design, *, seed: int = 1, beats: int | None = None) -
         partial_sums=[],
         expected=_result_ports(expected_results(stimulus)[stimulus.rotation.completed], bits),
         random=random,
+    )
+
+
+def _block_vectors(design: Design, seed: int, beats: int) -> GoldenVectors:
+    """Vectors of a design of block formats: the first sums, or vectors chosen at random."""
+    mac = design.mac
+    stimulus = make_block_stimulus(design, seed=seed, quick=True)
+    expected, _ = block_expected(stimulus)
+    is_unit = stimulus.partial_sums is not None
+    if stimulus.partial_sums is not None:
+        chosen = np.random.default_rng(seed).permutation(stimulus.count)[:beats]
+        results = expected[chosen]
+    else:
+        # whole sums, and one at least
+        sums = max(1, int((np.cumsum(stimulus.steps) <= beats).sum()))
+        chosen = np.arange(int(stimulus.steps[:sums].sum()))
+        results = expected[:sums]
+    scales = [0] * len(chosen)
+    shift = 0
+    for side, fmt in enumerate(mac.scales):
+        codes = stimulus.scales[chosen, side].tolist()
+        scales = [word | code << shift for word, code in zip(scales, codes, strict=True)]
+        shift += fmt.bits
+    return GoldenVectors(
+        a=rows_to_ints(bit_rows(stimulus.a[chosen], mac.a.bits).reshape(len(chosen), -1)),
+        b=rows_to_ints(bit_rows(stimulus.b[chosen], mac.b.bits).reshape(len(chosen), -1)),
+        last=[bool(end) and not (is_unit and mac.is_block_a_step) for end in stimulus.ends[chosen]],
+        partial_sums=[]
+        if stimulus.partial_sums is None
+        else [words_to_int(words) for words in stimulus.partial_sums[chosen]],
+        expected=[words_to_int(words) for words in results],
+        scales=scales,
     )
 
 

@@ -30,6 +30,7 @@ from macsmith.sim.verilator import tool_versions
 
 if TYPE_CHECKING:
     from macsmith.hw.emit import GeneratedDesign
+    from macsmith.sim.block_stimulus import BlockStimulus
 
 __all__ = [
     "SPOT_PRODUCTS",
@@ -197,7 +198,7 @@ def common_checks(
 
 
 def _full_rate_allowance(
-    stimulus: Stimulus, interval_cycles: int, chunk_interval_cycles: int
+    stimulus: "Stimulus | BlockStimulus", interval_cycles: int, chunk_interval_cycles: int
 ) -> int:
     """Input stalls that the interval between last beats explains, in the batches that run without
     pauses: what each sum is shorter than the interval, or its last chunk than that of chunks, and
@@ -229,7 +230,7 @@ def _turn_allowance(stimulus: Stimulus) -> int:
 
 
 def stream_checks(
-    stimulus: Stimulus, outcome: BenchOutcome, manifest: Mapping[str, Any]
+    stimulus: "Stimulus | BlockStimulus", outcome: BenchOutcome, manifest: Mapping[str, Any]
 ) -> list[Check]:
     """Checks of the streams' protocol, of the reset, and of the stated latency."""
     counters = outcome.counters
@@ -314,6 +315,13 @@ def verify_sources(
         from macsmith.sim.switch_verify import run_switchable  # it builds on this module
 
         outcome, checks, bins, failures = run_switchable(
+            design, sources, directory, manifest or {}, seed=seed, quick=quick
+        )
+        latency = outcome.latency_cycles
+    elif design.mac.block is not None:
+        from macsmith.sim.block_verify import run_blocks  # it builds on this module
+
+        outcome, checks, bins, failures = run_blocks(
             design, sources, directory, manifest or {}, seed=seed, quick=quick
         )
         latency = outcome.latency_cycles

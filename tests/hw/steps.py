@@ -23,6 +23,7 @@ class Vectors:
     partial_sums: list[int]
     chunk_ends: list[int]
     random: list[int] | None = None
+    scales: list[list[int]] | None = None
 
 
 def _to_words(numbers: list[int], bits: int) -> Any:
@@ -51,6 +52,7 @@ def model_step(config: MacConfig, vectors: Vectors) -> list[int]:
         np.array(vectors.b, dtype=np.uint32),
         np.array(vectors.chunk_ends, dtype=np.uint8),
         None if vectors.random is None else np.array(vectors.random, dtype=np.uint64),
+        None if vectors.scales is None else np.array(vectors.scales, dtype=np.uint32),
     )
     return _from_words(after)
 
@@ -98,6 +100,23 @@ def _near(rng: random.Random, widths: PartialSumWidths, opposite: int) -> int:
     return bits
 
 
+def _scale(rng: random.Random, fmt: Format, middle: int) -> int:
+    """A scale's code: near others, where sums meet partial sums, or any, or a corner."""
+    top = (1 << fmt.bits) - 1
+    near = min(max(middle + rng.randint(-2, 2), 0), top)
+    return rng.choice(
+        [near, near, near, near, rng.randint(0, top), rng.choice([0, 1, top - 1, top])]
+    )
+
+
+def _scale_rows(rng: random.Random, config: MacConfig, count: int) -> list[list[int]]:
+    rows = []
+    for _ in range(count):
+        at = rng.random()
+        rows.append([_scale(rng, fmt, int(at * (1 << fmt.bits))) for fmt in config.scales])
+    return rows
+
+
 def make_vectors(config: MacConfig, count: int, seed: object) -> Vectors:
     """Seeded vectors."""
     rng = random.Random(str(seed))
@@ -112,7 +131,13 @@ def make_vectors(config: MacConfig, count: int, seed: object) -> Vectors:
         random_words = [
             rng.choice([0, top, rng.randint(0, top), rng.randint(0, top)]) for _ in range(count)
         ]
-    from_zero = model_step(config, Vectors(a, b, [0] * count, [0] * count, random_words))
+    scales = _scale_rows(rng, config, count) if config.scales else None
+    empty = [0] * count
+    from_zero = model_step(config, Vectors(a, b, empty, empty, random_words, scales))
+    ended = from_zero
+    if config.scales:  # what a block comes to with its scales
+        ended = model_step(config, Vectors(a, b, empty, [1] * count, random_words, scales))
+        ended = [each >> widths.inner_state_bits for each in ended]
     # a float chunk that goes into a fixed-point sum must be one that sums of products can give
     is_bound = (
         widths.outer is not None and widths.inner.format is not None and widths.outer.format is None
@@ -123,9 +148,9 @@ def make_vectors(config: MacConfig, count: int, seed: object) -> Vectors:
         inner = rng.choice(from_zero) if is_bound else _near(rng, widths.inner, reached)
         outer = 0
         if widths.outer is not None:
-            outer = _near(rng, widths.outer, reached & ((1 << widths.outer.bits) - 1))
-        sums.append(outer << widths.inner.bits | inner)
-    return Vectors(a, b, sums, ends, random_words)
+            outer = _near(rng, widths.outer, ended[index] & ((1 << widths.outer.bits) - 1))
+        sums.append(outer << widths.inner_state_bits | (inner if widths.inner_state_bits else 0))
+    return Vectors(a, b, sums, ends, random_words, scales)
 
 
 def wrong_steps(text: str, count: int, seed: object = 0) -> list[str]:
@@ -145,8 +170,12 @@ def wrong_steps(text: str, count: int, seed: object = 0) -> list[str]:
         ],
         "partial_sum_i": vectors.partial_sums,
     }
-    if mac_widths(config).outer is not None:
+    if mac_widths(config).outer is not None and not config.is_block_a_step:
         inputs["chunk_end"] = vectors.chunk_ends
+    if vectors.scales is not None:
+        sides = [side for side in ("a", "b") if getattr(config, f"{side}_scale") is not None]
+        for index, side in enumerate(sides):
+            inputs[f"{side}_scale"] = [row[index] for row in vectors.scales]
     if vectors.random is not None:
         inputs["random"] = vectors.random
     got = logic(**inputs)["partial_sum_o"]

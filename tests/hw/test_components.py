@@ -54,7 +54,7 @@ DECODED = [
     "int2",
     "uint5",
     "int8sym",
-    "mxint8",
+    "int8q6",
     "e3m0fnuz",
     "ue4m3",
     "ue3m2in",
