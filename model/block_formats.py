@@ -114,9 +114,7 @@ class BlockFormat:
 
 def check_scale(scale: Format) -> None:
     """ValueError unless a format can be a block's scale."""
-    if (
-        not isinstance(scale, FloatFormat | IntFormat) or scale.is_signed or scale.has_infinity
-    ):
+    if not isinstance(scale, FloatFormat | IntFormat) or scale.is_signed or scale.has_infinity:
         raise ValueError(
             f"scale {scale.name}: must have no sign and no infinity, such as e8m0, ue4m3 or uint4"
         )
