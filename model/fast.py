@@ -24,6 +24,7 @@ from macsmith.model.fast_library import (
     CompileError,
     MacStruct,
     RandomStruct,
+    ValueSourceStruct,
     format_struct,
     kernels,
     lfsr_states,
@@ -35,7 +36,14 @@ from macsmith.model.fast_plan import Engine, Plan, make_plan, wraps
 from macsmith.model.formats import Format, parse_format
 from macsmith.model.golden import check_length
 from macsmith.model.random_source import Lfsr, lfsr_of
-from macsmith.model.rounding import Overflow, Rounding, check_overflow
+from macsmith.model.rounding import (
+    Overflow,
+    Rounding,
+    RoundingMode,
+    StochasticRounding,
+    check_overflow,
+    parse_stochastic,
+)
 from macsmith.model.widths import PartialSumWidths, mac_widths
 
 __all__ = [
@@ -67,15 +75,44 @@ def _pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
 
 
 def _policy(
-    fmt: Format, rounding: Rounding | str, overflow: Overflow | str | None
-) -> tuple[Rounding, Overflow | None]:
+    fmt: Format, rounding: RoundingMode | str, overflow: Overflow | str | None
+) -> tuple[RoundingMode, Overflow | None]:
     """The enumerations that names stand for, checked against the format."""
-    rounding = Rounding(rounding)
+    if isinstance(rounding, str):
+        is_stochastic = rounding.startswith("sr")
+        rounding = parse_stochastic(rounding) if is_stochastic else Rounding(rounding)
     if overflow is not None:
         overflow = Overflow(overflow)
         if fmt.has_specials:
             check_overflow(fmt, overflow)
     return rounding, overflow
+
+
+def _value_source(
+    rounding: RoundingMode, values: npt.ArrayLike, random: npt.ArrayLike | None
+) -> tuple[ValueSourceStruct, tuple[int, ...], Any]:
+    """Values as the kernels take them, their shape, and what must live as long.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Random words are missing, or given where nothing is random; of another type, shape or range.
+    """
+    bits = rounding.bits if isinstance(rounding, StochasticRounding) else 0
+    if (random is None) != (bits == 0):
+        what = f"an array of words of {bits} bits" if bits else "left out"
+        raise ValueError(f"rounding {rounding}: random must be {what}")
+    array = np.asarray(values)
+    shape = array.shape
+    dtype = np.float32 if array.dtype == np.float32 else np.float64
+    array = np.ascontiguousarray(array, dtype=dtype)
+    source = ValueSourceStruct(values=array.ctypes.data, is_single=dtype is np.float32)
+    words = None
+    if random is not None:
+        checked = _random_words(bits, random).astype(np.uint32)
+        words = np.ascontiguousarray(np.broadcast_to(checked, shape))
+        source.random = words.ctypes.data
+    return source, shape, (array, words)
 
 
 def _as_codes(what: str, codes: npt.ArrayLike, bits: int) -> npt.NDArray[np.uint32]:
@@ -141,8 +178,9 @@ def decode(fmt: Format | str, codes: npt.ArrayLike) -> Values:
 def encode(
     fmt: Format | str,
     values: npt.ArrayLike,
-    rounding: Rounding | str = Rounding.NEAREST_EVEN,
+    rounding: RoundingMode | str = Rounding.NEAREST_EVEN,
     overflow: Overflow | str | None = None,
+    random: npt.ArrayLike | None = None,
 ) -> Codes:
     """Codes that values round to, as `macsmith.model.rounding.encode` defines it.
 
@@ -151,10 +189,13 @@ def encode(
     fmt
         Target format.
     values
-        Numbers; taken as float64.
+        Numbers; float32 as they are, all else as float64.
     rounding, overflow
-        The enumerations or their names (``"rne"``, ``"sat"``); `overflow` None takes
+        The enumerations or their names (``"rne"``, ``"sr8"``, ``"sat"``); `overflow` None takes
         `default_overflow`.
+    random
+        Only with stochastic rounding, which needs it: the random word of each value, or what NumPy
+        extends to that.
 
     Returns
     -------
@@ -163,29 +204,37 @@ def encode(
     """
     fmt = parse_format(fmt)
     rounding, overflow = _policy(fmt, rounding, overflow)
-    array = np.ascontiguousarray(values, dtype=np.float64).reshape(np.shape(values))
-    codes = np.empty(array.shape, dtype=np.uint32)
+    source, shape, _alive = _value_source(rounding, values, random)
+    codes = np.empty(shape, dtype=code_dtype(fmt))
     struct = round_struct(fmt, rounding, overflow)
     kernels().macsmith_encode(
-        ctypes.byref(struct), ctypes.c_int64(array.size), _pointer(array), _pointer(codes)
+        ctypes.byref(struct),
+        ctypes.c_int64(codes.size),
+        ctypes.byref(source),
+        codes.itemsize,
+        _pointer(codes),
     )
-    return codes.astype(code_dtype(fmt))
+    return codes
 
 
 def quantise(
     fmt: Format | str,
     values: npt.ArrayLike,
-    rounding: Rounding | str = Rounding.NEAREST_EVEN,
+    rounding: RoundingMode | str = Rounding.NEAREST_EVEN,
     overflow: Overflow | str | None = None,
+    random: npt.ArrayLike | None = None,
 ) -> Values:
     """The values that `encode` and `decode` make of `values`."""
     fmt = parse_format(fmt)
     rounding, overflow = _policy(fmt, rounding, overflow)
-    array = np.ascontiguousarray(values, dtype=np.float64).reshape(np.shape(values))
-    rounded = np.empty(array.shape)
+    source, shape, _alive = _value_source(rounding, values, random)
+    rounded = np.empty(shape)
     struct = round_struct(fmt, rounding, overflow)
     kernels().macsmith_quantise(
-        ctypes.byref(struct), ctypes.c_int64(array.size), _pointer(array), _pointer(rounded)
+        ctypes.byref(struct),
+        ctypes.c_int64(rounded.size),
+        ctypes.byref(source),
+        _pointer(rounded),
     )
     return rounded
 
@@ -221,10 +270,10 @@ def _words_of(what: str, numbers: npt.ArrayLike, bits: int) -> npt.NDArray[np.ui
     return array
 
 
-def _random_words(config: MacConfig, random: npt.ArrayLike) -> npt.NDArray[np.uint64]:
-    """Random words, checked for type and range."""
+def _random_words(bits: int, random: npt.ArrayLike) -> npt.NDArray[np.uint64]:
+    """Random words of `bits` bits, checked for type and range."""
     words = np.asarray(random)
-    limit = (1 << config.random_bits) - 1
+    limit = (1 << bits) - 1
     if words.dtype.kind not in "ui":
         raise TypeError(f"random words must be unsigned integers, not {words.dtype}")
     if words.size and (int(words.min()) < 0 or int(words.max()) > limit):
@@ -304,7 +353,7 @@ def step(
     random_words = None
     if random is not None:
         random_words = np.ascontiguousarray(
-            np.broadcast_to(_random_words(config, random), (count,))
+            np.broadcast_to(_random_words(config.random_bits, random), (count,))
         )
     scale_codes = None
     if config.scales:
@@ -424,7 +473,7 @@ def _random_of(
         )
     if not bits:
         raise ValueError("random: must be None, as nothing is random without stochastic rounding")
-    words = _random_words(config, random)
+    words = _random_words(config.random_bits, random)
     try:
         return _Random(words=np.broadcast_to(words, (rows, columns, steps)))
     except ValueError:

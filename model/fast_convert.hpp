@@ -1,8 +1,8 @@
 // Rounding arrays of values to a format, on vectors of doubles.
 //
 // A double is an exact value of at most 53 bits, and formats here keep at most 24: the rounding of
-// fast_tiles.hpp holds for every format that has a fraction bit. Formats without one go the scalar
-// way, because they tie to the even exponent field.
+// fast_tiles.hpp holds for every format that has a fraction bit. For formats without one, which tie
+// to the even exponent field, what that decides is decided first.
 
 #pragma once
 
@@ -84,36 +84,147 @@ inline DoubleVector round_integers(DoubleVector v, double low, double high, int3
   return r + 0.0;  // no negative zero
 }
 
-// Calls put(first, vector of rounded values) for each run of DOUBLES values (the last one padded).
-template <class Put>
-void round_values(const Format &f, double max, double smallest, int32_t max_exponent,
-                  int64_t count, const double *values, const Put &put) {
-  const RoundConstants<double> c(
-      TileRound{f, max, smallest, max_exponent, !f.is_float, 0, 0, 0});
-  const double scale = f.is_float ? 1 : std::ldexp(1.0, -f.least_exponent);
-  for (int64_t i = 0; i < count; i += DOUBLES) {
-    DoubleVector v{};
-    const int64_t left = count - i < DOUBLES ? count - i : DOUBLES;
-    std::memcpy(&v, values + i, sizeof(double) * size_t(left));
-    DoubleVector r;
-    if (f.is_float) {
-      r = round_any<double, false>(v, c, f.rounding);
-      if (!f.has_nan) r = v == v ? r : DoubleVector{};
-      if (!f.is_signed) {  // beyond the least number, unless it rounded to zero
-        const bool saturates = f.overflow == SATURATE || f.overflow == PROPAGATE;
-        const DoubleVector least = (saturates ? 0.0 : __builtin_nan("")) - DoubleVector{};
-        r = r < 0 ? least : r == 0 ? DoubleVector{} : r;
-      }
-    } else {
-      r = round_integers(v * scale, f.min_integer, f.max_integer, f.rounding);
-    }
-    put(i, left, r);
-  }
+// Values that come in: doubles or floats, and the random words of stochastic rounding, or null.
+struct ValueSource {
+  const void *values;
+  int32_t is_single;
+  const uint32_t *random;
+};
+
+inline double value_at(const ValueSource &source, int64_t i) {
+  return source.is_single ? static_cast<const float *>(source.values)[i]
+                          : static_cast<const double *>(source.values)[i];
 }
 
+// DOUBLES of them as doubles; unless FULL only `left`, and 0 behind them.
+template <bool FULL, class T>
+inline DoubleVector load_values(const void *values, int64_t first, int64_t left) {
+  typedef T Loaded __attribute__((vector_size(DOUBLES * sizeof(T))));
+  Loaded loaded{};
+  std::memcpy(&loaded, static_cast<const T *>(values) + first,
+              FULL ? sizeof loaded : sizeof(T) * size_t(left));
+  return __builtin_convertvector(loaded, DoubleVector);
+}
+
+// Without a fraction the neighbours are powers of two, and the last bit of a code is that of its
+// exponent field: where that decides, the number it decides for, else `v`.
+template <int MODE>
+inline DoubleVector choose_powers(DoubleVector v, const Format &f) {
+  if constexpr (MODE != NEAREST_EVEN && MODE != TO_ODD) return v;
+  const DoubleWords bits = (DoubleWords)v & ~sign_mask<double>();
+  const DoubleWords sign = (DoubleWords)v & sign_mask<double>();
+  const DoubleWords lower = bits & exponent_mask<double>();
+  const DoubleWords upper = lower + (int64_t(1) << 52);
+  const DoubleWords code = (lower >> 52) - (1023 + f.least_exponent - (f.has_subnormals ? 1 : 0));
+  const DoubleVector magnitude = (DoubleVector)bits, power = (DoubleVector)lower;
+  const DoubleWords is_between = MODE == NEAREST_EVEN ? magnitude == 1.5 * power : magnitude > power;
+  const DoubleWords is_odd = (code & 1) != 0;
+  const DoubleWords goes_up = MODE == NEAREST_EVEN ? is_odd : ~is_odd;
+  const DoubleWords decides = is_between & (code >= (f.has_zero ? 1 : 0)) & (magnitude < __builtin_inf());
+  const DoubleWords chosen = sign | (goes_up ? upper : lower);
+  return decides ? (DoubleVector)chosen : v;
+}
+
+// What values are rounded to, MODE being one of the roundings, STOCHASTIC, or FIXED for an integer
+// format, whose rounding is decided at run time.
+template <int MODE, class T, class Put>
+void round_values_as(const Format &f, const RoundConstants<double> &c, int64_t count,
+                     const ValueSource &source, const Put &put) {
+  const double scale = std::ldexp(1.0, -f.least_exponent);
+  const bool saturates = f.overflow == SATURATE || f.overflow == PROPAGATE;
+  const bool has_nan = f.has_nan, is_signed = f.is_signed, has_zero = f.has_zero;
+  const double smallest = std::ldexp(1.0, f.least_exponent + f.fraction_bits);  // without zero
+  const double smallest_or_zero = has_zero ? 0.0 : smallest;
+  const auto round = [&](DoubleVector v, int64_t first, int64_t left) {
+    DoubleVector r;
+    if constexpr (MODE == FIXED) {
+      return round_integers(v * scale, f.min_integer, f.max_integer, f.rounding);
+    } else if constexpr (MODE == STOCHASTIC) {
+      typedef uint32_t Random __attribute__((vector_size(DOUBLES * 4)));
+      Random random{};
+      std::memcpy(&random, source.random + first, 4 * size_t(left));
+      r = round_lanes_randomly<double>(v, __builtin_convertvector(random, DoubleWords), c);
+    } else {
+      if (f.fraction_bits == 0) v = choose_powers<MODE>(v, f);
+      r = round_lanes<double, MODE, false>(v, c);
+    }
+    if (!has_nan) r = v == v ? r : DoubleVector{};
+    if (!is_signed) {
+      // negative numbers, unless they round to zero, are beyond the least number; so is a zero where
+      // there is none, and what is between becomes the smallest
+      const DoubleWords is_beyond = has_zero ? r < 0 : v <= 0;
+      r = r == 0 ? DoubleVector{} : r;
+      if (!has_zero) r = r < smallest ? smallest - DoubleVector{} : r;
+      r = is_beyond ? (saturates ? smallest_or_zero : __builtin_nan("")) - DoubleVector{} : r;
+    }
+    return r;
+  };
+  int64_t i = 0;
+  for (; i + DOUBLES <= count; i += DOUBLES)
+    put.template store<true>(i, DOUBLES,
+                             round(load_values<true, T>(source.values, i, DOUBLES), i, DOUBLES));
+  if (i < count)
+    put.template store<false>(
+        i, count - i, round(load_values<false, T>(source.values, i, count - i), i, count - i));
+}
+
+// Calls put.store<FULL>(first, count, rounded values) for each run of DOUBLES values.
+template <class Put>
+void round_values(const TileRound &extremes, int64_t count, const ValueSource &source,
+                  const Put &put) {
+  const Format &f = extremes.format;
+  TileRound round = extremes;
+  round.is_fixed = !f.is_float;
+  const RoundConstants<double> c(round);
+#define ROUND_AS(MODE)                                                                        \
+  return source.is_single ? round_values_as<MODE, float>(f, c, count, source, put)            \
+                          : round_values_as<MODE, double>(f, c, count, source, put)
+  if (!f.is_float) ROUND_AS(FIXED);
+  switch (f.rounding) {
+    case NEAREST_EVEN: ROUND_AS(NEAREST_EVEN);
+    case NEAREST_AWAY: ROUND_AS(NEAREST_AWAY);
+    case TOWARD_ZERO: ROUND_AS(TOWARD_ZERO);
+    case UP: ROUND_AS(UP);
+    case DOWN: ROUND_AS(DOWN);
+    case TO_ODD: ROUND_AS(TO_ODD);
+    default: ROUND_AS(STOCHASTIC);
+  }
+#undef ROUND_AS
+}
+
+// Where codes go: `Code` is the smallest type that holds them.
+template <class Code>
+struct PutCodes {
+  const Format &f;
+  CodeConstants c;
+  Code *codes;
+
+  template <bool FULL>
+  void store(int64_t first, int64_t left, DoubleVector rounded) const {
+    typedef Code Narrow __attribute__((vector_size(DOUBLES * sizeof(Code))));
+    const DoubleWords words = f.is_float ? float_codes(rounded, c)
+                                         : __builtin_convertvector(rounded, DoubleWords);
+    Narrow narrow = __builtin_convertvector(words, Narrow);
+    if (!f.is_float) narrow &= Code((uint64_t(1) << f.bits) - 1);
+    std::memcpy(codes + first, &narrow, FULL ? sizeof narrow : sizeof(Code) * size_t(left));
+  }
+};
+
+struct PutValues {
+  double unit;
+  double *values;
+
+  template <bool FULL>
+  void store(int64_t first, int64_t left, DoubleVector rounded) const {
+    rounded *= unit;
+    std::memcpy(values + first, &rounded, FULL ? sizeof rounded : sizeof(double) * size_t(left));
+  }
+};
+
+// Integers at random, and powers of two at random, go the scalar way.
 inline bool is_for_vectors(const Format &f) {
   if (f.ordered || f.wraps) return false;
-  return !f.is_float || (f.fraction_bits > 0 && f.has_zero);
+  return !f.random_bits || (f.is_float && f.fraction_bits > 0);
 }
 
 }  // namespace macsmith

@@ -269,7 +269,7 @@ inline uint32_t encode(const Format &f, bool negative, uint64_t significand, int
   return encode_beyond(f, negative, false);
 }
 
-inline uint32_t encode(const Format &f, double value) {
+inline uint32_t encode(const Format &f, double value, uint32_t random = 0) {
   uint64_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   const bool negative = bits >> 63;
@@ -277,7 +277,7 @@ inline uint32_t encode(const Format &f, double value) {
   uint64_t significand = bits & ((uint64_t(1) << 52) - 1);
   if (field == 0x7ff) return encode_special(f, significand ? NOT_A_NUMBER : INFINITE, negative);
   if (field) significand += uint64_t(1) << 52;
-  return encode(f, negative, significand, (field ? field : 1) - 1075);
+  return encode(f, negative, significand, (field ? field : 1) - 1075, random);
 }
 
 inline double to_double(const Term &t) {

@@ -13,6 +13,7 @@
 #include "fast_formats.hpp"
 #include "fast_tiles.hpp"
 
+#include <type_traits>
 #include <vector>
 
 namespace macsmith {
@@ -486,41 +487,33 @@ void macsmith_decode(const Format *format, int64_t count, const uint32_t *codes,
   for (int64_t i = 0; i < count; ++i) values[i] = to_double(decode(*format, codes[i]));
 }
 
-// `extremes` is the format as the tiles take it.
-void macsmith_encode(const TileRound *extremes, int64_t count, const double *values,
-                     uint32_t *codes) {
-  const TileRound &e = *extremes;
-  const Format &f = e.format;
-  if (!is_for_vectors(f)) {
-    for (int64_t i = 0; i < count; ++i) codes[i] = encode(f, values[i]);
-    return;
-  }
-  const CodeConstants c(f);
-  const int64_t mask = (int64_t(1) << f.bits) - 1;
-  round_values(f, e.max, e.smallest, e.max_exponent, count, values,
-               [&](int64_t first, int64_t left, DoubleVector rounded) {
-                 const DoubleWords words = f.is_float
-                                               ? float_codes(rounded, c)
-                                               : __builtin_convertvector(rounded, DoubleWords) & mask;
-                 for (int64_t i = 0; i < left; ++i) codes[first + i] = uint32_t(words[i]);
-               });
+// `extremes` is the format as the tiles take it; codes have 1, 2 or 4 bytes.
+void macsmith_encode(const TileRound *extremes, int64_t count, const ValueSource *source,
+                     int32_t code_bytes, void *codes) {
+  const Format &f = extremes->format;
+  const auto encode_as = [&](auto *to) {
+    using Code = std::remove_reference_t<decltype(*to)>;
+    if (is_for_vectors(f))
+      return round_values(*extremes, count, *source, PutCodes<Code>{f, CodeConstants(f), to});
+    for (int64_t i = 0; i < count; ++i)
+      to[i] = Code(encode(f, value_at(*source, i), source->random ? source->random[i] : 0));
+  };
+  if (code_bytes == 1) encode_as(static_cast<uint8_t *>(codes));
+  else if (code_bytes == 2) encode_as(static_cast<uint16_t *>(codes));
+  else encode_as(static_cast<uint32_t *>(codes));
 }
 
-void macsmith_quantise(const TileRound *extremes, int64_t count, const double *values,
-                       double *rounded_values) {
-  const TileRound &e = *extremes;
-  const Format &f = e.format;
-  if (!is_for_vectors(f)) {
-    for (int64_t i = 0; i < count; ++i)
-      rounded_values[i] = to_double(decode(f, encode(f, values[i])));
-    return;
+void macsmith_quantise(const TileRound *extremes, int64_t count, const ValueSource *source,
+                       double *rounded) {
+  const Format &f = extremes->format;
+  if (is_for_vectors(f)) {
+    const double unit = f.is_float ? 1 : std::ldexp(1.0, f.least_exponent);
+    return round_values(*extremes, count, *source, PutValues{unit, rounded});
   }
-  const double unit = f.is_float ? 1 : std::ldexp(1.0, f.least_exponent);
-  round_values(f, e.max, e.smallest, e.max_exponent, count, values,
-               [&](int64_t first, int64_t left, DoubleVector rounded) {
-                 rounded *= unit;
-                 std::memcpy(rounded_values + first, &rounded, sizeof(double) * size_t(left));
-               });
+  for (int64_t i = 0; i < count; ++i) {
+    const uint32_t random = source->random ? source->random[i] : 0;
+    rounded[i] = to_double(decode(f, encode(f, value_at(*source, i), random)));
+  }
 }
 
 // `words` is the size of the wide integer: one of those below, at least what the widest sum needs.

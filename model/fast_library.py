@@ -42,6 +42,7 @@ __all__ = [
     "RandomStruct",
     "TileRoundStruct",
     "TileSpecStruct",
+    "ValueSourceStruct",
     "cache_folder",
     "compile_kernels",
     "format_struct",
@@ -215,6 +216,16 @@ class AlignedSpecStruct(ctypes.Structure):
                 "rounding",
             )
         ),
+    ]
+
+
+class ValueSourceStruct(ctypes.Structure):
+    """Mirrors `ValueSource` of fast_convert.hpp."""
+
+    _fields_ = [
+        ("values", ctypes.c_void_p),
+        ("is_single", ctypes.c_int32),
+        ("random", ctypes.c_void_p),
     ]
 
 
