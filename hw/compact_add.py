@@ -11,6 +11,7 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from macsmith.hw.block import place
 from macsmith.hw.decode import Decode
+from macsmith.hw.leading_zeros import anticipated_zeros
 from macsmith.hw.loose_add import LooseAdd
 from macsmith.hw.loose_term import LooseTerm
 from macsmith.hw.round import is_rounded_up
@@ -28,6 +29,9 @@ class CompactAdd(LooseAdd):
     ----------
     shape, fmt, rounding, overflow
         Of `LooseAdd`, whose members it has.
+    count
+        Leading zeros are looked for in the difference, level by level of the ``shift``, or beside
+        the subtraction (``anticipate``).
 
     Raises
     ------
@@ -36,9 +40,16 @@ class CompactAdd(LooseAdd):
     """
 
     def __init__(
-        self, shape: LooseTerm, fmt: FloatFormat, rounding: Rounding, overflow: Overflow
+        self,
+        shape: LooseTerm,
+        fmt: FloatFormat,
+        rounding: Rounding,
+        overflow: Overflow,
+        *,
+        count: str = "shift",
     ) -> None:
         super().__init__("compact_add", shape, fmt, rounding, overflow)
+        self.count = count
         if self.range.is_limited:
             raise ValueError(
                 f"compact_add: terms must lie far above the subnormal numbers of {fmt.name} "
@@ -110,7 +121,15 @@ class CompactAdd(LooseAdd):
             ),
             magnitude.eq(Cat(total[:-1], total[-1] & ~is_subtraction)),
         ]
-        normalised, zeros = self._shift_out_zeros(m, magnitude)
+        if self.count == "anticipate":
+            subtrahend = aligned ^ is_subtraction.replicate(width)
+            zeros = anticipated_zeros(
+                m, Cat(Const(0, 2), larger), subtrahend, is_subtraction=is_subtraction
+            )
+            normalised, is_exact = self._shift_by(m, magnitude, zeros)
+        else:
+            normalised, zeros = self._shift_out_zeros(m, magnitude)
+            is_exact = Const(1, 1)
         self._finish(
             m,
             platform,
@@ -120,6 +139,7 @@ class CompactAdd(LooseAdd):
             exponent,
             normalised,
             zeros,
+            is_exact,
             sticky,
         )
         return m
@@ -173,6 +193,19 @@ class CompactAdd(LooseAdd):
             word = shifted
         return word, Cat(*reversed(taken))
 
+    @staticmethod
+    def _shift_by(m: Module, word: Value, zeros: Value) -> tuple[Value, Value]:
+        """`word` shifted left by `zeros`, and once more if that is one too few; whether it is
+        not."""
+        for level in reversed(range(len(zeros))):
+            step = 1 << level
+            shifted = Signal(len(word), name=f"normalised_{level}")
+            m.d.comb += shifted.eq(Mux(zeros[level], Cat(Const(0, step), word)[: len(word)], word))
+            word = shifted
+        corrected = Signal(len(word), name="corrected")
+        m.d.comb += corrected.eq(Mux(word[-1], word, Cat(Const(0, 1), word[:-1])))
+        return corrected, word[-1]
+
     def _finish(
         self,
         m: Module,
@@ -183,6 +216,7 @@ class CompactAdd(LooseAdd):
         exponent: Value,
         normalised: Value,
         zeros: Value,
+        is_exact: Value,
         sticky: Value,
     ) -> None:
         """Round and encode."""
@@ -206,7 +240,7 @@ class CompactAdd(LooseAdd):
         up = Signal()
         rounded = Signal(precision, name="rounded")  # and its carry
         code_exponent = Signal(len(exponent), name="code_exponent")
-        unrounded = exponent + 1 - zeros
+        unrounded = exponent + is_exact - zeros
         m.d.comb += [
             up.eq(
                 is_rounded_up(

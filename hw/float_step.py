@@ -81,8 +81,12 @@ class FloatStep(StepBlock):
         config, fmt = self.config, self.format
         shape = loose_term(config, fmt)
         is_dual = self.architecture.path == "dual"
-        kind = DualPathAdd if is_dual else CompactAdd
-        add = kind(shape, fmt, config.rounding, config.overflow_of(fmt))
+        arguments = (shape, fmt, config.rounding, config.overflow_of(fmt))
+        add = (
+            DualPathAdd(*arguments)
+            if is_dual
+            else CompactAdd(*arguments, count=self.architecture.count)
+        )
         place(m, platform, "dual_path_add" if is_dual else "compact_add", add)
         a, b = config.a, config.b
         parts: dict[str, Value]

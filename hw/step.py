@@ -17,9 +17,9 @@ from macsmith.hw.float_step import FloatStep
 from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.read_out import partial_step
 from macsmith.hw.segmented_step import SegmentedStep
+from macsmith.hw.terms import is_integer_product
 from macsmith.hw.window_step import WindowStep
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import IntFormat
 from macsmith.model.implementation import Implementation
 from macsmith.model.widths import mac_widths
 
@@ -56,8 +56,8 @@ def inner_step(config: MacConfig, architecture: Architecture) -> InnerStep:
         if architecture.accumulate != "whole":
             return partial_step(config, architecture)
         return FixedStep(config, architecture)
-    is_integer = isinstance(config.a, IntFormat) and isinstance(config.b, IntFormat)
-    if config.lanes == 1 and not (is_integer and config.product is None):
+    is_integer = is_integer_product(config)
+    if architecture.normalise == "early" and config.lanes == 1 and not is_integer:
         return FloatStep(config, architecture)
     return WindowStep(config, architecture)
 

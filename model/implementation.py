@@ -46,6 +46,8 @@ class Implementation(BaseModel, frozen=True):
     form: Literal["stream", "unit"] = "stream"
     goal: Literal["area", "speed"] = "area"
     path: Literal["auto", "single", "compact", "dual"] = "auto"
+    normalise: Literal["auto", "early", "late"] = "auto"
+    count: Literal["auto", "shift", "anticipate"] = "auto"
     share: Literal["auto", "datapath", "ports"] = "auto"
     multiply: Literal["auto", "array", "dadda", "booth", "operator", "table"] = "auto"
     align: Literal["auto", "shift", "split"] = "auto"
@@ -113,6 +115,8 @@ ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
     for key in (
         "goal",
         "path",
+        "normalise",
+        "count",
         "outer",
         "loop",
         "accumulate",

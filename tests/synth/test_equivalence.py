@@ -4,15 +4,18 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import macsmith.hw.compact_add
 import numpy as np
 import pytest
+from amaranth.hdl import Cat, Module, Value
 from macsmith.hw.emit import design_verilog
 from macsmith.model.design import parse_design
 from macsmith.model.golden import step
 from macsmith.model.implementation import ARCHITECTURE_CHOICES
+from macsmith.sim.netlist import compile_netlist
 from macsmith.sim.tools import ToolError
 from macsmith.synth.equivalence import EquivalenceResult, prove_equal
-from macsmith.synth.price import _simulate_reference
+from macsmith.synth.price import reference_netlist
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -96,6 +99,27 @@ def test_multipliers_of_float_additions_are_equal(path: str, tmp_path: Path) -> 
         assert prove(tmp_path, first, single.id, design_verilog(other), other.id).is_equal
 
 
+@pytest.mark.parametrize("choice", ["count=anticipate", "normalise=late"])
+def test_normalisers_of_float_additions_are_equal(choice: str, tmp_path: Path) -> None:
+    single = parse_design("e2m1:e5m4:unit:path=single")
+    other = parse_design(f"e2m1:e5m4:unit:{choice}")
+    first = design_verilog(single)
+    assert prove(tmp_path, first, single.id, design_verilog(other), other.id).is_equal
+
+
+def test_a_wrong_anticipation_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    right = macsmith.hw.compact_add.anticipated_zeros
+
+    def wrong(m: Module, x: Value, y: Value, *, is_subtraction: Value) -> Value:
+        return right(m, x, Cat(y[1:], y[-1]), is_subtraction=is_subtraction)  # moved by a place
+
+    single = parse_design("e2m1:e5m4:unit:path=single")
+    first = design_verilog(single)
+    monkeypatch.setattr(macsmith.hw.compact_add, "anticipated_zeros", wrong)
+    other = parse_design("e2m1:e5m4:unit:count=anticipate")
+    assert not prove(tmp_path, first, single.id, design_verilog(other), other.id).is_equal
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", UNITS + MORE_UNITS)
 def test_architectures_are_equal_for_both_goals(text: str, tmp_path: Path) -> None:
@@ -114,8 +138,12 @@ def test_a_planted_bug_gives_a_counterexample(textbook: ModuleType, tmp_path: Pa
     point = result.counterexample
     golden = step(design.mac, point["partial_sum_i"], [point["a"]], [point["b"]])
     waves = {port: np.array([[value]]) for port, value in point.items()}
-    right = _simulate_reference([tmp_path / "first.v"], design.id, tmp_path, waves)
-    broken = _simulate_reference([tmp_path / "second.v"], "textbook", tmp_path, waves)
+    right, broken = (
+        compile_netlist(reference_netlist([tmp_path / name], top, tmp_path), {})
+        .simulate(waves)
+        .outputs
+        for name, top in (("first.v", design.id), ("second.v", "textbook"))
+    )
     assert right["partial_sum_o"].item() == golden
     assert broken["partial_sum_o"].item() != golden
 
