@@ -39,7 +39,8 @@ e4m3:int24/4/int30:clip  e4m3:exact/8/exact:lanes4  e4m3:e6m9/8/e5m2:sat  e5m2:e
 e4m3:e6m9:sr8  e5m2:e6m9:srb11  e4m3:e6m9:src8  e4m3:fp16:lanes2:sr8  e4m3:e6m9/8:sr8
 e5m2:e4m3:src3  e4m3:exact/8/e6m9:sr5  e4m3:e6m9/8/exact:sr7  e4m3:e4m3fnuz:src2:lanes2
 e4m3:e5m0:sra4  int8:e6m9:sr4  e4m3:fp32:lanes2:src24  e2m1:e8m3:lanes2:srb5  e4m3:fp32:sr20
-e4m3:e6m9:mule5m2:srb1  e4m3:e2m1:lanes4  int8:e2m1:lanes3:srb1  e4m3:fp16:lanes2:rna
+e4m3:e6m9:count=anticipate  e3m2:e6m5:rna:count=anticipate  e5m2:e6m9:rtz:normalise=late
+e4m3:e5m4:sr4:normalise=late  e4m3:e6m9:mule5m2:srb1  e4m3:e2m1:lanes4  int8:e2m1:lanes3:srb1  e4m3:fp16:lanes2:rna
 e4m3:e6m9:rto:path=single  e4m3:e6m9:rto:path=dual  e5m2:e6m9:lanes3:rto  e4m3:e4m3:rto:nan
 e4m3ns:e4m3ns:rto  e5m0:e3m0:rto  e4m3:exact/8/e6m9:rto  e4m3:fp32_aligned25:lanes4:rto
 e4m3:e4m3_aligned9:lanes3:nan:rto  e4m3:e6m9_aligned6_keep3:lanes2:rto  e4m3:exact:outint8:rto
@@ -102,6 +103,21 @@ def test_every_architecture_of_every_design(choices: str) -> None:
     for text in CHOSEN.split():
         wrong = wrong_steps(f"{text}:{choices}", 4000)
         assert wrong == [], wrong[:2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("e5m2:e6m9:count=anticipate", "the path must be compact, not single"),
+        ("e4m3:e6m9:count=anticipate:goal=speed", "the path must be compact, not dual"),
+        ("e4m3:exact:normalise=late", "must add one product of floats a step to a float"),
+        ("e4m3:e6m9:lanes2:normalise=early", "all others normalise the sum only; leave it out"),
+        ("e4m3:e6m9:normalise=late:path=dual", "on a single path: leave path=dual out"),
+    ],
+)
+def test_normalisers_that_cannot_be_built(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        design_verilog(parse_design(text))
 
 
 def test_a_table_that_would_be_too_large_is_refused() -> None:
