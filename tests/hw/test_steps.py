@@ -40,7 +40,8 @@ e4m3:e6m9:sr8  e5m2:e6m9:srb11  e4m3:e6m9:src8  e4m3:fp16:lanes2:sr8  e4m3:e6m9/
 e5m2:e4m3:src3  e4m3:exact/8/e6m9:sr5  e4m3:e6m9/8/exact:sr7  e4m3:e4m3fnuz:src2:lanes2
 e4m3:e5m0:sra4  int8:e6m9:sr4  e4m3:fp32:lanes2:src24  e2m1:e8m3:lanes2:srb5  e4m3:fp32:sr20
 e4m3:e6m9:count=anticipate  e3m2:e6m5:rna:count=anticipate  e5m2:e6m9:rtz:normalise=late
-e4m3:e5m4:sr4:normalise=late  e4m3:e6m9:mule5m2:srb1  e4m3:e2m1:lanes4  int8:e2m1:lanes3:srb1  e4m3:fp16:lanes2:rna
+e4m3:e5m4:sr4:normalise=late
+e4m3:e6m9:mule5m2:srb1  e4m3:e2m1:lanes4  int8:e2m1:lanes3:srb1  e4m3:fp16:lanes2:rna
 e4m3:e6m9:rto:path=single  e4m3:e6m9:rto:path=dual  e5m2:e6m9:lanes3:rto  e4m3:e4m3:rto:nan
 e4m3ns:e4m3ns:rto  e5m0:e3m0:rto  e4m3:exact/8/e6m9:rto  e4m3:fp32_aligned25:lanes4:rto
 e4m3:e4m3_aligned9:lanes3:nan:rto  e4m3:e6m9_aligned6_keep3:lanes2:rto  e4m3:exact:outint8:rto
