@@ -16,6 +16,9 @@ from typing import Any, Literal
 __all__ = [
     "ACCURACY_METRICS",
     "COST_METRICS",
+    "ENERGY_BESIDE",
+    "ENERGY_PARTS",
+    "EnergyColumn",
     "Metric",
     "Row",
     "metric_value",
@@ -158,6 +161,45 @@ COST_METRICS: tuple[Metric, ...] = (
     Metric("carry_per_mac", "Carry bits per MAC", "carries", "Carry / MAC", decimals=0),
     Metric("flip_flops_per_mac", "Flip-flops per MAC", "flip-flops", "FF / MAC", decimals=0),
 )
+
+
+@dataclass(frozen=True)
+class EnergyColumn:
+    """A part of a row's energy, or its energy with other operands; column, label, colour."""
+
+    column: str
+    label: str
+    colour: str
+
+
+ENERGY_PARTS: tuple[EnergyColumn, ...] = tuple(
+    EnergyColumn(f"{name}_energy_pj_per_mac", label, colour)
+    for name, label, colour in (
+        ("decode", "decode", "#8fb8de"),
+        ("multiply", "multiply", "#1769aa"),
+        ("align", "align", "#18a5b8"),
+        ("accumulate", "accumulate", "#1b8a5a"),
+        ("round", "round, convert", "#8aa62b"),
+        ("control", "control", "#9a6a43"),
+        ("ports", "input ports", "#c9b08c"),
+        ("register", "registers", "#d98200"),
+        ("clock", "clock", "#7d8590"),
+        ("leakage", "leakage", "#3a3f47"),
+    )
+)
+"""They add up to ``energy_pj_per_mac``."""
+
+ENERGY_BESIDE: tuple[EnergyColumn, ...] = tuple(
+    EnergyColumn(f"{name}_energy_pj_per_mac", label, colour)
+    for name, label, colour in (
+        ("uniform", "uniform codes: knows no values", "#c2334d"),
+        ("gaussian", "Gaussian numbers", "#7a3fa0"),
+        ("zero_operand", "A zero", "#5c6670"),
+        ("idle", "idle", "#1c2126"),
+        ("no_wires", "without wires", "#b08f00"),
+    )
+)
+"""The same netlist otherwise."""
 
 
 def metric_value(row: Row, column: str) -> float | None:

@@ -13,6 +13,9 @@ from macsmith.reports.metrics import (
     ACCURACY_METRICS,
     CHANGE_UNIT,
     COST_METRICS,
+    ENERGY_BESIDE,
+    ENERGY_PARTS,
+    EnergyColumn,
     Metric,
     Row,
     metric_value,
@@ -75,7 +78,18 @@ def page_data(rows: Sequence[Row], technology_labels: Mapping[str, str]) -> dict
         "operand_labels": {name: pretty_operands(name) for name in operand_colours(rows)},
         "marks": {name: mark.plotly for name, mark in accumulator_marks(rows).items()},
         "change_unit": CHANGE_UNIT,
+        "energy_parts": _energy_columns(ENERGY_PARTS, rows),
+        "energy_beside": _energy_columns(ENERGY_BESIDE, rows),
     }
+
+
+def _energy_columns(columns: Sequence[EnergyColumn], rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Those that a row has."""
+    return [
+        asdict(column)
+        for column in columns
+        if any(metric_value(row, column.column) is not None for row in rows)
+    ]
 
 
 def _facts(rows: Sequence[Row]) -> list[dict[str, str]]:
@@ -135,7 +149,7 @@ def render_page(
     folder = resources.files("macsmith.reports") / "templates"
     parts = {
         name: (folder / name).read_text(encoding="utf-8")
-        for name in ("report.html.j2", "report.css", "report.js")
+        for name in ("report.html.j2", "report.css", "report.js", "energy.js")
     }
     data = json.dumps(
         page_data(rows, technology_labels or {}), separators=(",", ":"), allow_nan=False
@@ -146,7 +160,7 @@ def render_page(
         title=title,
         version=metadata.version("macsmith"),
         css=parts["report.css"],
-        script=parts["report.js"],
+        script=parts["energy.js"] + parts["report.js"],
         plotly=get_plotlyjs(),
         # a "</script>" inside a text must not end the element
         data=data.replace("<", "\\u003c"),

@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 __all__ = ["OutputDelay", "TimedNetlist", "TimedResult", "time_netlist"]
 
 RUNTIME = Path(__file__).with_name("timed_runtime.cpp")
-MAX_STEPS = 4096
+MAX_STEPS = 8192
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,10 @@ __all__ = ["MismatchError", "price", "reference_netlist", "resolve_technology"]
 LARGE_NETLIST = 4000
 """Netlists of more cells are simulated only for the record's own figures: each costs seconds."""
 
-STEPS_PER_PATH = 512
+STEPS_PER_PATH = 3072
 """Steps of the timed simulation over the longest path; see ``benchmarks/timed_toggles.py``."""
+STEPS_PER_LARGE_PATH = 512
+"""The same for netlists of more cells than `LARGE_NETLIST`, for their waveforms fill the memory."""
 
 VECTORLESS_ACTIVITY = 0.5
 """Toggles of every net in a cycle where nothing is known of the operands: half the clock's edges
@@ -183,11 +185,12 @@ def price(
         reference = compile_netlist(source, {}).simulate(waveforms).outputs
         for design in measured:
             netlist = design.netlist()
+            is_large = len(netlist.instances) > LARGE_NETLIST
             timed = time_netlist(
                 netlist,
                 tech.models(),
                 output_delays(netlist, tech),
-                step_ps=design.delay_ps / STEPS_PER_PATH,
+                step_ps=design.delay_ps / (STEPS_PER_LARGE_PATH if is_large else STEPS_PER_PATH),
             )
             simulated = timed.simulate(waveforms, first_counted_cycle=first_counted_cycle)
             compared = _compare(

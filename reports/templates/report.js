@@ -358,6 +358,7 @@
     const accuracy = accuracyMetric();
     byId("accuracy-note").textContent = accuracy && accuracy.note ? `${accuracy.label}: ${accuracy.note}.` : "";
     drawAll();
+    drawEnergy(data, state.technology);
     table();
   };
   fill(byId("accuracy"), data.accuracy.map((m) => [m.column, m.label]), state.accuracy);

@@ -8,6 +8,8 @@ from typing import Any
 from macsmith.model.design import parse_design
 from macsmith.reports.sweep import default_sweep_path, load_sweep
 
+ENERGY_SHARES = {"multiply": 0.2, "accumulate": 0.5, "clock": 0.3}
+
 
 def made_up_rows(technologies: tuple[str, ...] = ("asap7", "ice40")) -> list[dict[str, Any]]:
     """A row for each design of the default sweep, one of them failed, one unchecked."""
@@ -48,6 +50,12 @@ def made_up_rows(technologies: tuple[str, ...] = ("asap7", "ice40")) -> list[dic
                     "delay_ps": 2500.0 - area * 10,
                     "energy_pj_per_mac": area / 300,
                     "recipe": "smallest",
+                    **{
+                        f"{part}_energy_pj_per_mac": share * area / 300
+                        for part, share in ENERGY_SHARES.items()
+                    },
+                    "uniform_energy_pj_per_mac": area / 280,
+                    "idle_energy_pj_per_mac": area / 1200,
                 }
             rows.append(row)
     rows[3]["checked"] = "unchecked"

@@ -22,7 +22,12 @@ window.addEventListener("load", () => setTimeout(() => {
   set(document.getElementById("front-only"), false);
   result.links = [...document.querySelectorAll("tbody a")].map((a) => a.getAttribute("href"));
   result.text = document.querySelector("tbody").textContent;
+  const energy = document.getElementById("energy");
+  result.bars = document.querySelectorAll("#chart-energy .barlayer .point").length;
+  result.energyMarks = document.querySelectorAll("#chart-energy .scatterlayer .point").length;
+  result.energyHidden = [energy.hidden];
   set(document.getElementById("technology"), "ice40");
+  result.energyHidden.push(energy.hidden);
   result.costs = [...document.querySelector("select.cost").options].map((option) => option.value);
   result.points.push(points(0));
   set(document.getElementById("accuracy"), "g2p_phoneme_error_percent");

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from macsmith.reports.page import front_indices, page_data, render_page
-from made_up import made_up_rows
+from made_up import ENERGY_SHARES, made_up_rows
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -120,6 +120,10 @@ def test_the_page_works_in_a_browser(tmp_path: Path) -> None:
     assert result["rows"] == len(asap7)
     drawn = sum(AREA in row for row in asap7)
     assert result["points"] == [drawn, drawn, len(asap7)]
+    priced = sum(ENERGY in row for row in asap7)
+    assert result["bars"] == priced * len(ENERGY_SHARES)
+    assert result["energyMarks"] == 2 * priced  # uniform and idle
+    assert result["energyHidden"] == [False, True]  # an FPGA has no energy
     areas = sorted((row[AREA], row["design"]) for row in asap7 if AREA in row)
     missing = next(row["design"] for row in asap7 if AREA not in row)
     assert result["byArea"][0] == areas[0][1]
