@@ -19,7 +19,7 @@ from macsmith.model.accuracy.smollm2_task import open_smollm2
 from macsmith.model.accuracy.tasks import find_task
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
-from macsmith.model.formats import Format, IntFormat
+from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
 
 # Middle of the network; the input of ffn_up is that of most of a network's MACs: normalised
 # activations of both signs.
@@ -231,11 +231,16 @@ def _uniform_codes(fmt: Format, shape: int | tuple[int, ...], random: np.random.
     """Codes of finite values, all equally often."""
     if isinstance(fmt, IntFormat):
         return random.integers(1 << fmt.bits, size=shape, dtype=np.uint32)
+    if not isinstance(fmt, FloatFormat):  # at most 16 bits: looked up
+        codes = range(1 << fmt.bits)
+        finite = [code for code in codes if not isinstance(fmt.decode(code), Special)]
+        return random.choice(np.array(finite, dtype=np.uint32), size=shape)
     magnitudes = random.integers(fmt.max_magnitude_code + 1, size=shape, dtype=np.uint32)
     signs = random.integers(2, size=shape, dtype=np.uint32)
     if not fmt.has_negative_zero:
-        signs *= magnitudes != 0
-    return magnitudes | signs << np.uint32(fmt.magnitude_bits)
+        signs = signs * (magnitudes != 0).astype(np.uint32)
+    codes_of_both: Codes = magnitudes | signs << np.uint32(fmt.magnitude_bits)
+    return codes_of_both
 
 
 def capture_layer(task: str, layer: str) -> Arrays:

@@ -10,7 +10,7 @@ from macsmith.reports.activities import further_activities, operand_waveforms
 
 
 def test_synthetic_operands() -> None:
-    for text in ("e4m3:exact", "e2m1:exact", "int8:int32", "uint4:int16"):
+    for text in ("e4m3:exact", "e2m1:exact", "int8:int32", "uint4:int16", "posit8:exact"):
         design = parse_design(text)
         a, b = operand_stream("uniform", design, 20_000, seed=1)
         fmt = design.mac.a

@@ -127,11 +127,12 @@ def test_toggles_are_those_of_an_event_driven_simulator(seed: int, referee: Modu
     timed = time_netlist(netlist, {}, delays, step_ps=0.1)
     result = timed.simulate(waves, first_counted_cycle=3)
     clock = next((name for name in netlist.ports if name == "clk"), None)
-    period_ps = timed.settled_ps + 50
-    text = referee.netlist_verilog(netlist, {}, delays, waves, clock, period_ps)
-    wanted = referee.icarus_toggles(text, netlist.net_count, period_ps, 3)
+    period = round((timed.settled_ps + 50) * referee.FEMTOSECONDS)
+    text = referee.netlist_verilog(netlist, {}, delays, waves, clock, period)
+    wanted, settled = referee.icarus_toggles(text, netlist.net_count, period, 3)
     if clock:
-        wanted[netlist.ports[clock].nets[0]] = 0
+        wanted[netlist.ports[clock].nets[0]] = settled[netlist.ports[clock].nets[0]] = 0
+    assert np.array_equal(result.settled_toggles, settled)
     assert result.toggles is not None
     assert wanted.sum() > 1000
     difference = np.abs(result.toggles - wanted).sum()
