@@ -9,6 +9,7 @@ from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.normalise import Normalise
 from macsmith.hw.ordered_round import RoundOrdered
+from macsmith.hw.output_stage import Requantise
 from macsmith.hw.posit_round import RoundPosit
 from macsmith.hw.round import Round, is_rounded_up, magnitude_code_bits
 from macsmith.hw.round_term import RoundTerm
@@ -16,6 +17,7 @@ from macsmith.hw.shift import shift_right_sticky
 from macsmith.hw.terms import Term, TermShape
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format, IntFormat, OrderedFormat, PositFormat
+from macsmith.model.output_stage import OutputStage
 from macsmith.model.rounding import RoundingMode, StochasticRounding
 from macsmith.model.widths import PartialSumWidths
 
@@ -182,6 +184,8 @@ class Convert(Block):
                 self._float_to_float(m, platform, source, fmt)
             case FloatFormat() as fmt:
                 self._fixed_to_float(m, platform, fmt)
+            case IntFormat() as fmt if self.config.requantise is not None:
+                self._requantised(m, platform, fmt, self.config.requantise)
             case IntFormat() as fmt if source is not None:
                 self._float_to_integer(m, platform, source, fmt)
             case IntFormat() as fmt:
@@ -272,6 +276,11 @@ class Convert(Block):
             m.d.comb += encode.is_nan.eq(is_nan)
         if encode.has_infinity:
             m.d.comb += encode.is_infinity.eq(is_infinity)
+
+    def _requantised(self, m: Module, platform: Any, fmt: IntFormat, stage: OutputStage) -> None:
+        block = Requantise(self.widths.integer_bits, stage, fmt, self.config.rounding)
+        place(m, platform, "requantise", block)
+        m.d.comb += [block.sum.eq(self.partial_sum), self.code.eq(block.code)]
 
     def _fixed_to_integer(self, m: Module, fmt: IntFormat) -> None:
         sign, magnitude = self._sign_and_magnitude(m)

@@ -33,6 +33,7 @@ from macsmith.model.formats import (
     PositFormat,
     parse_format,
 )
+from macsmith.model.output_stage import OutputStage, parse_output_stage
 from macsmith.model.rounding import (
     Overflow,
     Rounding,
@@ -81,6 +82,11 @@ _StochasticField = Annotated[
     StochasticRounding,
     BeforeValidator(parse_stochastic),
     PlainSerializer(str),
+]
+
+
+_OutputStageField = Annotated[
+    OutputStage, BeforeValidator(parse_output_stage), PlainSerializer(str)
 ]
 
 
@@ -139,6 +145,7 @@ class MacConfig(BaseModel, frozen=True):
     stochastic: _StochasticField | None = None
     overflow: Overflow | None = None
     output: _OutputField = None
+    requantise: _OutputStageField | None = None
     a_scale: _FormatField | None = None
     b_scale: _FormatField | None = None
     block: Annotated[int, Field(strict=True)] | None = None
@@ -198,6 +205,8 @@ class MacConfig(BaseModel, frozen=True):
         if self.output_format is not None:
             self._check_output(what, self.output_format)
         self._check_blocks(what)
+        if self.requantise is not None:
+            self._check_output_stage(what, self.requantise)
         # the widths are derived here once, so that a too narrow accumulator fails at birth
         mac_widths(self)
         return self
@@ -211,6 +220,21 @@ class MacConfig(BaseModel, frozen=True):
                     f"{what}: a result in {fmt.name}, which wraps, must come from a fixed-point "
                     f"accumulator of at most {MAX_WRAPPED_BITS} bits"
                 )
+
+    def _check_output_stage(self, what: str, stage: OutputStage) -> None:
+        fmt = self.output_format
+        if not isinstance(fmt, IntFormat) or fmt.wraps or fmt.fraction_bits:
+            raise ValueError(
+                f"{what}: {stage} gives integers: state outintN or outuintN, without fraction bits "
+                f"or wrapping, not {fmt.name if fmt else RAW}"
+            )
+        last = mac_widths(self).last
+        if last.format is not None or last.flag_bits or last.integer_bits > MAX_WRAPPED_BITS:
+            raise ValueError(
+                f"{what}: {stage} takes an integer sum: the last accumulator must be intN or exact "
+                f"of at most {MAX_WRAPPED_BITS} bits, without NaN or infinity among the operands"
+            )
+        stage.range_in(fmt)
 
     def _check_stochastic(self, what: str) -> None:
         parts = accumulator_parts(self.accumulator)

@@ -15,12 +15,13 @@ ACCUMULATOR    ``exact``, ``intN``, a float format, ``FORMAT_alignedBITS...``, t
 ``lanesN``     products summed per step (1)
 ``termsN``     most products one result may sum (a default by accumulator)
 ``mulFORMAT``  each product is rounded to this format first (exact)
-``rne rna rtz rup rdn``  rounding of every step that rounds (rne)
+``rne rna rtz rup rdn rto``  rounding of every step that rounds (rne)
 ``srN``        stochastic rounding of float accumulators with N random bits; ``sraN`` (the same),
                ``srbN``, ``srcN``: `macsmith.model.rounding.StochasticRounding`
-``sat inf nan``  overflow of float accumulators and output (inf if the format has it, else sat)
+``sat inf nan prop``  overflow of float accumulators and output (inf if the format has it, else sat)
 ``wrap clip``  overflow of an intN accumulator (neither: it must be wide enough)
 ``outFORMAT``  format of the result, ``outraw`` for the accumulator's own bits
+``requantMsS`` an integer sum times M / 2**S as an ``outintN``: `macsmith.model.output_stage`
 ``RxC``        systolic array of R rows and C columns (1x1: a single MAC)
 ``os ws``      dataflow: output-stationary (default) or weight-stationary
 ``stagesN``    pipeline stages before the accumulator (0)
@@ -48,6 +49,7 @@ from macsmith.model.block_formats import BlockFormat, parse_operand
 from macsmith.model.config import RAW, MacConfig
 from macsmith.model.formats import Format, parse_format
 from macsmith.model.implementation import ARCHITECTURE_CHOICES, Dataflow, Implementation
+from macsmith.model.output_stage import parse_output_stage
 from macsmith.model.rounding import (
     Overflow,
     Rounding,
@@ -89,6 +91,8 @@ class Design(BaseModel, frozen=True):
                 raise ValueError(
                     "modes are switched in a single MAC or a unit, not in an array: leave RxC out"
                 )
+            if self.mac.requantise is not None:
+                raise ValueError("modes cannot be switched with an output stage (requant) yet")
             if self.mac.stochastic is not None:
                 raise ValueError("modes cannot be switched with stochastic rounding yet")
             if self.implementation.is_array and self.implementation.dsp == "on":
@@ -254,6 +258,8 @@ class Design(BaseModel, frozen=True):
             parts.append(int_overflow.value)
         if mac.output is not None:
             parts.append(f"out{mac.output}")
+        if mac.requantise is not None:
+            parts.append(mac.requantise.text)
         if impl.is_array:
             parts.append(f"{impl.rows}x{impl.columns}")
         if impl.dataflow is not Dataflow.OUTPUT_STATIONARY:
@@ -406,13 +412,15 @@ def parse_design(text: str) -> Design:
             put(
                 mac, "output", option[3:] if option[3:] == RAW else parse_format(option[3:]), option
             )
+        elif option.startswith("requant"):
+            put(mac, "requantise", parse_output_stage(option), option)
         elif option.startswith("mul") and len(option) > 3:
             put(mac, "product", parse_format(option[3:]), option)
         else:
             raise ValueError(
                 f"design {text!r}: unknown option {option!r}; options are lanesN, termsN, "
-                "mulFORMAT, rne/rna/rtz/rup/rdn, srN/srbN/srcN, sat/inf/nan, wrap/clip, "
-                "outFORMAT, RxC, stagesN, interleaveN, KEY=VALUE, unit"
+                "mulFORMAT, rne/rna/rtz/rup/rdn/rto, srN/srbN/srcN, sat/inf/nan/prop, wrap/clip, "
+                "outFORMAT, requantMsS, RxC, stagesN, interleaveN, KEY=VALUE, unit"
             )
     operands = [_split_rate(part) for part in parts[0].split("+")]
     accumulators = parts[1].split("+")

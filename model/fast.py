@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from macsmith.model.config import MacConfig
+from macsmith.model.config import RAW, MacConfig
 from macsmith.model.fast_library import (
     AlignedSpecStruct,
     CompileError,
     MacStruct,
+    OutputStageStruct,
     RandomStruct,
     ValueSourceStruct,
     format_struct,
@@ -33,7 +34,7 @@ from macsmith.model.fast_library import (
     words_needed,
 )
 from macsmith.model.fast_plan import Engine, Plan, make_plan, wraps
-from macsmith.model.formats import Format, parse_format
+from macsmith.model.formats import Format, IntFormat, parse_format
 from macsmith.model.golden import check_length
 from macsmith.model.random_source import Lfsr, lfsr_of
 from macsmith.model.rounding import (
@@ -384,6 +385,8 @@ def result(config: MacConfig, partial_sums: npt.ArrayLike) -> npt.NDArray[np.uin
 
     `partial_sums` are as for `step`; so is the result where it has more than 64 bits.
     """
+    if config.requantise is not None:
+        return _requantise(config, result(_without_output_stage(config), partial_sums))
     widths = mac_widths(config)
     before = _words_of("partial sums", partial_sums, widths.partial_sum_bits)
     results = np.empty((len(before), -(-widths.output_bits // 64)), dtype=np.uint64)
@@ -407,7 +410,40 @@ def _plan(config: MacConfig, length: int) -> Plan:
 
 def engine_of(config: MacConfig, length: int) -> Engine:
     """What `matmul` computes sums of `length` products with."""
-    return _plan(config, length).engine
+    return _plan(_without_output_stage(config), length).engine
+
+
+@cache
+def _without_output_stage(config: MacConfig) -> MacConfig:
+    """The configuration that gives the sums that an output stage takes."""
+    if config.requantise is None:
+        return config
+    return config.model_copy(update={"requantise": None, "output": RAW})
+
+
+def _requantise(config: MacConfig, sums: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Results of the output stage."""
+    stage, fmt = config.requantise, config.output_format
+    assert stage is not None
+    assert isinstance(fmt, IntFormat)
+    low, high = stage.range_in(fmt)
+    struct = OutputStageStruct(
+        multiplier=stage.multiplier,
+        bias=stage.bias,
+        shift=stage.shift,
+        sum_bits=mac_widths(config).last.integer_bits,
+        zero_point=stage.zero_point,
+        low=low,
+        high=high,
+        code_bits=fmt.bits,
+        rounding=tuple(Rounding).index(config.rounding),
+    )
+    sums = np.ascontiguousarray(sums)
+    codes = np.empty_like(sums)
+    kernels().macsmith_requantise(
+        ctypes.byref(struct), ctypes.c_int64(sums.size), _pointer(sums), _pointer(codes)
+    )
+    return codes
 
 
 def _wrap(sums: Values, last: PartialSumWidths) -> Values:
@@ -621,6 +657,8 @@ def matmul(
     CompileError
         The kernels cannot be compiled.
     """
+    if config.requantise is not None:
+        return _requantise(config, matmul(_without_output_stage(config), a_codes, b_codes, random))
     a = _as_codes(f"a ({config.a.name})", a_codes, config.a.bits)
     b = _as_codes(f"b ({config.b.name})", b_codes, config.b.bits)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:

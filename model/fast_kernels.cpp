@@ -11,6 +11,7 @@
 #include "fast_blocks.hpp"
 #include "fast_convert.hpp"
 #include "fast_formats.hpp"
+#include "fast_output.hpp"
 #include "fast_tiles.hpp"
 
 #include <type_traits>
@@ -514,6 +515,11 @@ void macsmith_quantise(const TileRound *extremes, int64_t count, const ValueSour
     const uint32_t random = source->random ? source->random[i] : 0;
     rounded[i] = to_double(decode(f, encode(f, value_at(*source, i), random)));
   }
+}
+
+void macsmith_requantise(const OutputStage *stage, int64_t count, const uint64_t *sums,
+                         uint64_t *codes) {
+  for (int64_t i = 0; i < count; ++i) codes[i] = requantised(*stage, sums[i]);
 }
 
 // `words` is the size of the wide integer: one of those below, at least what the widest sum needs.

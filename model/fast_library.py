@@ -39,6 +39,7 @@ __all__ = [
     "AlignedSpecStruct",
     "CompileError",
     "MacStruct",
+    "OutputStageStruct",
     "RandomStruct",
     "TileRoundStruct",
     "TileSpecStruct",
@@ -59,6 +60,7 @@ _SOURCES = (
     "fast_aligned.hpp",
     "fast_blocks.hpp",
     "fast_convert.hpp",
+    "fast_output.hpp",
     "fast_tiles.hpp",
     "fast_formats.hpp",
 )
@@ -213,6 +215,27 @@ class AlignedSpecStruct(ctypes.Structure):
                 "fraction_bits",
                 "is_late",
                 "rounds_terms",
+                "rounding",
+            )
+        ),
+    ]
+
+
+class OutputStageStruct(ctypes.Structure):
+    """Mirrors `OutputStage` of fast_output.hpp."""
+
+    _fields_ = [
+        ("multiplier", ctypes.c_int64),
+        ("bias", ctypes.c_int64),
+        *(
+            (name, ctypes.c_int32)
+            for name in (
+                "shift",
+                "sum_bits",
+                "zero_point",
+                "low",
+                "high",
+                "code_bits",
                 "rounding",
             )
         ),
@@ -528,7 +551,7 @@ def kernels() -> ctypes.CDLL:
         raise CompileError(
             f"{library} cannot be loaded: {error}; delete it to compile anew"
         ) from None
-    for name in ("decode", "encode", "quantise", "lfsr_states"):
+    for name in ("decode", "encode", "quantise", "requantise", "lfsr_states"):
         getattr(loaded, f"macsmith_{name}").restype = None
     for name in ("step", "result", "matmul", "aligned", "tiles_float", "tiles_double"):
         getattr(loaded, f"macsmith_{name}").restype = ctypes.c_int32

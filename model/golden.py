@@ -14,7 +14,7 @@ from itertools import islice
 
 from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format, Special
+from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
 from macsmith.model.lfsr import random_words
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.rounding import Rounding, encode, floor_log2, round_to_multiple
@@ -370,6 +370,10 @@ def result(config: MacConfig, partial_sum: int) -> int:
     fmt = config.output_format
     if fmt is None or fmt == widths.last.format:
         return bits
+    if config.requantise is not None:
+        assert isinstance(fmt, IntFormat)
+        half = 1 << (widths.last.integer_bits - 1)
+        return config.requantise.code(fmt, (bits ^ half) - half, config.rounding)
     return _round(config, fmt, _partial_sum_term(widths.last, bits))
 
 

@@ -264,6 +264,7 @@ def test_hardware_takes_descriptors_not_arithmetic() -> None:
         "formats",
         "implementation",
         "link",
+        "output_stage",
         "random_source",
         "rounding",
         "switch",
