@@ -14,7 +14,7 @@ from pathlib import Path
 from macsmith.hw.emit import design_verilog
 from macsmith.model.design import Design, parse_design
 from macsmith.model.widths import mac_widths
-from macsmith.synth.recipes import RECIPES
+from macsmith.synth.recipes import recipe
 from macsmith.synth.synthesize import synthesize
 from macsmith.synth.technology import technology
 
@@ -39,7 +39,7 @@ def measure(design: Design, tech: str) -> dict[str, tuple[float, float]]:
             design.id,
             technology(tech),
             build_dir=Path(folder) / "synth",
-            recipes=[recipe for recipe in RECIPES if recipe.name in RECIPE_NAMES],
+            recipes=[recipe(name) for name in RECIPE_NAMES],
         )
     return {each.recipe: (each.area_um2, each.delay_ps) for each in result.designs}
 

@@ -53,13 +53,13 @@ def magnitudes(fmt: OrderedFormat) -> tuple[Magnitude, ...]:
     """All magnitudes of a format, ascending; without that of zero where nothing rounds to it."""
     found: list[Magnitude] = []
     if isinstance(fmt, DigitFormat):
-        for value in fmt.magnitudes:
-            is_last = value == fmt.max_integer
-            boundary = None if is_last else value + Fraction(1, 2 if fmt.has_zero else 1)
+        for integer in fmt.magnitudes:
+            is_last = integer == fmt.max_integer
+            limit = None if is_last else integer + Fraction(1, 2 if fmt.has_zero else 1)
             # toward positive: up in magnitude for positive values only
             up = not fmt.has_zero
-            codes = fmt.code(value), fmt.code(-value)
-            found.append(Magnitude(Fraction(value), *codes, boundary, up, False))
+            codes = fmt.code(integer), fmt.code(-integer)
+            found.append(Magnitude(Fraction(integer), *codes, limit, up, False))
         return tuple(found)
     is_posit = isinstance(fmt, PositFormat)
     for code in range(int(is_posit), fmt.max_magnitude_code + 1):

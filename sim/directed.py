@@ -238,7 +238,7 @@ def _ordered_output_sums(builder: _Builder, fmt: OrderedFormat) -> Iterator[Step
     for value in dict.fromkeys(values):
         for signed in (value, -value):
             total = builder.new()
-            if builder.add_value(total, signed):
+            if value and builder.add_value(total, signed):
                 yield total.steps
 
 

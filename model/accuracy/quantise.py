@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from macsmith.model import fast
 from macsmith.model.accuracy.arithmetic import Float32Array
-from macsmith.model.formats import Format, IntFormat
+from macsmith.model.formats import Format, IntFormat, PositFormat
 from macsmith.model.rounding import Overflow, Rounding
 from numpy.typing import NDArray
 
@@ -70,6 +70,8 @@ def parse_scaling(name: "str | Scaling") -> Scaling:
 def target_magnitude(fmt: Format) -> float:
     """Return the magnitude to which the largest element of a row or tensor is scaled.
 
+    That is the format's largest number, but for posits where their best precision ends.
+
     Raises
     ------
     ValueError
@@ -80,6 +82,9 @@ def target_magnitude(fmt: Format) -> float:
             f"{fmt.name}: operands of an accuracy task must be signed, and this format is not; "
             f"use int{fmt.bits}"
         )
+    if isinstance(fmt, PositFormat):
+        # beyond the regimes of one bit, which end here, a posit loses fraction bits
+        return 2.0 ** (1 << fmt.exponent_bits)
     return min(float(fmt.max), LARGEST_TARGET)
 
 
