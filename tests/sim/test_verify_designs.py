@@ -31,6 +31,9 @@ QUICK = [
 QUICK += ["e4m3:fp16:lanes2:sr8", "e4m3:e6m9/16:srb6:unit", "e2m1:e3m3:src4:lfsr=port:2x2"]
 QUICK += ["e2m1:e3m3:sr4:2x2:lfsr=each"]
 
+# posits, powers of four, signed digits
+LISTED = ["posit8es1:exact", "ternaryxint4:int16:outternary", "r4e3:exact:lanes2:outr4e3odd"]
+
 # every kind of component is in one of these
 PLANTED = ["e4m3:e6m9/16:stages2", "e5m2xint4:exact:lanes4", "int8:int20/8/e6m9", "e2m1:exact:2x2"]
 
@@ -88,7 +91,7 @@ def test_design_passes_the_full_check(text: str, emitted: Emitted, tmp_path: Pat
     assert (tmp_path / design.id / "verify" / "result.json").exists()
 
 
-@pytest.mark.parametrize("text", QUICK)
+@pytest.mark.parametrize("text", [*QUICK, *LISTED])
 def test_design_passes_the_quick_check(text: str, emitted: Emitted, tmp_path: Path) -> None:
     result = verify(parse_design(text), tmp_path, generated=emitted.get(text), quick=True)
     assert result.failures == ()
