@@ -22,6 +22,7 @@ MAY_IMPORT = {
         "macsmith.model.formats",
         "macsmith.model.implementation",
         "macsmith.model.link",
+        "macsmith.model.output_stage",
         "macsmith.model.random_source",
         "macsmith.model.rounding",
         "macsmith.model.switch",
