@@ -19,7 +19,8 @@ def random_unit_vectors(design: Design, seed: int, count: int) -> UnitStimulus:
     turn (in each lane, in another order), else random codes; partial sums of all kinds.
 
     A third of the partial sums is random in all bits (integers: of random length), a third cancels
-    the products but for a few of its last places, a third has an exponent near theirs.
+    the products but for a few of its last places, a third has an exponent near theirs (integers:
+    the sum crosses a power of two, so that a carry runs far). A product in sixteen is zero.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ def random_unit_vectors(design: Design, seed: int, count: int) -> UnitStimulus:
     widths = mac_widths(config)
     rng = np.random.default_rng((seed, count))
     a, b = _operands(config, rng, count)
+    a[rng.integers(0, 16, count) == 0] = 0
     with np.errstate(invalid="ignore", over="ignore"):
         products = (fast.decode(config.a, a) * fast.decode(config.b, b)).sum(axis=1)
     products = np.where(np.isfinite(products), products, 0.0)
@@ -126,9 +128,9 @@ def _fixed_sums(
     if limit < 1 << 62:
         units = np.clip(np.ldexp(products, -widths.lsb_exponent), -(2.0**62), 2.0**62)
         near = -units.astype(np.int64) + rng.integers(-3, 4, count)
-        shift = rng.integers(0, 4, count)
-        near = np.where(kind == 2, near >> shift, near)
-        near = np.clip(near, -limit, limit)
+        power = np.int64(1) << rng.integers(0, max(limit.bit_length(), 1), count)
+        across = np.where(negative, -power, power) - (units * rng.random(count)).astype(np.int64)
+        near = np.clip(np.where(kind == 2, across, near), -limit, limit)
         result[:, 0] = np.where(kind == 0, result[:, 0], near.view(np.uint64))
         for word in range(1, words):
             sign = (near >> 63).view(np.uint64)

@@ -8,7 +8,7 @@ from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntO
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
 from macsmith.model.formats import FloatFormat
-from macsmith.model.widths import PartialSumWidths, mac_widths
+from macsmith.model.widths import MacWidths, PartialSumWidths, mac_widths
 from macsmith.sim.directed import directed_sums
 from macsmith.sim.expected import Words, words_to_int
 from macsmith.sim.operands import class_codes, corner_codes, random_codes
@@ -118,6 +118,10 @@ def _partial_sums(
             number = 0
         elif kind[index] == 1:
             number = int(rng.choice([1, -1, 2, -2])) if rng.random() < 0.5 else limit
+        elif kind[index] == 4 and bits:
+            # the sum crosses a power of two: a carry runs far
+            power = int(rng.choice([1, -1])) << int(rng.integers(0, bits))
+            number = power - int(finite[index] * unit * rng.random())
         elif kind[index] < 5:
             length = int(rng.integers(1, bits + 1)) if bits else 0
             raw = int.from_bytes(rng.bytes(length // 8 + 1), "little") & ((1 << length) - 1)
@@ -202,6 +206,14 @@ def _directed_vectors(config: MacConfig) -> list[tuple[int, list[tuple[int, int]
     return [(before, list(products), is_end) for before, products, is_end in seen]
 
 
+def _swept_sums(config: MacConfig, widths: MacWidths) -> list[int]:
+    """Every code of a float accumulator of up to 16 bits, to which products of 0 are added."""
+    fmt = widths.inner.format
+    if not isinstance(fmt, FloatFormat) or fmt.bits > EXHAUSTIVE_BITS:
+        return []
+    return reachable_codes(config, fmt, np.arange(1 << fmt.bits, dtype=np.uint32)).tolist()
+
+
 def make_unit_stimulus(design: Design, *, seed: int = 1, quick: bool = False) -> UnitStimulus:
     """Everything a unit is checked with; the same seed gives the same vectors.
 
@@ -225,6 +237,11 @@ def make_unit_stimulus(design: Design, *, seed: int = 1, quick: bool = False) ->
         outer = _partial_sums(config, widths.outer, rng, products)
         numbers = [high << widths.inner.bits | low for high, low in zip(outer, inner, strict=True)]
         chunk_end = rng.random(len(a)) < 0.5
+    if not quick:
+        swept = _swept_sums(config, widths)
+        zeros = np.zeros((len(swept), config.lanes), dtype=np.uint32)
+        a, b, numbers = np.concatenate((a, zeros)), np.concatenate((b, zeros)), numbers + swept
+        chunk_end = np.concatenate((chunk_end, np.zeros(len(swept), np.bool_)))
     directed = _directed_vectors(config)
     codes = np.array([products for _, products, _ in directed], dtype=np.uint32)
     codes = codes.reshape(len(directed), config.lanes, 2)
