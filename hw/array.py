@@ -22,7 +22,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
-from macsmith.hw.core import ChunkCounter, beats_per_chunk, finished_bits
+from macsmith.hw.core import ChunkCounter, beats_per_chunk, finished_bits, operand_bits
 from macsmith.hw.drain import Drain
 from macsmith.hw.latency import (
     columns_per_element,
@@ -37,8 +37,10 @@ from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.processing_element import control_bits, has_own_words, rows_block
 from macsmith.hw.read_out import read_out
 from macsmith.hw.shared_outer import SharedOuter
+from macsmith.hw.switch_mac import SwitchConvert, switch_chunk_end
 from macsmith.model.design import Design
 from macsmith.model.random_source import lfsr_of
+from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 
 __all__ = ["DelayLine", "Skew", "SystolicArray"]
@@ -149,6 +151,9 @@ class SystolicArray(Block):
         Row 0 in the lowest bits.
     i_b : In(columns * lanes * config.b.bits)
         Column 0 in the lowest bits.
+    i_mode : In
+        Only of a switchable design, all of whose ports are in the common layouts
+        (`macsmith.model.switch`): mode of the beat, the same in all beats of a tile.
     i_last : In(1)
         The beat is the last of its tile.
     i_random : In(random_bits)
@@ -165,6 +170,7 @@ class SystolicArray(Block):
 
     i_valid: Signal
     i_ready: Signal
+    i_mode: Signal
     i_a: Signal
     i_b: Signal
     i_last: Signal
@@ -176,22 +182,28 @@ class SystolicArray(Block):
 
     def __init__(self, design: Design) -> None:
         self.design = design
-        mac, implementation = design.mac, design.implementation
+        implementation = design.implementation
+        a_bits, b_bits = operand_bits(design)
+        output_bits, mode_bits = mac_widths(design.mac).output_bits, 0
+        if design.is_switchable:
+            common = switch_widths(design.modes)
+            output_bits, mode_bits = common.output_bits, common.mode_bits
         self.rows, self.columns = implementation.rows, implementation.columns
         self.together = columns_per_element(design)
-        self.widths = mac_widths(mac)
+        self.widths = mac_widths(design.mac)
         super().__init__(
             "systolic_array",
             {
                 "i_valid": In(1),
                 "i_ready": Out(1),
-                "i_a": In(self.rows * mac.lanes * mac.a.bits),
-                "i_b": In(self.columns * mac.lanes * mac.b.bits),
+                **({"i_mode": In(mode_bits)} if mode_bits else {}),
+                "i_a": In(self.rows * a_bits),
+                "i_b": In(self.columns * b_bits),
                 "i_last": In(1),
                 **random_members(design),
                 "o_valid": Out(1),
                 "o_ready": In(1),
-                "o_data": Out(self.columns * self.widths.output_bits),
+                "o_data": Out(self.columns * output_bits),
             },
             is_clocked=True,
         )
@@ -225,7 +237,9 @@ class SystolicArray(Block):
         control: list[Value] = [passes, ends]
         beats = beats_per_chunk(mac)
         m.d.comb += ends.eq(self.i_last)
-        if beats is not None:
+        if beats is not None and self.design.is_switchable:
+            control.append(switch_chunk_end(m, self.design, self.i_mode, self.i_last, passes))
+        elif beats is not None:
             counter = ChunkCounter(beats)
             place(m, platform, "chunk_counter", counter)
             m.d.comb += [counter.step.eq(passes), counter.last.eq(self.i_last)]
@@ -240,13 +254,15 @@ class SystolicArray(Block):
             place(m, platform, "random_words", source)
             m.d.comb += [source.advance.eq(passes), self.o_random.eq(source.word)]
             control.append(source.word)
-        a_bits = mac.lanes * mac.a.bits
+        if self.design.is_switchable:
+            control.append(self.i_mode)
+        a_bits, b_bits = operand_bits(self.design)
         # rows count from the far end here, where B enters: the last row is the first
         far_first = range(rows - 1, -1, -1)
         a_words = [self.i_a.word_select(row, a_bits) for row in far_first]
         a = self._skewed(m, platform, "skew_a", a_words, range(rows), enable)
         controls = self._control_skewed(m, Cat(*control), enable)
-        b_bits = self.together * mac.lanes * mac.b.bits
+        b_bits *= self.together
         b_words = [self.i_b.word_select(index, b_bits) for index in range(elements_of_row)]
         b = self._skewed(m, platform, "skew_b", b_words, range(elements_of_row), enable)
 
@@ -274,6 +290,9 @@ class SystolicArray(Block):
 
         codes: list[Value] = []
         for column in range(columns):
+            if self.design.is_switchable:
+                codes.append(self._switched(m, platform, column, results, enable))
+                continue
             convert = pipelined(
                 Convert(mac, self.widths.last, mac.output_format), convert_cycles(self.design)
             )
@@ -308,6 +327,20 @@ class SystolicArray(Block):
             Cat(*self._skewed(m, platform, "align_results", codes, delays, enable))
         )
         return m
+
+    def _switched(
+        self, m: Module, platform: Any, column: int, results: Value, enable: Value
+    ) -> Value:
+        """A column's result in the mode that goes with it."""
+        convert = pipelined(SwitchConvert(self.design), convert_cycles(self.design))
+        place_enabled(m, platform, f"convert_{column}", convert, enable)
+        finished = results.word_select(column, finished_bits(self.design))
+        bits = len(convert.partial_sum)
+        m.d.comb += [
+            convert.partial_sum.eq(finished[:bits]),
+            convert.mode.eq(finished[bits:]),
+        ]
+        return convert.code
 
     @staticmethod
     def _skewed(

@@ -24,9 +24,10 @@ from macsmith.hw.sum_loop import close_loop
 from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
+from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 
-__all__ = ["ChunkCounter", "Core", "beats_per_chunk", "finished_bits"]
+__all__ = ["ChunkCounter", "Core", "beats_per_chunk", "finished_bits", "operand_bits"]
 
 
 def beats_per_chunk(config: MacConfig) -> int | None:
@@ -36,10 +37,22 @@ def beats_per_chunk(config: MacConfig) -> int | None:
     return None
 
 
+def operand_bits(design: Design) -> tuple[int, int]:
+    """Widths of a step's operands A and B."""
+    if design.is_switchable:
+        common = switch_widths(design.modes)
+        return common.lanes * common.a_slot_bits, common.lanes * common.b_slot_bits
+    mac = design.mac
+    return mac.lanes * mac.a.bits, mac.lanes * mac.b.bits
+
+
 def finished_bits(design: Design) -> int:
-    """Width of what a core gives: a sum, or a chunk for an outer adder that it does not have; an
-    inner one as it is kept, in parts perhaps. Above a chunk are the random bits that it is to be
-    added with, where that is at random."""
+    """Width of what an element of an array gives: a sum, or a chunk for an outer adder that it does
+    not have; an inner one as it is kept, in parts perhaps. Above a chunk are the random bits that
+    it is to be added with, where that is at random; above a switchable design's sum its mode."""
+    if design.is_switchable:
+        common = switch_widths(design.modes)
+        return common.last.bits + common.mode_bits
     widths = mac_widths(design.mac)
     if widths.outer is not None and not shares_outer(design):
         return widths.outer.bits

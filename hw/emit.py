@@ -69,7 +69,7 @@ class GeneratedDesign:
 def _top_block(design: Design) -> Block:
     # refused before there is a component, of which Amaranth would say that it was never used
     resolve_architecture(design.mac, design.implementation)
-    if design.is_switchable:
+    if design.is_switchable and not design.implementation.is_array:
         return SwitchUnit(design) if design.implementation.form == "unit" else SwitchMac(design)
     if design.implementation.form == "unit":
         return Unit(design.mac, design.implementation)

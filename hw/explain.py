@@ -19,7 +19,7 @@ def explain_architecture(design: Design) -> dict[str, dict[str, Any]]:
         By name of the choice: ``value`` in use, ``asked`` (whether the design states it; otherwise
         it is the one measured to be best for the goal), and all ``choices`` there are.
     """
-    used = resolve_architecture(design.mac, design.implementation)
+    used = resolve_architecture(design.mac, design.mode_designs[0].implementation)
     rows: dict[str, dict[str, Any]] = {}
     for key, choices in ARCHITECTURE_CHOICES.items():
         if key == "share":

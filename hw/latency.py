@@ -25,6 +25,8 @@ __all__ = [
 
 def shares_outer(design: Design) -> bool:
     """Whether one outer adder serves a whole column of an array, instead of one in each element."""
+    if design.is_switchable:
+        return False
     return resolve_architecture(design.mac, design.implementation).outer == "shared"
 
 

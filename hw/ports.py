@@ -80,12 +80,13 @@ def _unit_ports(design: Design) -> tuple[Port, ...]:
 def _switch_ports(design: Design) -> tuple[Port, ...]:
     """Ports of a switchable design, from those of its modes."""
     widths = switch_widths(design.modes)
+    rows, columns = design.implementation.rows, design.implementation.columns
     bits = {
-        "a": widths.lanes * widths.a_slot_bits,
-        "b": widths.lanes * widths.b_slot_bits,
+        "a": rows * widths.lanes * widths.a_slot_bits,
+        "b": columns * widths.lanes * widths.b_slot_bits,
         "partial_sum_i": widths.partial_sum_bits,
         "partial_sum_o": widths.partial_sum_bits,
-        "o_data": widths.output_bits,
+        "o_data": columns * widths.output_bits,
     }
     slots = {"a": widths.a_slot_bits, "b": widths.b_slot_bits}
     ports: list[Port] = []
@@ -98,6 +99,12 @@ def _switch_ports(design: Design) -> tuple[Port, ...]:
                 f"{mode_slots(slots[operand], widths.lanes, rate)} ({getattr(mode, operand).name})"
                 for mode, rate in zip(design.modes, widths.rates, strict=True)
             ]
+            if design.implementation.is_array:
+                word = widths.lanes * slots[operand]
+                side = "row r" if operand == "a" else "column c"
+                meanings = [
+                    f"{side} at bits [{side[-1]}*{word} +: {word}]: {each}" for each in meanings
+                ]
         if operand == "partial_sum_i":
             layouts = [_common_layout(widths, mode) for mode in range(len(design.modes))]
             meanings = [f"partial sum before; {layout}" for layout in layouts]

@@ -6,12 +6,14 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
-from macsmith.hw.core import Core, finished_bits
+from macsmith.hw.core import Core, finished_bits, operand_bits
 from macsmith.hw.latency import columns_per_element, shares_outer, step_cycles
 from macsmith.hw.lfsr import RandomWords
 from macsmith.hw.pipeline import delay
+from macsmith.hw.switch_mac import SwitchCore
 from macsmith.model.design import Design
 from macsmith.model.random_source import lfsr_of
+from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 
 __all__ = ["ProcessingElement", "Row", "Rows", "control_bits", "has_own_words", "rows_block"]
@@ -19,9 +21,11 @@ __all__ = ["ProcessingElement", "Row", "Rows", "control_bits", "has_own_words", 
 
 def control_bits(design: Design) -> int:
     """Width of what accompanies A along a row: ``| shift | valid | last [| chunk_end] [| random
-    word] |``, least significant first. Where the outer adder is shared, `last` is a chunk's."""
+    word] [| mode] |``, least significant first. Where the outer adder is shared, `last` is a
+    chunk's."""
     has_chunk_end = mac_widths(design.mac).outer is not None and not shares_outer(design)
-    return 3 + has_chunk_end + (0 if has_own_words(design) else design.mac.random_bits)
+    mode_bits = switch_widths(design.modes).mode_bits if design.is_switchable else 0
+    return 3 + has_chunk_end + mode_bits + (0 if has_own_words(design) else design.mac.random_bits)
 
 
 def has_own_words(design: Design) -> bool:
@@ -77,17 +81,17 @@ class ProcessingElement(Block):
 
     def __init__(self, design: Design) -> None:
         self.design = design
-        mac = design.mac
+        a_bits, b_bits = operand_bits(design)
         columns = columns_per_element(design)
         bits = columns * finished_bits(design)
         super().__init__(
             "processing_element",
             {
                 "enable": In(1),
-                "a_i": In(mac.lanes * mac.a.bits),
-                "a_o": Out(mac.lanes * mac.a.bits),
-                "b_i": In(columns * mac.lanes * mac.b.bits),
-                "b_o": Out(columns * mac.lanes * mac.b.bits),
+                "a_i": In(a_bits),
+                "a_o": Out(a_bits),
+                "b_i": In(columns * b_bits),
+                "b_o": Out(columns * b_bits),
                 "control_i": In(control_bits(design)),
                 "control_o": Out(control_bits(design)),
                 "result_i": In(bits),
@@ -99,8 +103,12 @@ class ProcessingElement(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        core = Core(self.design)
+        switches = self.design.is_switchable
+        core = SwitchCore(self.design) if switches else Core(self.design)
         place(m, platform, "core", core)
+        finished: Value = core.finished
+        if isinstance(core, SwitchCore):
+            finished = Cat(core.finished, core.finished_mode)
         a = Signal.like(self.a_i, name="a", reset_less=True)
         b = Signal.like(self.b_i, name="b", reset_less=True)
         control = Signal.like(self.control_i, name="control")
@@ -110,7 +118,7 @@ class ProcessingElement(Block):
             m.d.sync += [a.eq(self.a_i), b.eq(self.b_i), control.eq(self.control_i)]
         # a fresh result goes before one passing by: by then that one has been passed on
         with m.If(self.enable & (core.is_finished | shift)):
-            m.d.sync += result.eq(Mux(core.is_finished, core.finished, self.result_i))
+            m.d.sync += result.eq(Mux(core.is_finished, finished, self.result_i))
         m.d.comb += [
             core.enable.eq(self.enable),
             core.a.eq(a),
@@ -122,8 +130,11 @@ class ProcessingElement(Block):
             self.control_o.eq(control),
             self.result_o.eq(result),
         ]
-        if core.is_chunked:
+        if "chunk_end" in core.signature.members:
             m.d.comb += core.chunk_end.eq(control[3])
+        if isinstance(core, SwitchCore):
+            m.d.comb += core.mode.eq(control[-len(core.mode) :])
+            return m
         random_bits = self.design.mac.random_bits
         if has_own_words(self.design):
             source = RandomWords(lfsr_of(random_bits), has_seed_port=True)
@@ -173,16 +184,17 @@ class Row(Block):
 
     def __init__(self, design: Design) -> None:
         self.design = design
-        mac, columns = design.mac, design.implementation.columns
+        columns = design.implementation.columns
+        a_bits, b_bits = operand_bits(design)
         together = columns_per_element(design)
         self.elements = columns // together
-        self.b_bits = together * mac.lanes * mac.b.bits
+        self.b_bits = together * b_bits
         self.result_bits = together * finished_bits(design)
         super().__init__(
             "row",
             {
                 "enable": In(1),
-                "a": In(mac.lanes * mac.a.bits),
+                "a": In(a_bits),
                 "control": In(control_bits(design)),
                 "b_i": In(self.elements * self.b_bits),
                 "b_o": Out(self.elements * self.b_bits),
@@ -256,14 +268,15 @@ class Rows(Block):
 
     def __init__(self, design: Design, rows: int) -> None:
         self.design, self.rows = design, rows
-        mac, columns = design.mac, design.implementation.columns
-        b_bits = columns * mac.lanes * mac.b.bits
+        columns = design.implementation.columns
+        a_bits, b_bits = operand_bits(design)
+        b_bits *= columns
         result_bits = columns * finished_bits(design)
         super().__init__(
             f"rows_{rows}",
             {
                 "enable": In(1),
-                "a": In(rows * mac.lanes * mac.a.bits),
+                "a": In(rows * a_bits),
                 "control": In(rows * control_bits(design)),
                 "b_i": In(b_bits),
                 "b_o": Out(b_bits),

@@ -18,7 +18,15 @@ from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 
-__all__ = ["SwitchConvert", "SwitchCore", "SwitchMac", "SwitchUnit", "shared_step", "switch_step"]
+__all__ = [
+    "SwitchConvert",
+    "SwitchCore",
+    "SwitchMac",
+    "SwitchUnit",
+    "shared_step",
+    "switch_chunk_end",
+    "switch_step",
+]
 
 SwitchStep = SeparateSteps | SwitchFixedStep | SwitchFloatStep
 
@@ -61,6 +69,19 @@ def switch_step(design: Design) -> SwitchStep:
     # the mode with the largest products decides how they are added
     sizes = [mac_widths(mode).term.max_integer for mode in modes]
     return SwitchFixedStep(modes, architectures[sizes.index(max(sizes))])
+
+
+def switch_chunk_end(m: Module, design: Design, mode: Value, last: Value, passes: Value) -> Value:
+    """Whether the beat is its chunk's last: chunks of all modes have as many products, but modes
+    may have several a lane."""
+    beats = [beats_per_chunk(each) or 1 for each in design.modes]
+    count = Signal(range(max(beats)), name="chunk_count")
+    chunk_end = Signal(name="chunk_end")
+    is_full = select(mode, [count == each - 1 for each in beats])
+    m.d.comb += chunk_end.eq(last | is_full)
+    with m.If(passes):
+        m.d.sync += count.eq(Mux(chunk_end, 0, count + 1))
+    return chunk_end
 
 
 class SwitchUnit(Block):
@@ -353,7 +374,9 @@ class SwitchMac(Block):
             core.last.eq(self.i_last),
         ]
         if self.widths.outer is not None:
-            m.d.comb += core.chunk_end.eq(self._chunk_end(m, enable))
+            m.d.comb += core.chunk_end.eq(
+                switch_chunk_end(m, self.design, self.i_mode, self.i_last, self.i_valid & enable)
+            )
 
         result = Signal(self.widths.last.bits, reset_less=True)
         result_mode = Signal(self.widths.mode_bits, reset_less=True)
@@ -373,15 +396,3 @@ class SwitchMac(Block):
             self.o_valid.eq(delay(m, "data_valid", is_result, cycles, enable, reset=True)),
         ]
         return m
-
-    def _chunk_end(self, m: Module, enable: Value) -> Value:
-        """Whether the beat is its chunk's last: chunks of all modes have as many products, but
-        modes may have several a lane."""
-        beats = [beats_per_chunk(mode) or 1 for mode in self.design.modes]
-        count = Signal(range(max(beats)), name="chunk_count")
-        chunk_end = Signal(name="chunk_end")
-        is_full = select(self.i_mode, [count == each - 1 for each in beats])
-        m.d.comb += chunk_end.eq(self.i_last | is_full)
-        with m.If(self.i_valid & enable):
-            m.d.sync += count.eq(Mux(chunk_end, 0, count + 1))
-        return chunk_end

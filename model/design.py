@@ -87,10 +87,6 @@ class Design(BaseModel, frozen=True):
     def _check(self) -> Self:
         if self.alternatives:
             check_modes(self.modes)
-            if self.implementation.is_array:
-                raise ValueError(
-                    "modes are switched in a single MAC or a unit, not in an array: leave RxC out"
-                )
             if self.mac.requantise is not None:
                 raise ValueError("modes cannot be switched with an output stage (requant) yet")
             if self.mac.stochastic is not None:
@@ -145,7 +141,9 @@ class Design(BaseModel, frozen=True):
     @property
     def mode_designs(self) -> tuple[Design, ...]:
         """The design of each mode alone."""
-        implementation = self.implementation.model_copy(update={"share": "auto"})
+        # elements of a switchable array have their outer adders
+        own = {"outer": "own"} if self.implementation.is_array and self.is_switchable else {}
+        implementation = self.implementation.model_copy(update={"share": "auto", **own})
         return tuple(Design(mac=mode, implementation=implementation) for mode in self.modes)
 
     def _check_interleave(self) -> None:
@@ -210,6 +208,8 @@ class Design(BaseModel, frozen=True):
             )
 
     def _check_shared_outer(self) -> None:
+        if self.is_switchable:
+            raise ValueError("outer=shared: modes are not switched in a shared adder; leave it out")
         accumulator, rows = self.mac.accumulator, self.implementation.rows
         if not isinstance(accumulator, ChunkedAccumulator):
             raise ValueError(

@@ -105,7 +105,8 @@ def beat_layout(design: Design) -> BeatLayout:
     if design.is_switchable:
         common = switch_widths(design.modes)
         mode_bits = common.mode_bits
-        a_bits, b_bits = common.lanes * common.a_slot_bits, common.lanes * common.b_slot_bits
+        a_bits = implementation.rows * common.lanes * common.a_slot_bits
+        b_bits = implementation.columns * common.lanes * common.b_slot_bits
         partial_sum_bits, output_bits = common.partial_sum_bits, common.output_bits
     if implementation.form == "unit":
         extra_bits = partial_sum_bits + mac.has_chunk_end

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
 from macsmith.model.switch import CommonSum, SwitchWidths, switch_widths
 from macsmith.sim.bench import RATES, result_rows
@@ -26,6 +25,7 @@ __all__ = [
     "MixedUnits",
     "Mixture",
     "change_bins",
+    "mixed_steps",
     "mixed_stream_job",
     "mixed_streams",
     "mixed_unit_job",
@@ -142,11 +142,13 @@ def _mode_rows(mode: int, count: int, bits: int) -> Bits:
 
 
 def _operand_rows(
-    widths: SwitchWidths, config: MacConfig, a: Codes, b: Codes, rng: np.random.Generator
+    design: Design, mode: int, a: Codes, b: Codes, rng: np.random.Generator
 ) -> list[Bits]:
+    widths, config = switch_widths(design.modes), design.modes[mode]
+    implementation = design.implementation
     return [
-        slot_rows(a, config.a.bits, widths.lanes, widths.a_slot_bits, rng),
-        slot_rows(b, config.b.bits, widths.lanes, widths.b_slot_bits, rng),
+        slot_rows(a, config.a.bits, implementation.rows * widths.lanes, widths.a_slot_bits, rng),
+        slot_rows(b, config.b.bits, implementation.columns * widths.lanes, widths.b_slot_bits, rng),
     ]
 
 
@@ -157,7 +159,7 @@ def mixed_unit_job(stimulus: MixedUnits, *, seed: int = 1) -> BenchJob:
     rng = np.random.default_rng(seed)
     beats, expected = [], []
     for mode, part in enumerate(stimulus.parts):
-        columns = _operand_rows(widths, design.modes[mode], part.a, part.b, rng)
+        columns = _operand_rows(design, mode, part.a, part.b, rng)
         columns.append(sum_rows(widths, mode, part.partial_sums))
         if widths.outer is not None:
             columns.append(part.chunk_end.astype(np.uint8)[:, np.newaxis])
@@ -185,15 +187,16 @@ def mixed_stream_job(stimulus: MixedStreams, *, seed: int = 1) -> BenchJob:
     beats, expected, steps = [], [], []
     for mode, part in enumerate(stimulus.parts):
         a, b, last = part.beats()
-        columns = _operand_rows(widths, design.modes[mode], a, b, rng)
+        columns = _operand_rows(design, mode, a, b, rng)
         columns.append(_mode_rows(mode, len(last), widths.mode_bits))
         columns.append(last.astype(np.uint8)[:, np.newaxis])
         beats.append(np.concatenate(columns, axis=1))
-        words = stimulus.expected[mode].reshape(len(part.order), -1)
-        results = np.zeros((len(words), widths.output_bits), dtype=np.uint8)
-        own = result_rows(words, min(64 * words.shape[1], widths.output_bits))
+        words = stimulus.expected[mode]
+        tiles, rows, columns_of_tile, count = words.shape
+        results = np.zeros((tiles * rows * columns_of_tile, widths.output_bits), dtype=np.uint8)
+        own = result_rows(words.reshape(-1, count), min(64 * count, widths.output_bits))
         results[:, : own.shape[1]] = own
-        expected.append(results)
+        expected.append(results.reshape(tiles, -1))
         steps.append(part.steps)
     # beats of a sum are neighbours; the sums of a mode stay in its order
     lengths = np.concatenate(steps)
@@ -205,14 +208,22 @@ def mixed_stream_job(stimulus: MixedStreams, *, seed: int = 1) -> BenchJob:
     layout = beat_layout(design)
     return BenchJob(
         beats=all_beats,
-        expected=mixture.gather(expected),
+        # a tile gives a result of all columns for each of its rows
+        expected=mixture.gather(expected).reshape(len(sums) * design.implementation.rows, -1),
         probe_beats=int(played[0]),
         reset_beats=stimulus.parts[0].reset_beats,
-        results_per_sum=1,
+        results_per_sum=design.implementation.rows,
         rates=RATES,
         batch_beats=layout.batch_beats,
         results_per_batch=layout.results_per_batch,
     )
+
+
+def mixed_steps(stimulus: MixedStreams) -> NDArray[np.int64]:
+    """Beats of each sum, in the order in which they are played."""
+    lengths = np.concatenate([part.steps for part in stimulus.parts])
+    starts = np.cumsum([0, *(len(part.steps) for part in stimulus.parts)])[:-1]
+    return lengths[starts[stimulus.mixture.mode] + stimulus.mixture.index]
 
 
 def change_bins(design: Design, mixture: Mixture) -> list[Bin]:
@@ -268,8 +279,10 @@ def mixed_waveforms(
             if operand in ("a", "b"):
                 bits = (config.a if operand == "a" else config.b).bits
                 slot = widths.a_slot_bits if operand == "a" else widths.b_slot_bits
-                codes = _rows(wave)[:, :, : config.lanes * bits]
-                codes = codes.reshape(*codes.shape[:2], widths.lanes, rate * bits)
+                implementation = design.implementation
+                positions = implementation.rows if operand == "a" else implementation.columns
+                codes = _rows(wave)[:, :, : positions * config.lanes * bits]
+                codes = codes.reshape(*codes.shape[:2], positions * widths.lanes, rate * bits)
                 slots = np.zeros((*codes.shape[:3], slot), dtype=np.uint8)
                 slots[..., : rate * bits] = codes
                 wave = _words(slots.reshape(*codes.shape[:2], -1))

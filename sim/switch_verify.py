@@ -7,6 +7,7 @@ from typing import Any
 
 from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
+from macsmith.model.widths import mac_widths
 from macsmith.sim.bench import run_bench
 from macsmith.sim.bench_job import BenchOutcome
 from macsmith.sim.coverage import Bin, stimulus_coverage, unit_coverage
@@ -16,6 +17,7 @@ from macsmith.sim.switch_stimulus import (
     MixedStreams,
     MixedUnits,
     change_bins,
+    mixed_steps,
     mixed_stream_job,
     mixed_streams,
     mixed_unit_job,
@@ -38,16 +40,26 @@ _Found = tuple[BenchOutcome, list[Check], list[Bin], list[str]]
 
 def _of_mode(stimulus: MixedUnits | MixedStreams, mode: int, outcome: BenchOutcome) -> BenchOutcome:
     """The outcome with the mismatches of a mode, numbered as in its own stimulus."""
-    mixture = stimulus.mixture
-    widths = switch_widths(stimulus.design.modes)
+    mixture, design = stimulus.mixture, stimulus.design
+    widths = switch_widths(design.modes)
+    rows = design.implementation.rows
+    bits = mac_widths(design.modes[mode]).output_bits
     is_unit = isinstance(stimulus, MixedUnits)
     mismatches = []
     for index, text in outcome.mismatches:
-        if int(mixture.mode[index]) != mode:
+        item, row = divmod(index, rows)
+        if int(mixture.mode[item]) != mode:
             continue
         if is_unit:
             text = f"{widths.own(mode, int(text, 16)):x}"
-        mismatches.append((int(mixture.index[index]), text))
+        elif design.implementation.is_array:  # columns are as wide as the widest mode's
+            got = int(text, 16)
+            codes = [
+                got >> column * widths.output_bits & ((1 << bits) - 1)
+                for column in range(design.implementation.columns)
+            ]
+            text = f"{sum(code << column * bits for column, code in enumerate(codes)):x}"
+        mismatches.append((int(mixture.index[item]) * rows + row, text))
     return replace(outcome, mismatches=mismatches)
 
 
@@ -69,7 +81,8 @@ def _failures(stimulus: MixedUnits | MixedStreams, outcome: BenchOutcome, line: 
             failures += stream_failures(stimulus.parts[mode], expected, own, told)
     if outcome.mismatches and not failures:
         index, text = outcome.mismatches[0]
-        told = _mode_line(design, int(stimulus.mixture.mode[index]), line)
+        item = index // design.implementation.rows
+        told = _mode_line(design, int(stimulus.mixture.mode[item]), line)
         failures.append(f"{told}: bits above the mode's own result are wrong: 0x{text}")
     return failures
 
@@ -119,7 +132,9 @@ def run_switchable(
     bins += change_bins(design, stimulus.mixture)
     outcome = run_bench(design, sources, directory, job, seed=seed)
     products = sum(part.product_count for part in stimulus.parts)
-    checks = common_checks(outcome, len(stimulus.mixture.mode), products, spots)
+    results = len(stimulus.mixture.mode) * design.implementation.rows
+    checks = common_checks(outcome, results, products, spots)
     if isinstance(stimulus, MixedStreams):
-        checks += stream_checks(stimulus.parts[0], outcome, manifest)
+        played = mixed_steps(stimulus)
+        checks += stream_checks(stimulus.parts[0], outcome, manifest, (design, played))
     return outcome, checks, bins, _failures(stimulus, outcome, line)

@@ -162,17 +162,20 @@ def _slots(codes: list[int], design: Design, mode: int, side: str, seed: int) ->
     widths = switch_widths(design.modes)
     config = design.modes[mode]
     fmt, slot = (config.a, widths.a_slot_bits) if side == "a" else (config.b, widths.b_slot_bits)
-    lanes = range(config.lanes)
+    implementation = design.implementation
+    positions = implementation.rows if side == "a" else implementation.columns
+    lanes = range(positions * config.lanes)
     split = np.array([[code >> lane * fmt.bits for lane in lanes] for code in codes], dtype=object)
     fields = (split & ((1 << fmt.bits) - 1)).astype(np.uint32)
     rng = np.random.default_rng(seed)
-    return rows_to_ints(slot_rows(fields, fmt.bits, widths.lanes, slot, rng))
+    return rows_to_ints(slot_rows(fields, fmt.bits, positions * widths.lanes, slot, rng))
 
 
 def _mixed_vectors(design: Design, seed: int, beats: int) -> GoldenVectors:
     """Vectors of all modes of a switchable design, mixed sum by sum."""
     widths = switch_widths(design.modes)
     is_unit = design.implementation.form == "unit"
+    rows = design.implementation.rows
     parts = [
         golden_vectors(each, seed=seed, beats=beats // len(design.modes))
         for each in design.mode_designs
@@ -196,11 +199,18 @@ def _mixed_vectors(design: Design, seed: int, beats: int) -> GoldenVectors:
         mixed.b.extend(sides["b"][mode][beat])
         mixed.last.extend(part.last[beat])
         mixed.modes.extend([mode] * (beat.stop - beat.start))
-        wanted = part.expected[index]
         if is_unit:
             mixed.partial_sums.append(widths.common(mode, part.partial_sums[index]))
-            wanted = widths.common(mode, wanted)
-        mixed.expected.append(wanted)
+            mixed.expected.append(widths.common(mode, part.expected[index]))
+            continue
+        bits = mac_widths(design.modes[mode]).output_bits
+        for wanted in part.expected[index * rows : (index + 1) * rows]:
+            mixed.expected.append(
+                sum(
+                    (wanted >> column * bits & ((1 << bits) - 1)) << column * widths.output_bits
+                    for column in range(design.implementation.columns)
+                )
+            )
     return mixed
 
 

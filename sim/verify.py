@@ -27,6 +27,7 @@ from macsmith.sim.unit_stimulus import (
     unit_spot_check,
 )
 from macsmith.sim.verilator import tool_versions
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from macsmith.hw.emit import GeneratedDesign
@@ -198,19 +199,21 @@ def common_checks(
 
 
 def _full_rate_allowance(
-    stimulus: "Stimulus | BlockStimulus", interval_cycles: int, chunk_interval_cycles: int
+    design: Design,
+    steps: NDArray[np.int64],
+    interval_cycles: int,
+    chunk_interval_cycles: int,
 ) -> int:
     """Input stalls that the interval between last beats explains, in the batches that run without
     pauses: what each sum is shorter than the interval, or its last chunk than that of chunks, and
     once in a batch what the one before left behind."""
-    batch_beats = beat_layout(stimulus.design).batch_beats
-    steps = stimulus.steps
+    batch_beats = beat_layout(design).batch_beats
     # the probe, which is the first tile, is played by itself
     batches = (np.cumsum(steps) - 1 - steps[0]) // batch_beats
     is_full = np.array([rates == (FULL_RATE, FULL_RATE) for rates in RATES])
     counted = is_full[batches % len(RATES)]
     counted[0] = False
-    chunk = chunk_steps(stimulus.design.mac)
+    chunk = chunk_steps(design.mac)
     if chunk is not None and chunk_interval_cycles > 1:
         interval_cycles, steps = chunk_interval_cycles, (steps - 1) % chunk + 1
     shorter = int(np.maximum(interval_cycles - steps, 0)[counted].sum())
@@ -230,9 +233,16 @@ def _turn_allowance(stimulus: Stimulus) -> int:
 
 
 def stream_checks(
-    stimulus: "Stimulus | BlockStimulus", outcome: BenchOutcome, manifest: Mapping[str, Any]
+    stimulus: "Stimulus | BlockStimulus",
+    outcome: BenchOutcome,
+    manifest: Mapping[str, Any],
+    mixed: tuple[Design, NDArray[np.int64]] | None = None,
 ) -> list[Check]:
-    """Checks of the streams' protocol, of the reset, and of the stated latency."""
+    """Checks of the streams' protocol, of the reset, and of the stated latency.
+
+    `mixed`: the switchable design that `stimulus` is a mode of, and beats of all sums as played.
+    """
+    design, steps = mixed or (stimulus.design, stimulus.steps)
     counters = outcome.counters
     breaches = counters.get("dropped_valid", 0) + counters.get("changed_data", 0)
     checks = [
@@ -268,7 +278,9 @@ def stream_checks(
         return checks
     stalls = outcome.full_rate_stall_cycles
     chunk_interval = int(manifest.get("chunk_interval_cycles", 1))
-    allowed = _full_rate_allowance(stimulus, interval, chunk_interval) if interval > 1 else 0
+    allowed = 0
+    if interval > 1:
+        allowed = _full_rate_allowance(design, steps, interval, chunk_interval)
     allowed += _turn_allowance(stimulus)
     checks.append(
         Check(

@@ -18,7 +18,13 @@ def emitted(text: str, folder: Path) -> GeneratedDesign:
 
 
 @pytest.mark.parametrize(
-    "text", ["e4m3+2e2m1:exact/8/e6m9:lanes2:stages1", "e4m3+e4m3xe5m2+e5m2:e6m9:unit"]
+    "text",
+    [
+        "e4m3+2e2m1:exact/8/e6m9:lanes2:stages1",
+        "e4m3+e4m3xe5m2+e5m2:e6m9:unit",
+        "e2m1+2e1m0f:exact/8/e4m3:2x2",
+        "int3+e2m0f:int12+e4m4:1x2:stages1",
+    ],
 )
 def test_switchable_design_passes_the_quick_check(text: str, tmp_path: Path) -> None:
     result = verify(parse_design(text), tmp_path, quick=True)
@@ -44,8 +50,24 @@ def test_wrong_mode_wiring_is_told(tmp_path: Path) -> None:
     assert not any("mode 0 (e4m3)" in line for line in result.failures)
 
 
+def test_a_wrong_mode_in_one_column_is_told(tmp_path: Path) -> None:
+    generated = emitted("e2m1+int3:exact:1x2", tmp_path / "right")
+    verilog = generated.verilog.read_text(encoding="utf-8")
+    # the second column converts in mode 0 always
+    wrong, count = re.subn(r"( convert_1 \([^;]*\.mode\()[^)]*", r"\g<1>1'b0", verilog)
+    assert count == 1
+    source = tmp_path / generated.verilog.name
+    source.write_text(wrong, encoding="utf-8")
+    result = verify_sources(generated.design, [source], tmp_path / "verify", quick=True)
+    assert not result.passed
+    assert result.failures
+    assert all("mode 1 (int3)" in line and "row 0 column 1" in line for line in result.failures)
+
+
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-@pytest.mark.parametrize("text", ["e4m3+2e2m1:exact:lanes2", "e4m3+e5m2:exact/4/e6m9:unit"])
+@pytest.mark.parametrize(
+    "text", ["e4m3+2e2m1:exact:lanes2", "e4m3+e5m2:exact/4/e6m9:unit", "e4m3+2e2m1:exact:2x3"]
+)
 def test_plain_verilog_bench(text: str, tmp_path: Path) -> None:
     generated = emitted(text, tmp_path)
     assert generated.manifest["modes"][1]["lanes"] == parse_design(text).modes[1].lanes
