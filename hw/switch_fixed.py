@@ -30,6 +30,7 @@ from macsmith.hw.terms import TermShape
 from macsmith.hw.union_terms import UnionScale, is_one_of, union_products
 from macsmith.model.accumulators import IntOverflow, int_overflow_of
 from macsmith.model.config import MacConfig
+from macsmith.model.formats import PositFormat
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths, signed_bits
 
@@ -38,11 +39,13 @@ __all__ = ["SwitchFixedStep", "can_share_fixed"]
 
 def can_share_fixed(modes: Sequence[MacConfig]) -> bool:
     """Whether one tree of adders can serve all modes: sums in fixed point that never overflow, of
-    products that are not rounded."""
+    products that are not rounded, and not of posits, whose smallest ones have zeros below the last
+    place of the sum."""
     return all(
         mac_widths(mode).inner.format is None
         and mode.aligned is None
         and mode.product is None
+        and not any(isinstance(fmt, PositFormat) for fmt in (mode.a, mode.b))
         and int_overflow_of(mode.accumulator) is IntOverflow.FORBID
         for mode in modes
     )

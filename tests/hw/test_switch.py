@@ -34,6 +34,8 @@ uint8+e5m2+2uint4:exact:lanes2  e4m3+2e2m1+2int4:exact:lanes2  int8+int4:int32:l
 int4+e4m3:exact:lanes2  e4m3+e5m2:exact:lanes3:signs=block  e4m3+int8:exact:lanes2:reduce=columns
 e4m3+2e2m1:exact:lanes2:goal=speed  e4m3+e5m2:exact:lanes2:share=ports  bf16+e4m3:e6m9
 e4m3+e5m2:fp32_aligned25:lanes4
+posit8es1+e4m3:exact:lanes2  posit6es1+e4m3:e6m9  r4e3+e4m3:exact:lanes2
+bin1xint8+int8:int24:lanes2
 """
 
 
