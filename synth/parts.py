@@ -42,11 +42,11 @@ PARTS = ("decode", "multiply", "align", "accumulate", "round", "control")
 # By the names of instances.
 _RULES: tuple[tuple[str, str], ...] = (
     (r"decode(_.*)?|normalise_[ab]", "decode"),
-    (r"multiply(_.*)?|product", "multiply"),
-    (r"fixed_term_.*|align(_\w+)?|largest_exponent|normalise_term(_.*)?", "align"),
+    (r"multiply(_.*)?|product|.*lane(_\w+)?", "multiply"),
+    (r".*fixed_term_.*|align(_\w+)?|largest_exponent|normalise_term(_.*)?", "align"),
     (r"round(_.*)?|normalise(_.*)?|encode(_.*)?|convert(_.*)?", "round"),
-    (r"(compact|float|dual_path)_add|(near|far)_path|add_[a-z].*|count_.*|fix_chunk", "accumulate"),
-    (r"(outer_)?step(_\d+)?|block", "accumulate"),
+    (r"(compact|float|dual_path)_add|(near|far)_path|add_[a-z].*|count_.*|fix_.*", "accumulate"),
+    (r"(.*_)?step(_\d+)?|block|outer_\d+", "accumulate"),
     (r"core|chunk_counter|random_words|drain|skew_.*|align_results|rows", "control"),
 )
 _PATTERNS = tuple((re.compile(pattern), part) for pattern, part in _RULES)
@@ -54,8 +54,8 @@ _PATTERNS = tuple((re.compile(pattern), part) for pattern, part in _RULES)
 _FULL_ADDER = re.compile(r"add_\d+")
 _CONTROL = re.compile(r"align_results")
 
-# A float adder is one block: its parts are told by the signals that its logic leads to.
-_ADDERS = re.compile(r"(compact|float|dual_path)_add|(near|far)_path")
+# These float adders are one block: parts are told by the signals that the logic leads to.
+_ADDERS = re.compile(r"(compact|dual_path)_add|(near|far)_path")
 _SIGNALS: tuple[tuple[str, str], ...] = (
     (
         r"align.*|difference(_row_\d+)?|distance|is_far|is_below|is_close|is_near|larger|smaller"
@@ -65,7 +65,7 @@ _SIGNALS: tuple[tuple[str, str], ...] = (
     ),
     (r"total|(difference_)?magnitude|carries|carry_in|is_subtraction|is_larger", "accumulate"),
     (
-        r"normalised.*|is_clear.*|kept|rounded|up|code_exponent|leading_zeros|detected|fraction"
+        r"normalised.*|corrected|may_lead|bits_.*|is_clear.*|kept|rounded|up|code_exponent|leading_zeros|detected|fraction"
         r"|.*_(any|zeros)_\d+|placed_.*|field.*|is_raised|partial_sum_o",
         "round",
     ),
