@@ -188,7 +188,13 @@ def _best_loop(implementation: Implementation) -> str:
 
 
 def _accumulate(config: MacConfig, implementation: Implementation) -> str:
-    """Whether the partial sum is one number, or is kept in parts."""
+    """Whether the partial sum is one number, or is kept in parts.
+
+    ASAP7, a MAC with raw results, um2 @ ps and pJ per product by smallest-fa-folded and by
+    fastest-kepthancarlson-folded: e5m2:exact whole 103.8 @ 3285, 0.452 and 177.8 @ 661, 0.625;
+    segments16 126.7 @ 2375, 0.398 and 193.6 @ 748, 0.433; buckets16 181.3 @ 2248, 0.558 and
+    263.9 @ 717, 0.746. Less energy, but neither less area nor the least area x delay.
+    """
     asked = implementation.accumulate
     if asked == "auto":
         return "whole"
