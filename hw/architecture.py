@@ -5,6 +5,7 @@ from typing import Any
 
 from macsmith.hw.dsp_plan import pairs_columns, plan_products
 from macsmith.hw.heap import HeapOrder
+from macsmith.hw.loose_term import has_float_product
 from macsmith.hw.partial_products import MAX_TABLE_BITS, Multiplier
 from macsmith.hw.path_choice import resolve_path
 from macsmith.hw.placement import Alignment, Signs
@@ -15,7 +16,7 @@ from macsmith.model.config import MacConfig
 from macsmith.model.implementation import Implementation
 from macsmith.model.widths import mac_widths
 
-__all__ = ["DEFAULT_ARCHITECTURE", "Architecture", "resolve_architecture"]
+__all__ = ["DEFAULT_ARCHITECTURE", "Architecture", "resolve_architecture", "uses_block"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ def resolve_architecture(config: MacConfig, implementation: Implementation) -> A
     """
     if implementation.dsp == "on":
         plan_products(config, implementation.fpga)  # raises what stands in the way
+    if implementation.fpga != "none":
+        implementation = _chain_choices(config, implementation)
     normalise = _normalise(config, implementation)
     asks_late = implementation.normalise == "late"
     path = "single" if asks_late else resolve_path(config, implementation)
@@ -69,6 +72,45 @@ def resolve_architecture(config: MacConfig, implementation: Implementation) -> A
         pair="columns" if pairs_columns(config, implementation) else "off",
         **_dot_choices(config, implementation, path),
     )
+
+
+def _chain_choices(config: MacConfig, implementation: Implementation) -> Implementation:
+    """What else is decided by a form for FPGAs: float sums have it on the compact path alone."""
+    if mac_widths(config).inner.format is None:
+        return implementation
+    family = implementation.fpga
+    for key, only in (("path", "compact"), ("normalise", ""), ("count", ""), ("multiply", "")):
+        asked = getattr(implementation, key)
+        if asked not in ("auto", only):
+            raise ValueError(
+                f"fpga={family}: float sums have one form for FPGAs, which leaves no choice of "
+                f"{key}: leave {key}={asked} or fpga={family} out"
+            )
+    if config.aligned is not None:
+        raise ValueError(
+            f"fpga={family}: sums of aligned terms have no form for FPGAs: leave it out"
+        )
+    if implementation.dsp == "on" and not has_float_product(config):
+        raise ValueError(
+            f"dsp=on: {config.a.name} x {config.b.name} into a float sum is no product of two "
+            "floats: leave it out"
+        )
+    chosen = implementation.model_copy(update={"path": "compact", "goal": "area"})
+    try:
+        resolve_path(config, chosen)
+    except ValueError as error:
+        raise ValueError(
+            f"fpga={family}: float sums have a form for FPGAs only where path=compact can be "
+            f"built, but {str(error).rpartition(', but ')[2].partition(';')[0]}; leave it out"
+        ) from None
+    return chosen
+
+
+def uses_block(config: MacConfig, architecture: Architecture) -> bool:
+    """Whether the one product of a float sum is formed in a DSP block."""
+    if architecture.dsp == "off":
+        return False
+    return plan_products(config, architecture.fpga).kind == "single"
 
 
 def _dot_choices(config: MacConfig, implementation: Implementation, path: str) -> dict[str, Any]:

@@ -144,12 +144,18 @@ class CompactAdd(LooseAdd):
         )
         return m
 
-    def _normalised_term(self, m: Module) -> tuple[Value, Value]:
-        """The term with its leading bit on top, and its exponent, as wide as results need it."""
+    @property
+    def exponent_bits(self) -> int:
+        """Width of exponents, wide enough for results."""
         bits = self.format.exponent_bits
         if self.range.can_overflow:
             # rounding and the carry of an addition can add 2
             bits = (max((1 << bits) - 1, self.range.max_exponent + 1) + 2).bit_length()
+        return bits
+
+    def _normalised_term(self, m: Module) -> tuple[Value, Value]:
+        """The term with its leading bit on top, and its exponent, as wide as results need it."""
+        bits = self.exponent_bits
         term = self.term_significand
         normalised = Signal(len(term), name="term_normalised")
         parts = [Signal(bits, name=f"term_exponent_{name}") for name in "ab"]

@@ -232,8 +232,15 @@ def pairs_columns(config: MacConfig, implementation: Implementation) -> bool:
     if implementation.pair == "off" or implementation.dsp == "off":
         return False
     family = implementation.fpga
-    plan = plan_column_pair(config, family)
     accumulator = config.accumulator
+    if mac_widths(config).inner.format is not None:
+        if implementation.pair == "columns":
+            raise ValueError(
+                "pair=columns: must have a sum in fixed point (exact, intN), not "
+                f"{format_accumulator(accumulator)}; leave it out"
+            )
+        return False
+    plan = plan_column_pair(config, family)
     has_chunks = isinstance(accumulator, ChunkedAccumulator)
     if implementation.pair == "columns":
         if plan is None:
@@ -259,17 +266,11 @@ def dsp_blocks(design: Design) -> int:
     Raises
     ------
     ValueError
-        See `plan_products`; or the design's sums have no form with DSP blocks.
+        See `plan_products`.
     """
     implementation = design.implementation
     if implementation.dsp == "off":
         return 0
-    for mode in design.modes:
-        if mac_widths(mode).inner.format is not None:
-            raise ValueError(
-                "dsp=on: only sums in fixed point (exact, intN) are built with DSP blocks, not "
-                f"{format_accumulator(mode.accumulator)}; leave it out"
-            )
     elements = implementation.rows * implementation.columns
     if pairs_columns(design.mac, implementation):
         plan = plan_column_pair(design.mac, implementation.fpga)

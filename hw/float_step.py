@@ -3,8 +3,9 @@
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Value
-from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
+from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture, uses_block
 from macsmith.hw.block import place
+from macsmith.hw.chain_float import ChainFloatAdd, ChainProduct
 from macsmith.hw.compact_add import CompactAdd
 from macsmith.hw.dual_path import DualPathAdd
 from macsmith.hw.float_add import FloatAdd
@@ -81,19 +82,26 @@ class FloatStep(StepBlock):
         config, fmt = self.config, self.format
         shape = loose_term(config, fmt)
         is_dual = self.architecture.path == "dual"
+        is_chain = self.architecture.fpga != "none"
         arguments = (shape, fmt, config.rounding, config.overflow_of(fmt))
-        add = (
-            DualPathAdd(*arguments)
-            if is_dual
-            else CompactAdd(*arguments, count=self.architecture.count)
-        )
+        add: DualPathAdd | CompactAdd
+        if is_chain:
+            add = ChainFloatAdd(*arguments)
+        elif is_dual:
+            add = DualPathAdd(*arguments)
+        else:
+            add = CompactAdd(*arguments, count=self.architecture.count)
         place(m, platform, "dual_path_add" if is_dual else "compact_add", add)
         a, b = config.a, config.b
         parts: dict[str, Value]
         if has_float_product(config):
             assert isinstance(a, FloatFormat)
             assert isinstance(b, FloatFormat)
-            product = NormalisedProduct(a, b, multiplier=self.architecture.multiply)
+            product: NormalisedProduct | ChainProduct
+            if is_chain:
+                product = ChainProduct(a, b, in_block=uses_block(config, self.architecture))
+            else:
+                product = NormalisedProduct(a, b, multiplier=self.architecture.multiply)
             place(m, platform, "product", product)
             m.d.comb += [product.a.eq(self.a), product.b.eq(self.b)]
             parts = {name: getattr(product, name) for name in shape.members(is_input=False)}

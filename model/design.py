@@ -109,12 +109,6 @@ class Design(BaseModel, frozen=True):
             self._check_accumulate()
         if self.mac.block is not None:
             self._check_blocks()
-        for mode in self.modes if self.implementation.fpga != "none" else ():
-            if mac_widths(mode).inner.format is not None:
-                raise ValueError(
-                    f"fpga={self.implementation.fpga}: only sums in fixed point (exact, intN) have "
-                    f"a form for FPGAs, not {format_accumulator(mode.accumulator)}; leave it out"
-                )
         if self.implementation.lfsr == "port" and not self.mac.random_bits:
             raise ValueError("lfsr=port needs stochastic rounding (srN): nothing else is random")
         if self.implementation.lfsr == "each" and not (

@@ -220,10 +220,12 @@ def _full_rate_allowance(
     return shorter + interval_cycles * len(np.unique(batches[counted]))
 
 
-def _turn_allowance(stimulus: Stimulus) -> int:
+def _turn_allowance(stimulus: "Stimulus | BlockStimulus") -> int:
     """Input stalls that a rotation of sums explains: at the start of each batch without pauses the
     first beat may wait for its sum's turn."""
     implementation = stimulus.design.implementation
+    if implementation.interleave == 1 or not isinstance(stimulus, Stimulus):
+        return 0
     beats = len(stimulus.rotation.source) - int(stimulus.steps[0])
     batches = -(-beats // beat_layout(stimulus.design).batch_beats)
     full = [index for index, rates in enumerate(RATES) if rates == (FULL_RATE, FULL_RATE)]

@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import macsmith.hw.chain
+import macsmith.hw.chain_float
 import macsmith.hw.chain_lane
 import macsmith.hw.chain_step
 import macsmith.hw.dsp_plan
@@ -12,12 +13,14 @@ import pytest
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from logic import Logic, block_verilog
+from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block
 from macsmith.hw.chain import ChainSum
 from macsmith.hw.dsp_plan import dsp_blocks
 from macsmith.hw.radix4 import add_product_rows, small_product
+from macsmith.hw.step import Unit
 from macsmith.model.design import parse_design
-from steps import wrong_steps
+from steps import Vectors, model_step, wrong_steps
 
 DESIGNS = """
 int8:int32 int4xuint3:int20:lanes3 uint5:int24:wrap:lanes2 int8:int18:clip int8:int16:clip:lanes5
@@ -186,11 +189,74 @@ def test_planted_bug_is_found(
     assert wrong_steps(text, 2000)
 
 
-def test_only_fixed_point_sums_have_a_form_for_fpgas() -> None:
-    with pytest.raises(
-        ValueError, match=r"fpga=ice40: only sums in fixed point \(exact, intN\) .* not e6m9"
-    ):
-        parse_design("e4m3:e6m9:fpga=ice40")
+FLOATS = """
+e4m3:e6m9 e3m2:e6m5 e4m3:e8m7:rna e4m3:e6m9fnuz e4m3:e6m9fn e4m3:e6m9f e4m3:e6m9:sat e5m2:e8m9
+e4m3:e6m9/64 e4m3xe2m1:e6m9:nan e5m2:e8m5b100 e4m3:e6m9b40 e4m3:e6m9:mule4m3 int8xe4m3:e8m23
+"""
+
+
+def test_float_sums() -> None:
+    texts = FLOATS.split()
+    assert len(texts) > 10
+    for index, text in enumerate(texts):
+        family = ("ice40", "ecp5", "xilinx7")[index % 3]
+        wrong = wrong_steps(f"{text}:fpga={family}", 1500)
+        assert wrong == [], wrong[:2]
+
+
+def test_a_float_product_in_a_block() -> None:
+    text = "fp16:fp32:fpga=ecp5:dsp=on"
+    assert dsp_blocks(parse_design(text)) == 1
+    assert wrong_steps(text, 1000) == []
+    # a block forms no product of so few bits
+    assert dsp_blocks(parse_design("e4m3:e6m9:fpga=ecp5:dsp=on")) == 0
+
+
+def test_all_of_a_small_float_sum() -> None:
+    """All codes of both operands and of the partial sum."""
+    design = parse_design("e2m1:e5m3:fpga=ecp5")
+    assert resolve_architecture(design.mac, design.implementation).path == "compact"
+    codes = [(a, b, c) for a in range(16) for b in range(16) for c in range(512)]
+    vectors = Vectors(
+        [[a] for a, _, _ in codes],
+        [[b] for _, b, _ in codes],
+        [c for _, _, c in codes],
+        [0] * len(codes),
+    )
+    got = Logic(block_verilog(Unit(design.mac, design.implementation)))(
+        a=[a for a, _, _ in codes], b=[b for _, b, _ in codes], partial_sum_i=vectors.partial_sums
+    )["partial_sum_o"]
+    assert len(codes) == 1 << 17
+    assert list(got) == model_step(design.mac, vectors)
+
+
+def _no_inversion(x: Value, y: Value, carry: Value | int) -> Value:
+    return RIGHT_PLUS(x, y, 0)
+
+
+RIGHT_PLUS: Any = macsmith.hw.chain_float._plus
+
+
+def test_a_lost_carry_in_a_float_sum_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(macsmith.hw.chain_float, "_plus", _no_inversion)
+    assert wrong_steps("e4m3:e6m9:fpga=ecp5", 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("e5m2:e6m9:fpga=ecp5", "path=compact can be built, but terms reach the subnormal numbers"),
+        ("e4m3:e6m9:lanes2:fpga=ice40", "but 2 lanes are summed in fixed point first"),
+        ("e4m3:e6m9_aligned7:fpga=ice40", "sums of aligned terms have no form"),
+        ("e4m3:e6m9:path=single:fpga=ice40", "leaves no choice of path: leave path=single or"),
+        ("int8xe4m3:e8m23:fpga=ecp5:dsp=on", "no product of two floats"),
+        ("e4m3:e6m9:2x2:fpga=ecp5:dsp=on:pair=columns", "must have a sum in fixed point"),
+    ],
+)
+def test_float_sums_without_a_form_for_fpgas(text: str, message: str) -> None:
+    design = parse_design(text)
+    with pytest.raises(ValueError, match=message):
+        resolve_architecture(design.mac, design.implementation)
 
 
 DSP_DESIGNS = """
