@@ -169,14 +169,11 @@ class TimedNetlist:
         cache_dir: Path,
     ) -> None:  # fmt: skip
         self.netlist, self.clock, self.step_ps = netlist, clock, tables.step_ps
-        windows = np.array([(*window, 0) for window in tables.windows], dtype=np.int64)
+        windows = np.array(tables.windows, dtype=np.int64).reshape(-1, 2)
         # the value before the cycle, one for each step, and one that is written in vain
         lengths = np.maximum(windows[:, 1] - windows[:, 0] + 1, 0) + 2
-        windows[:, 2] = np.concatenate(([0], np.cumsum(lengths)[:-1]))
         self.settled_ps = float(max(windows[:, 1].max(), 0)) * tables.step_ps
-        packed = np.zeros(len(windows), dtype=[("first", "<i4"), ("last", "<i4"), ("at", "<i8")])
-        packed["first"], packed["last"], packed["at"] = windows.T
-        self._windows, self._value_count = packed, int(lengths.sum())
+        self._net_count, self._value_count = len(windows), int(lengths.sum())
         self._step_count = max(int(windows[:, 1].max()), 0) + 1
         self._gates = np.array(tables.gates, dtype=np.int32).reshape(-1, 10)
         self._registers = np.array(tables.registers, dtype=np.int32).reshape(-1, 10)
@@ -218,13 +215,12 @@ class TimedNetlist:
             port.name: np.zeros((cycles, streams, port_words(port)), np.uint64)
             for port in self._outputs
         }
-        count = len(self._windows)
+        count = self._net_count
         toggles, settled = np.zeros(count, np.int64), np.zeros(count, np.int64)
         widths_in, nets_in = port_tables(self._inputs)
         widths_out, nets_out = port_tables(self._outputs)
         self._library.macsmith_simulate_timed(
             ctypes.c_uint32(count),
-            address(self._windows),
             ctypes.c_int64(self._value_count),
             ctypes.c_int32(self._step_count),
             ctypes.c_uint32(len(self._gates)),

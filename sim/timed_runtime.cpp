@@ -5,6 +5,8 @@
 // step in which it changes in any of the 512 streams, and a map with a bit for each such step. In most steps
 // no stream changes: the lists are short. Nothing below branches on data but the ends of loops.
 
+#include <memory>
+
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
@@ -25,11 +27,6 @@ struct Gate {
 struct Pin {
   int32_t net;
   int32_t shift;
-};
-
-struct Window {
-  int32_t first, last;  // last < first: never changes
-  int64_t offset;       // of its list of values
 };
 
 inline uint32_t is_any(const word &bits) {
@@ -60,9 +57,10 @@ struct Events {
 };
 
 struct Machine {
-  const Window *windows;
   const Pin *pins;
-  word *values;      // lists of all nets, at their windows' offsets
+  word **lists;      // values of each net in this cycle, one list behind the other in one block
+  word *free;        // the rest of that block
+  word *last;        // each net's last value
   int32_t *counts;   // events in each net's list
   uint64_t *maps;    // steps of each net's events, `map_words` words per net
   int32_t map_words;
@@ -70,9 +68,13 @@ struct Machine {
   std::vector<int32_t> raw_steps;
   std::vector<uint64_t> rise_map, fall_map;
 
-  word *list(int32_t net) const { return values + windows[net].offset; }
   uint64_t *map(int32_t net) const { return maps + (int64_t)net * map_words; }
-  const word &last(int32_t net) const { return list(net)[counts[net]]; }
+  // A net's list is complete: what follows it is free.
+  void close(int32_t net, int32_t count) {
+    counts[net] = count;
+    last[net] = lists[net][count];
+    free = lists[net] + count + 1;
+  }
 };
 
 // 64 bits of a map moved to later steps.
@@ -91,7 +93,7 @@ int32_t raw_events(Machine &m, const Gate &gate) {
   int32_t shift[kPins ? kPins : 1];
   for (int pin = 0; pin < kPins; ++pin) {
     const Pin &of = m.pins[gate.pin_start + pin];
-    in[pin] = m.list(of.net);
+    in[pin] = m.lists[of.net];
     map[pin] = m.map(of.net);
     shift[pin] = of.shift;
   }
@@ -128,12 +130,12 @@ using Settle = word (*)(const word *const *in);
 // Inertial delay: the output rises `rise` steps after the function's value did if that stayed, falls
 // likewise; a value that does not last that long is never seen. Returns the edges of the live streams.
 int64_t delay_events(Machine &m, const Gate &gate, int32_t raw_count, const word &live) {
-  word *out = m.list(gate.net);
+  word *out = m.lists[gate.net] = m.free;
   uint64_t *map = m.map(gate.net);
-  std::memset(map, 0, (size_t)m.map_words * 8);
-  out[0] = out[m.counts[gate.net]];
+  if (m.counts[gate.net] != 0) std::memset(map, 0, (size_t)m.map_words * 8);
+  out[0] = m.last[gate.net];
   if (raw_count == 0) {
-    m.counts[gate.net] = 0;
+    m.close(gate.net, 0);
     return 0;
   }
   const word *raw = m.raw_values.data();
@@ -163,13 +165,19 @@ int64_t delay_events(Machine &m, const Gate &gate, int32_t raw_count, const word
     const int32_t last = (steps[raw_count] + (gate.rise > gate.fall ? gate.rise : gate.fall)) >> 6;
     for (int32_t at = first; at <= last; ++at) rise_map[at] = fall_map[at] = 0;
     const int32_t rise_holds = gate.rise - gate.keeps_rise, fall_holds = gate.fall - gate.keeps_fall;
+    const int32_t both_hold = rise_holds < fall_holds ? rise_holds : fall_holds;
     int32_t rise_count = 0, fall_count = 0;
     for (int32_t event = 1; event <= raw_count; ++event) {
       word rise = raw[event] & ~raw[event - 1], fall = raw[event - 1] & ~raw[event];
-      for (int32_t later = event + 1; steps[later] <= steps[event] + rise_holds; ++later)
+      int32_t later = event + 1;
+      for (; steps[later] <= steps[event] + both_hold; ++later) {
         rise &= raw[later];
-      for (int32_t later = event + 1; steps[later] <= steps[event] + fall_holds; ++later)
         fall &= ~raw[later];
+      }
+      if (rise_holds > fall_holds)
+        for (; steps[later] <= steps[event] + rise_holds; ++later) rise &= raw[later];
+      else
+        for (; steps[later] <= steps[event] + fall_holds; ++later) fall &= ~raw[later];
       rises[rise_count] = rise;
       falls[fall_count] = fall;
       const uint32_t is_rise = is_any(rise), is_fall = is_any(fall);
@@ -199,7 +207,7 @@ int64_t delay_events(Machine &m, const Gate &gate, int32_t raw_count, const word
       }
     }
   }
-  m.counts[gate.net] = count;
+  m.close(gate.net, count);
   int64_t total = 0;
   for (uint32_t part = 0; part < kParts; ++part) total += (int64_t)edges[part];
   return total;
@@ -214,7 +222,7 @@ extern Settle const settled_values[];
 // gate: `registers` has, for each, that net, the kernel of its next value, and its pins. Waveforms are
 // [cycles][streams][bytes], see netlist_ports.hpp.
 extern "C" void macsmith_simulate_timed(
-    uint32_t net_count, const Window *windows, int64_t value_count, int32_t step_count,
+    uint32_t net_count, int64_t value_count, int32_t step_count,
     uint32_t gate_count, const Gate *gates, const Pin *pins, uint32_t register_count,
     const Gate *registers, uint32_t source_count, const uint32_t *sources, uint64_t cycles,
     uint64_t streams, uint32_t input_count, const uint32_t *input_widths, const uint32_t *input_nets,
@@ -226,12 +234,15 @@ extern "C" void macsmith_simulate_timed(
                                           inputs_shared, nullptr);
   const std::vector<Port> out =
       make_ports(output_count, output_widths, output_nets, nullptr, nullptr, nullptr, outputs);
-  std::vector<word> after(net_count), values(value_count), states(register_count);
+  std::vector<word> after(net_count), last(net_count), states(register_count);
+  std::vector<word *> lists(net_count);
   std::vector<int32_t> counts(net_count);
+  // room for an event of every net in every step, of which little is ever touched
+  const std::unique_ptr<word[]> values(new word[value_count]);
   Machine m;
-  m.windows = windows;
   m.pins = pins;
-  m.values = values.data();
+  m.lists = lists.data();
+  m.last = last.data();
   m.counts = counts.data();
   m.map_words = step_count / 64 + 2;
   std::vector<uint64_t> maps((size_t)net_count * m.map_words);
@@ -242,12 +253,10 @@ extern "C" void macsmith_simulate_timed(
   m.falls.resize(step_count + 2);
   m.rise_map.resize(m.map_words);
   m.fall_map.resize(m.map_words);
-  const auto next_value = [&](const Gate &gate, bool is_end) {
+  const auto settled_value = [&](const Gate &gate) {
     const word *at[kMaxPins];
-    for (int32_t pin = 0; pin < gate.pin_count; ++pin) {
-      const int32_t net = pins[gate.pin_start + pin].net;
-      at[pin] = m.list(net) + (is_end ? m.counts[net] : 0);
-    }
+    for (int32_t pin = 0; pin < gate.pin_count; ++pin)
+      at[pin] = &last[pins[gate.pin_start + pin].net];
     return settled_values[gate.kernel](at);
   };
   for (uint64_t first = 0; first < streams; first += kLanes) {
@@ -258,23 +267,26 @@ extern "C" void macsmith_simulate_timed(
     for (auto &state : states) state = word{};
     std::memset(counts.data(), 0, counts.size() * sizeof counts[0]);
     std::memset(maps.data(), 0, maps.size() * sizeof maps[0]);
-    m.list(0)[0] = word{};
-    m.list(1)[0] = after[1] = ~word{};
-    for (uint32_t index = 0; index < source_count; ++index) m.list((int32_t)sources[index])[0] = word{};
+    for (auto &value : last) value = word{};
+    last[1] = after[1] = ~word{};
     for (uint32_t index = 0; index < gate_count; ++index)
-      m.list(gates[index].net)[0] = next_value(gates[index], false);
+      last[gates[index].net] = settled_value(gates[index]);
+    lists[0] = &last[0];
+    lists[1] = &last[1];
     for (uint64_t cycle = 0; cycle < cycles; ++cycle) {
       const bool is_counted = cycle >= first_counted;
+      m.free = values.get();
       for (const Port &port : in) load_port(port, after.data(), cycle, streams, first, lanes);
       for (uint32_t index = 0; index < register_count; ++index)
         after[registers[index].net] = states[index];
       for (uint32_t index = 0; index < source_count; ++index) {
         const int32_t net = (int32_t)sources[index];
-        word *list = m.list(net);
-        list[0] = m.last(net);
+        word *list = lists[net] = m.free;
+        list[0] = last[net];
         list[1] = after[net];
         const word change = (list[0] ^ list[1]) & live;
-        m.map(net)[0] = (uint64_t)(m.counts[net] = (int32_t)is_any(list[0] ^ list[1]));
+        m.close(net, (int32_t)is_any(list[0] ^ list[1]));
+        m.map(net)[0] = (uint64_t)counts[net];
         if (is_counted) {
           const int64_t edges = population(change);
           toggles[net] += edges;
@@ -286,16 +298,16 @@ extern "C" void macsmith_simulate_timed(
         const int64_t edges = delay_events(m, gate, kernels[gate.kernel](m, gate), live);
         if (is_counted && edges != 0) {
           toggles[gate.net] += edges;
-          final_toggles[gate.net] += population((m.list(gate.net)[0] ^ m.last(gate.net)) & live);
+          final_toggles[gate.net] += population((lists[gate.net][0] ^ last[gate.net]) & live);
         }
       }
       for (const Port &port : out) {
         for (uint32_t bit = 0; bit < port.width; ++bit)
-          after[port.nets[bit]] = m.last((int32_t)port.nets[bit]);
+          after[port.nets[bit]] = last[port.nets[bit]];
         store_port(port, after.data(), cycle, streams, first, lanes);
       }
       for (uint32_t index = 0; index < register_count; ++index)
-        states[index] = next_value(registers[index], true);
+        states[index] = settled_value(registers[index]);
     }
   }
 }
