@@ -72,6 +72,14 @@ def test_further_activities() -> None:
     assert idle.waveforms["i_valid"][first].all()
 
 
+def test_what_has_no_gaussian_or_no_energy() -> None:
+    waves, _ = operand_waveforms("uint8xint8:int32", "uniform", streams=2)
+    found = further_activities("uint8xint8:int32", "uniform", waves, macs_per_cycle=1.0)
+    assert list(found) == ["zero_operand", "idle"]
+    with pytest.raises(ValueError, match="block formats is not measured yet; price area and delay"):
+        operand_waveforms("mxint8:fp32:lanes32:unit", "uniform")
+
+
 def test_a_layer_of_a_network() -> None:
     try:
         small = sum_products("g2p/enc_w_ih")
