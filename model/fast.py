@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from macsmith.model.config import RAW, MacConfig
+from macsmith.model.fast_block_matmul import has_exact_blocks, sum_blocks
 from macsmith.model.fast_library import (
     AlignedSpecStruct,
     CompileError,
@@ -669,7 +670,14 @@ def matmul(
     source = _random_of(config, random, a.shape[0], b.shape[1], length // config.lanes)
     scales = _matmul_scales(config, (a_scales, b_scales), a.shape[0], b.shape[1], length)
     if config.block is not None:
-        return _matmul_general(config, a, b, source, scales)
+        if not has_exact_blocks(config):
+            return _matmul_general(config, a, b, source, scales)
+        factors = [
+            None if fmt is None or codes is None else decode(fmt, codes)
+            for fmt, codes in zip((config.a_scale, config.b_scale), scales, strict=True)
+        ]
+        sums = sum_blocks(config, decode(config.a, a), decode(config.b, b), *factors)
+        return _encode_sums(config, sums)
     if plan.engine is Engine.GENERAL or source.words is not None:
         return _matmul_general(config, a, b, source)
     a_values, b_values = decode(config.a, a), decode(config.b, b)

@@ -9,6 +9,7 @@ engine     when
 `TILES32`  register tiles on float32 (fast_tiles.hpp, which has the proofs)
 `TILES64`  the same on float64
 `ALIGNED`  an aligned accumulator whose terms and sums are exact in float64 (fast_aligned.hpp)
+`BLOCKS`   block formats whose block sums are exact in float64 (fast_block_matmul)
 `GENERAL`  everything else: wide integers, one product after the other
 =========  ==================================================================================
 """
@@ -27,6 +28,7 @@ from macsmith.model.accumulators import (
     SimpleAccumulator,
 )
 from macsmith.model.config import MacConfig
+from macsmith.model.fast_block_matmul import has_exact_blocks
 from macsmith.model.fast_library import (
     AlignedSpecStruct,
     TileRoundStruct,
@@ -49,6 +51,7 @@ class Engine(Enum):
     TILES32 = "float32 tiles"
     TILES64 = "float64 tiles"
     ALIGNED = "float64, aligned"
+    BLOCKS = "float64 matrix products of blocks"
     GENERAL = "wide integers"
 
 
@@ -351,7 +354,7 @@ def make_plan(config: MacConfig, length: int) -> Plan:
     widths = mac_widths(config)
     last = widths.last
     if config.block is not None:
-        return Plan(Engine.GENERAL)
+        return Plan(Engine.BLOCKS if has_exact_blocks(config) else Engine.GENERAL)
     if config.aligned is not None:
         aligned = _plan_aligned(config, widths, length, config.aligned)
         return Plan(Engine.GENERAL if aligned is None else Engine.ALIGNED, aligned=aligned)

@@ -1,10 +1,16 @@
 """The accuracy tasks, and the one function that computes one of them in a design's arithmetic."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from macsmith.model.accuracy.arithmetic import AnyArithmetic, ReferenceArithmetic
+from macsmith.model.accuracy.block_arithmetic import (
+    BitExactBlockArithmetic,
+    BlockArithmetic,
+    parse_block_scaling,
+)
 from macsmith.model.accuracy.cache import Arrays, remember
 from macsmith.model.accuracy.g2p_task import G2pTask
 from macsmith.model.accuracy.packages import package_version
@@ -13,6 +19,7 @@ from macsmith.model.accuracy.quantised import BitExactArithmetic, ExactArithmeti
 from macsmith.model.accuracy.results import AccuracyResult
 from macsmith.model.accuracy.smollm2_task import SmolLM2Task
 from macsmith.model.accuracy.task import Sample, Task
+from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
 
 Accumulation = Literal["exact", "bit-exact"]
@@ -81,13 +88,13 @@ def evaluate(
         A package with the task's data is not installed.
     """
     chosen = find_task(task)
-    rule = parse_scaling(scaling)
     if accumulation not in ACCUMULATIONS:
         raise ValueError(
             f"accumulation must be one of {', '.join(ACCUMULATIONS)}, not {accumulation!r}"
         )
     bit_exact = accumulation == "bit-exact"
     config = design.mac
+    arithmetics = _arithmetics(config, scaling)
     if tokens is None:
         tokens = chosen.default_bit_exact_tokens if bit_exact else chosen.default_tokens
     sample = chosen.sample(tokens, seed)
@@ -102,18 +109,19 @@ def evaluate(
     reference = _run(
         chosen, sample, {"arithmetic": "float32"}, ReferenceArithmetic, stage(0.0, 0.2, "reference")
     )
+    a_name, b_name = config.operand_names
     exact_key = {
         "arithmetic": "exact",
-        "a": config.a.name,
-        "b": config.b.name,
-        "scaling": rule.value,
+        "a": a_name,
+        "b": b_name,
+        "scaling": arithmetics.scaling,
     }
     exact = _run(
         chosen,
         sample,
         exact_key,
-        lambda: ExactArithmetic(config.a, config.b, rule),
-        stage(0.2, 0.4 if bit_exact else 1.0, f"{config.a.name} x {config.b.name}, exact sums"),
+        arithmetics.exact,
+        stage(0.2, 0.4 if bit_exact else 1.0, f"{a_name} x {b_name}, exact sums"),
     )
     outcome = exact
     if bit_exact:
@@ -121,8 +129,12 @@ def evaluate(
         outcome = _run(
             chosen,
             sample,
-            {"arithmetic": "bit-exact", "computation": computation, "scaling": rule.value},
-            lambda: BitExactArithmetic(config, rule),
+            {
+                "arithmetic": "bit-exact",
+                "computation": computation,
+                "scaling": arithmetics.scaling,
+            },
+            arithmetics.bit_exact,
             stage(0.4, 1.0, f"{computation}, bit by bit"),
         )
     metrics = chosen.metrics(outcome, reference, exact if bit_exact else None)
@@ -142,13 +154,39 @@ def evaluate(
             "quantised_layers": chosen.quantised_layers,
             "quantised_layer_count": int(outcome["layers"]),
             "macs": int(outcome["macs"]),
-            "activations": config.a.name,
-            "weights": config.b.name,
-            "scaling": rule.value,
+            "activations": a_name,
+            "weights": b_name,
+            "scaling": arithmetics.scaling,
             "accumulation": accumulation,
             **_details(outcome),
             "versions": versions(chosen),
         },
+    )
+
+
+@dataclass(frozen=True)
+class _Arithmetics:
+    """The arithmetics that a design is evaluated in, and the name of the rule for their scales."""
+
+    scaling: str
+    exact: Callable[[], AnyArithmetic]
+    bit_exact: Callable[[], AnyArithmetic]
+
+
+def _arithmetics(config: MacConfig, scaling: str | Scaling) -> _Arithmetics:
+    if config.block is None:
+        rule = parse_scaling(scaling)
+        return _Arithmetics(
+            rule.value,
+            lambda: ExactArithmetic(config.a, config.b, rule),
+            lambda: BitExactArithmetic(config, rule),
+        )
+    name = scaling.value if isinstance(scaling, Scaling) else scaling
+    blocks = parse_block_scaling(config, name)
+    return _Arithmetics(
+        f"block {blocks.value}",
+        lambda: BlockArithmetic(config, blocks),
+        lambda: BitExactBlockArithmetic(config, blocks),
     )
 
 
@@ -173,7 +211,7 @@ def _run(
         outcome["layers"] = np.array(len(arithmetic.work.layers))
         outcome["macs"] = np.array(arithmetic.work.macs)
         outcome["non_finite_outputs"] = np.array(arithmetic.work.non_finite_outputs)
-        if isinstance(arithmetic, BitExactArithmetic):
+        if isinstance(arithmetic, BitExactArithmetic | BitExactBlockArithmetic):
             outcome["headroom_binades"] = np.array(arithmetic.largest_headroom_binades)
             outcome["passes"] = np.array(arithmetic.largest_passes)
             outcome["relative_rms_error"] = np.array(arithmetic.relative_rms_error)
