@@ -21,7 +21,7 @@ from macsmith.model.blocks import BlockPolicy, BlockSpecials, ScaleRule, resolve
 from macsmith.model.formats import FloatFormat, Format, IntFormat
 from macsmith.model.rounding import Overflow, Rounding
 
-__all__ = ["BlockQuantise"]
+__all__ = ["BlockQuantise", "check_rule"]
 
 
 def normalised(m: Module, name: str, term: Term) -> Term:
@@ -46,6 +46,20 @@ def normalised(m: Module, name: str, term: Term) -> Term:
         shape.has_infinity,
     )
     return Term(changed, term.sign, significand, exponent, term.is_nan, term.is_infinity)
+
+
+def check_rule(fmt: BlockFormat, policy: BlockPolicy) -> None:
+    """ValueError unless there is hardware for the rule that a block's scale follows."""
+    rule = resolve_rule(fmt, policy)
+    divides = rule in (ScaleRule.MAX, ScaleRule.RCEIL)
+    if not fmt.has_power_of_two_scale and not divides:
+        raise ValueError(
+            f"{fmt.name}: its quantiser takes the rules max and rceil, not {rule.value}"
+        )
+    if fmt.has_power_of_two_scale and rule is ScaleRule.MAX:
+        raise ValueError(
+            f"{fmt.name}: its quantiser takes the rules floor, rceil, ceil and even, not max"
+        )
 
 
 class BlockQuantise(Block):
@@ -82,15 +96,7 @@ class BlockQuantise(Block):
     ) -> None:
         self.policy = policy or BlockPolicy()
         self.rule = resolve_rule(fmt, self.policy)
-        divides = self.rule in (ScaleRule.MAX, ScaleRule.RCEIL)
-        if not fmt.has_power_of_two_scale and not divides:
-            raise ValueError(
-                f"{fmt.name}: its quantiser takes the rules max and rceil, not {self.rule.value}"
-            )
-        if fmt.has_power_of_two_scale and self.rule is ScaleRule.MAX:
-            raise ValueError(
-                f"{fmt.name}: its quantiser takes the rules floor, rceil, ceil and even, not max"
-            )
+        check_rule(fmt, self.policy)
         self.format, self.source = fmt, source
         super().__init__(
             f"quantise_{source.name}_to_{fmt.name}",

@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, Emission, place
-from macsmith.hw.block_quantise import BlockQuantise
+from macsmith.hw.block_quantise import BlockQuantise, check_rule
 from macsmith.hw.yosys import rtlil_to_verilog
 from macsmith.model.block_formats import BlockFormat
 from macsmith.model.blocks import BlockPolicy
@@ -106,6 +106,7 @@ def quantiser_verilog(
     YosysError
         Yosys failed.
     """
+    check_rule(fmt, policy or BlockPolicy())  # before there is a component
     block = Requantise(fmt, source, policy) if is_stream else BlockQuantise(fmt, source, policy)
     rtlil = Emission(block.module_name).emit_top(block)
     with tempfile.TemporaryDirectory(prefix="macsmith-") as scratch:

@@ -285,6 +285,8 @@ class MacConfig(BaseModel, frozen=True):
                 f"{what}: the products of a block are summed exactly: the accumulator must be the "
                 f"one that blocks are added to, such as fp32, or exact/{self.block}/fp32"
             )
+        if self.requantise is not None:
+            raise ValueError(f"{what}: an output stage is not built for blocks: leave it out")
         if self.product is not None or self.stochastic is not None:
             option = f"mul{self.product.name}" if self.product else str(self.stochastic)
             raise ValueError(f"{what}: {option} is not built for blocks: leave it out")
