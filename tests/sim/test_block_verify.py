@@ -10,7 +10,9 @@ from macsmith.sim.block_sums import required_block_events
 from macsmith.sim.verify import verify, verify_sources
 
 
-@pytest.mark.parametrize("text", ["nvfp4:fp16:lanes16:unit", "e2m1_e8m0_b4:fp32:lanes2:stages1"])
+@pytest.mark.parametrize(
+    "text", ["e2m1_ue4m3_b4:fp16:lanes4:unit", "e2m1_e8m0_b4:fp16:lanes2:stages1"]
+)
 def test_designs_pass(text: str, tmp_path: Path) -> None:
     result = verify(parse_design(text), tmp_path, quick=True)
     assert result.passed, result.failures[:2]
