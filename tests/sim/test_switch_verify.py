@@ -23,7 +23,7 @@ def emitted(text: str, folder: Path) -> GeneratedDesign:
         "e4m3+2e2m1:exact/8/e6m9:lanes2:stages1",
         "e4m3+e4m3xe5m2+e5m2:e6m9:unit",
         "e2m1+2e1m0f:exact/8/e4m3:2x2",
-        "int3+e2m0f:int12+e4m4:1x2:stages1",
+        pytest.param("int3+e2m0f:int12+e4m4:1x2:stages1", marks=pytest.mark.slow),
     ],
 )
 def test_switchable_design_passes_the_quick_check(text: str, tmp_path: Path) -> None:
