@@ -118,6 +118,7 @@ def _accuracy_point(sweep: Sweep, task: str, design: Design, own_sums: bool) -> 
 
 def _check_names(sweep: Sweep) -> None:
     """ValueError for a technology or task that does not exist, before any work is done."""
+    from macsmith.model.accuracy.stimulus import parse_operands
     from macsmith.model.accuracy.tasks import find_task
     from macsmith.synth.fpga import family_of
     from macsmith.synth.price import resolve_technology
@@ -131,7 +132,10 @@ def _check_names(sweep: Sweep) -> None:
                 raise ValueError(f"{where}: technologies: {error}") from None
     wanted = [("tasks", name) for name in sweep.tasks]
     if sweep.operands is not None:
-        wanted.append(("operands", sweep.operands))
+        try:
+            parse_operands(sweep.operands)
+        except ValueError as error:
+            raise ValueError(f"{where}: operands: {error}") from None
     for field_name, name in wanted:
         try:
             find_task(name)

@@ -256,7 +256,9 @@ class _DesignSteps:
             **rtl,
             "technology": technology,
             "operands": self.point.operands,
-            "source": source_digest("synth", "synth/data", "sim", "model/accuracy"),
+            "source": source_digest(
+                "synth", "synth/data", "sim", "model/accuracy", "reports/activities"
+            ),
             "versions": versions("pyosys", "numpy"),
         }
 
