@@ -13,39 +13,23 @@ from __future__ import annotations
 
 import argparse
 import csv
-import gzip
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from liberty_settings import LIBRARIES, Setting, find_files, load_setting, without_wire_loads
 from macsmith.hw.emit import generate
 from macsmith.model.design import parse_design
 from macsmith.sim.netlist_graph import Netlist
-from macsmith.synth.cells import Technology
-from macsmith.synth.liberty import read_liberty
-from macsmith.synth.liberty_library import Library
-from macsmith.synth.linear import technology_from_library
-from macsmith.synth.make_tables import RECIPES as TABLES
 from macsmith.synth.recipes import recipe
 from macsmith.synth.synthesize import synthesize
-from macsmith.synth.tabulated import with_tables
-from macsmith.synth.technology import technology
 from macsmith.synth.timing import analyse_hold, analyse_timing
 from rich.console import Console
 from rich.table import Table
 
-LIBRARIES = {
-    "asap7": "asap7sc7p5t_*_RVT_TT_nldm.lib.gz",
-    "sky130": "sky130_fd_sc_hd__tt_025C_1v80.lib.gz",
-    "ihp-sg13g2": "sg13g2_stdcell_typ_1p20V_25C.lib.gz",
-    "gf180": "gf180mcu_fd_sc_mcu7t5v0__tt_025C_5v00.lib.gz",
-    "gt2n": "gt2_6t_w13_svt_tt_0p7v25c.lib.gz",
-}
 DESIGNS = (
     "int8:int32",
     "e4m3:exact",
@@ -56,27 +40,6 @@ DESIGNS = (
     "bf16:fp32:unit",
 )
 RECIPES = ("smallest", "balanced-fa-folded", "fastest")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A library: what designs are mapped onto and timed over."""
-
-    lines: Technology
-    tables: Technology
-    library: Library
-    files: tuple[Path, ...]
-
-
-def load_setting(name: str, files: Sequence[Path]) -> Setting:
-    """A kept technology and its library's tables, or a technology made from the files."""
-    if name in TABLES:
-        lines = technology(name)
-        library = read_liberty(files, lines.dont_use)
-    else:
-        library = read_liberty(files)
-        lines = technology_from_library(library, name=name)
-    return Setting(lines, with_tables(lines, library), library, tuple(files))
 
 
 def netlist_verilog(netlist: Netlist) -> str:
@@ -115,7 +78,7 @@ def opensta_script(netlist: Netlist, setting: Setting, period_ps: int, folder: P
     clock_source = f"[get_ports {{{' '.join(clock_ports)}}}]" if clock_ports else ""
     return "\n".join(
         [
-            *(f"read_liberty {file}" for file in _plain(setting.files, folder)),
+            *(f"read_liberty {file}" for file in without_wire_loads(setting.files, folder)),
             f"read_verilog {folder / 'netlist.v'}",
             "link_design top",
             "set_cmd_units -time ps -capacitance fF",
@@ -137,19 +100,6 @@ def opensta_script(netlist: Netlist, setting: Setting, period_ps: int, folder: P
             "report_checks -path_delay min -format full -digits 5",
         ]
     )
-
-
-def _plain(files: Sequence[Path], folder: Path) -> list[Path]:
-    """Copies as Debian's OpenSTA takes them: not compressed, and without a default wire load."""
-    found = []
-    for file in files:
-        target = folder / file.name.removesuffix(".gz")
-        if not target.exists():
-            raw = file.read_bytes()
-            text = (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode()
-            target.write_text(re.sub(r"(?m)^\s*default_wire_load.*$", "", text), encoding="utf-8")
-        found.append(target)
-    return found
 
 
 def run_opensta(
@@ -227,10 +177,7 @@ def main() -> int:
         return 0
     rows: list[dict[str, object]] = []
     for name in options.names:
-        files = sorted(options.folder.glob(LIBRARIES[name]))
-        if not files:
-            parser.error(f"{options.folder}: no file {LIBRARIES[name]}")
-        setting = load_setting(name, files)
+        setting = load_setting(name, find_files(options.folder, name))
         for design in options.designs:
             with tempfile.TemporaryDirectory(prefix="macsmith-") as folder:
                 rows += compare(name, setting, design, Path(folder))
@@ -243,7 +190,7 @@ def main() -> int:
     Console(width=140).print(grid)
     if options.output:
         with options.output.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
     return 0

@@ -1,244 +1,181 @@
 """Technology tables against the full Liberty files they were made from.
 
-Run as ``python benchmarks/technology_tables.py LIBERTY_FOLDER [asap7 sky130 ihp-sg13g2]``. Three
-designs, a few recipes:
+    python benchmarks/technology_tables.py LIBERTY_FOLDER [LIBRARY ...] [--designs DESIGN ...]
+        [--without area] [-o FILE.csv]
+
+Every design, by a few recipes:
 
 - area: the flow with the table's minimal Liberty file against the same flow with the full files;
-- delay: the netlist of the table's flow timed over lines and over the full look-up tables (the same
-  analysis, worst arc, slews propagated).
+- delay: the netlist of the table's flow timed over lines and over the full look-up tables, the
+  same analysis (`benchmarks/opensta.py` compares that with OpenSTA);
+- energy, without leakage: one figure for each toggle against every edge charged with the library's
+  own group for its cause and state (`macsmith.synth.event_energy`), for the same toggles of uniform
+  operands in a simulation with gate delays.
+
+Default wire loads of the libraries are taken out, for the table's flow has no wires either.
 """
 
+from __future__ import annotations
+
 import argparse
+import csv
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from macsmith.sim.netlist_graph import read_netlist
-from macsmith.synth.cells import Cell, FlipFlop, LinearTiming, OutputPin, Technology, TimingArc
+from liberty_settings import Setting, find_files, load_setting, without_wire_loads
+from macsmith.hw.emit import generate
+from macsmith.model.design import parse_design
+from macsmith.reports.activities import operand_waveforms
+from macsmith.sim.netlist_graph import Netlist, read_netlist
+from macsmith.synth.energy import EnergyModel
+from macsmith.synth.event_energy import measure_events
 from macsmith.synth.flow import run_front_ends, run_recipes
-from macsmith.synth.liberty import read_liberty
-from macsmith.synth.liberty_library import EDGES, Arc, Edge, LibertyCell, Library, Table
 from macsmith.synth.recipes import Recipe, recipes_for
 from macsmith.synth.synthesize import liberty_file
-from macsmith.synth.technology import technology
+from macsmith.synth.technology import TECHNOLOGIES
 from macsmith.synth.timing import analyse_timing
 from rich.console import Console
 from rich.table import Table as Grid
 
-FILES = {
-    "asap7": "asap7sc7p5t_*_RVT_TT_nldm.lib.gz",
-    "sky130": "sky130_fd_sc_hd__tt_025C_1v80.lib.gz",
-    "ihp-sg13g2": "sg13g2_stdcell_typ_1p20V_25C.lib.gz",
-}
+DESIGNS = (
+    "int8:int32",
+    "int8:int32:lanes4:unit",
+    "int4:int16:lanes4:unit",
+    "e4m3:exact",
+    "e4m3:exact:unit",
+    "e4m3:e6m9",
+    "e4m3:e6m9:unit:path=dual",
+    "e4m3xe5m2:e6m9/64",
+    "e5m2:e6m5:unit",
+    "e2m1:exact:lanes8:unit",
+    "e3m2:exact:lanes4:unit",
+    "e2m3:e5m10:lanes2",
+    "bf16:fp32:unit",
+)
 RECIPES = (
-    Recipe("default"),
     Recipe("smallest"),
+    Recipe("balanced"),
     Recipe("fastest"),
     Recipe("smallest", full_adders="cells"),
-    Recipe("fastest", full_adders="cells"),
+    Recipe("balanced", full_adders="cells"),
 )
+CYCLES = 40
+METRICS = ("area", "delay", "energy")
 
-PLAIN = """
-module plain (input clk, input clear, input signed [7:0] a, input signed [7:0] b,
-              output reg signed [31:0] total);
-  reg signed [7:0] ra, rb;
-  always @(posedge clk) begin
-    ra <= a; rb <= b;
-    total <= clear ? 32'sd0 : total + ra * rb;
-  end
-endmodule
-"""
-
-DOT = """
-module dot (input signed [5:0] a0, a1, a2, a3, b0, b1, b2, b3, output signed [13:0] y);
-  assign y = a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3;
-endmodule
-"""
+Row = dict[str, str | float]
 
 
-def tree_mac() -> str:
-    """Verilog of a signed 8 x 8 multiply-accumulate into 32 bits: Baugh-Wooley, Dadda, one '+'."""
-    width, lines, columns = 32, [], [[] for _ in range(32)]
-    wires = 0
-
-    def wire() -> str:
-        nonlocal wires
-        wires += 1
-        lines.append(f"  wire w{wires};")
-        return f"w{wires}"
-
-    for i in range(8):
-        for j in range(8):
-            product = wire()
-            complement = "~" if (i == 7) != (j == 7) else ""
-            lines.append(f"  assign {product} = {complement}(ra[{i}] & rb[{j}]);")
-            columns[i + j].append(product)
-    constant = (2**8 - 2**15) % 2**width
-    for weight, column in enumerate(columns):
-        column.append(f"total[{weight}]")
-        if constant >> weight & 1:
-            column.append("1'b1")
-    heights = [2]
-    while heights[-1] < max(map(len, columns)):
-        heights.append(heights[-1] * 3 // 2)
-    for height in reversed(heights):
-        for weight, column in enumerate(columns):
-            while len(column) > height:
-                third = "1'b0" if len(column) == height + 1 else column.pop(0)
-                first, second, total, carry = column.pop(0), column.pop(0), wire(), wire()
-                lines.append(
-                    f"  macsmith_full_adder f{wires} (.a({first}), .b({second}), .c({third}), "
-                    f".sum({total}), .carry({carry}));"
-                )
-                column.append(total)
-                if weight + 1 < width:
-                    columns[weight + 1].append(carry)
-    rows = [
-        ", ".join(column[row] if len(column) > row else "1'b0" for column in reversed(columns))
-        for row in range(2)
-    ]
-    body = "\n".join(lines)
-    return f"""
-module macsmith_full_adder (input a, input b, input c, output sum, output carry);
-  assign sum = a ^ b ^ c;
-  assign carry = (a & b) | (a & c) | (b & c);
-endmodule
-module tree (input clk, input clear, input [7:0] a, input [7:0] b, output reg [31:0] total);
-  reg [7:0] ra, rb;
-{body}
-  wire [31:0] row0 = {{{rows[0]}}}, row1 = {{{rows[1]}}};
-  always @(posedge clk) begin
-    ra <= a; rb <= b;
-    total <= clear ? 32'd0 : row0 + row1;
-  end
-endmodule
-"""
-
-
-@dataclass(frozen=True)
-class Tabulated(LinearTiming):
-    """The same interface over the look-up tables of the arcs between two pins: the slowest."""
-
-    delays: tuple[Table, ...] = ()
-    slews: tuple[Table, ...] = ()
-
-    def delay_ps(self, slew_ps: float, load_ff: float) -> float:
-        return max(table.at(slew_ps, load_ff) for table in self.delays)
-
-    def slew_ps(self, slew_ps: float, load_ff: float) -> float:
-        return max(table.at(slew_ps, load_ff) for table in self.slews)
-
-
-def tabulated(table: Technology, library: Library) -> Technology:
-    """The technology with lines replaced by the library's own tables."""
-    cells = {name: _tabulated_cell(cell, library.cells[name]) for name, cell in table.cells.items()}
-    return replace(table, cells=cells)
-
-
-def _tabulated_cell(cell: Cell, source: LibertyCell) -> Cell:
-    outputs: dict[str, OutputPin] = {}
-    for name, output in cell.outputs.items():
-        arcs: dict[str, TimingArc] = {}
-        for pin, line in output.arcs.items():
-            group = [
-                arc
-                for arc in source.pins[name].arcs
-                if arc.input_pin == pin and set(arc.delay) == set(EDGES) == set(arc.slew)
-            ]
-            arcs[pin] = TimingArc(line.sense, _edge(group, "rise"), _edge(group, "fall"))
-        outputs[name] = replace(output, arcs=arcs)
-    register = cell.flip_flop
-    if register is not None:
-        register = FlipFlop(**vars(register))
-    return replace(cell, outputs=outputs, flip_flop=register)
-
-
-def _edge(group: list[Arc], edge: Edge) -> Tabulated:
-    delays = tuple(arc.delay[edge] for arc in group)
-    slews = tuple(arc.slew[edge] for arc in group)
-    return Tabulated(*[float("nan")] * 6, delays=delays, slews=slews)
-
-
-def _area(netlist: Path, top: str, areas: dict[str, float]) -> float:
-    counts = read_netlist(netlist, top).cell_counts()
-    return sum(areas[cell] * count for cell, count in counts.items())
-
-
-def compare(name: str, files: Sequence[Path], console: Console) -> None:
-    """Print one table for a technology."""
-    table = technology(name)
-    library = read_liberty(files, table.dont_use)
-    exact = tabulated(table, library)
-    areas = {cell.name: cell.area_um2 for cell in library.cells.values()}
-    grid = Grid(title=f"{table.title}: table ({len(table.cells)} cells) against {len(areas)} cells")
-    for column in (
-        "design",
-        "recipe",
-        "area um2",
-        "full um2",
-        "differs",
-        "ps",
-        "full ps",
-        "differs",
-    ):
-        grid.add_column(column, justify="left" if column in ("design", "recipe") else "right")
-    differences: list[tuple[float, float]] = []
-    for top, text in (("plain", PLAIN), ("dot", DOT), ("tree", tree_mac())):
-        chosen = recipes_for(
-            RECIPES,
-            full_adders=top == "tree",
-            full_adder_cells=table.full_adder is not None,
-            inverting_flip_flop=False,
-        )
-        with tempfile.TemporaryDirectory(prefix="macsmith-") as name_of_folder:
-            folder = Path(name_of_folder)
-            (folder / "design.v").write_text(text, encoding="utf-8")
-            fronts = list(dict.fromkeys(recipe.front for recipe in chosen))
-            run_front_ends([folder / "design.v"], top, fronts, [], folder)
-            full_areas = {}
-            run_recipes(chosen, table, files, [], folder, dont_use=table.dont_use)
-            for recipe in chosen:
-                full_areas[recipe] = _area(folder / f"{recipe.name}.json", top, areas)
-            run_recipes(chosen, table, [liberty_file(table)], [], folder)
-            for recipe in chosen:
-                netlist = read_netlist(folder / f"{recipe.name}.json", top)
-                area = _area(folder / f"{recipe.name}.json", top, areas)
-                delay = analyse_timing(netlist, table).delay_ps
-                true_delay = analyse_timing(netlist, exact).delay_ps
-                off = (area / full_areas[recipe] - 1, delay / true_delay - 1)
-                differences.append(off)
-                grid.add_row(
-                    top,
-                    recipe.name,
-                    f"{area:.2f}",
-                    f"{full_areas[recipe]:.2f}",
-                    f"{off[0]:+.1%}",
-                    f"{delay:.0f}",
-                    f"{true_delay:.0f}",
-                    f"{off[1]:+.1%}",
-                )
-    console.print(grid)
-    area_off, delay_off = np.array(differences).T
-    console.print(
-        f"{name}: area {area_off.min():+.1%} to {area_off.max():+.1%}, mean {area_off.mean():+.1%}"
-        "; "
-        f"delay {delay_off.min():+.1%} to {delay_off.max():+.1%}, mean {delay_off.mean():+.1%}\n"
+def compare(
+    name: str, setting: Setting, text: str, metrics: Sequence[str], folder: Path
+) -> list[Row]:
+    """One row for each recipe: both figures of every metric and the difference in percent."""
+    design = parse_design(text)
+    verilog = generate(design, folder / "rtl").verilog
+    chosen = recipes_for(
+        RECIPES,
+        full_adders=True,
+        full_adder_cells=setting.lines.full_adder is not None,
+        inverting_flip_flop=False,
     )
+    fronts = list(dict.fromkeys(recipe.front for recipe in chosen))
+    run_front_ends([verilog], design.id, fronts, [], folder)
+    full_areas: dict[str, float] = {}
+    if "area" in metrics:
+        files = without_wire_loads(setting.files, folder)
+        run_recipes(chosen, setting.lines, files, [], folder, dont_use=setting.lines.dont_use)
+        areas = {cell.name: cell.area_um2 for cell in setting.library.cells.values()}
+        for recipe in chosen:
+            netlist = read_netlist(folder / f"{recipe.name}.json", design.id)
+            full_areas[recipe.name] = _area_um2(netlist, areas)
+    run_recipes(chosen, setting.lines, [liberty_file(setting.lines)], [], folder)
+    rows: list[Row] = []
+    for recipe in chosen:
+        netlist = read_netlist(folder / f"{recipe.name}.json", design.id)
+        row: Row = {"library": name, "design": text, "recipe": recipe.name}
+        if "area" in metrics:
+            areas = {cell.name: cell.area_um2 for cell in setting.lines.cells.values()}
+            _put(row, "area_um2", _area_um2(netlist, areas), full_areas[recipe.name])
+        if "delay" in metrics:
+            figures = (analyse_timing(netlist, t).delay_ps for t in (setting.lines, setting.tables))
+            _put(row, "delay_ps", *figures)
+        if "energy" in metrics:
+            _put(row, "energy_fj_per_cycle", *_energies_fj(netlist, setting, text))
+        rows.append(row)
+    return rows
+
+
+def _put(row: Row, metric: str, figure: float, full: float) -> None:
+    row[metric] = round(figure, 3)
+    row[f"full_{metric}"] = round(full, 3)
+    row[f"{metric.split('_')[0]}_differs_percent"] = round(100 * (figure / full - 1), 3)
+
+
+def _area_um2(netlist: Netlist, areas_um2: dict[str, float]) -> float:
+    return sum(areas_um2[cell] * count for cell, count in netlist.cell_counts().items())
+
+
+def _energies_fj(netlist: Netlist, setting: Setting, text: str) -> tuple[float, float]:
+    """Energy of a cycle by the table and by the full library, for the same edges of all nets."""
+    waveforms, first = operand_waveforms(text, "uniform", streams=1)
+    events = measure_events(
+        netlist,
+        setting.tables,
+        setting.library,
+        {port: wave[: first + CYCLES, 0] for port, wave in waveforms.items()},
+        first_counted_cycle=first,
+    )
+    model = EnergyModel(netlist, setting.lines)
+    lines = model.measure(events.result, period_ps=1.0, macs_per_cycle=1.0)
+    lines_fj = 1e3 * (lines.energy_pj_per_mac - lines.leakage_pj)
+    return lines_fj, events.energy_fj / events.result.counted_cycles
+
+
+def summary(rows: Sequence[Row]) -> Grid:
+    """Mean, mean of the absolute values, and ends of the differences, by library and recipe."""
+    grid = Grid(title="differences from the full library, %")
+    for head in ("library", "recipe", "metric", "cases", "mean", "mean of size", "least", "most"):
+        grid.add_column(head, justify="left" if head in ("library", "recipe") else "right")
+    for name in dict.fromkeys(str(row["library"]) for row in rows):
+        of_library = [row for row in rows if row["library"] == name]
+        for recipe in (*dict.fromkeys(str(row["recipe"]) for row in of_library), "all"):
+            chosen = [row for row in of_library if recipe in ("all", row["recipe"])]
+            for metric in METRICS:
+                key = f"{metric}_differs_percent"
+                values = np.array([float(row[key]) for row in chosen if key in row])
+                if values.size:
+                    figures = (values.mean(), np.abs(values).mean(), values.min(), values.max())
+                    texts = [f"{figure:+.2f}" for figure in figures]
+                    grid.add_row(name, recipe, metric, str(values.size), *texts)
+    return grid
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path, help="folder with the Liberty files")
-    parser.add_argument("names", nargs="*", default=list(FILES), help="technologies")
+    parser.add_argument("names", nargs="*", default=list(TECHNOLOGIES), metavar="LIBRARY")
+    parser.add_argument("--designs", nargs="+", default=list(DESIGNS), metavar="DESIGN")
+    parser.add_argument("--without", nargs="+", default=[], choices=METRICS)
+    parser.add_argument("-o", "--output", type=Path, help="also write the rows as CSV")
     options = parser.parse_args()
+    metrics = [metric for metric in METRICS if metric not in options.without]
     console = Console(width=110)
+    rows: list[Row] = []
     for name in options.names:
-        files = sorted(options.folder.glob(FILES[name]))
-        if not files:
-            parser.error(f"{options.folder}: no file {FILES[name]}")
-        compare(name, files, console)
+        setting = load_setting(name, find_files(options.folder, name))
+        for design in options.designs:
+            with tempfile.TemporaryDirectory(prefix="macsmith-") as folder:
+                found = compare(name, setting, design, metrics, Path(folder))
+            for row in found:
+                console.print(*row.values(), highlight=False)
+            rows += found
+            if options.output:
+                with options.output.open("w", newline="", encoding="utf-8") as file:
+                    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                    writer.writeheader()
+                    writer.writerows(rows)
+    console.print(summary(rows))
 
 
 if __name__ == "__main__":
