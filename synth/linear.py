@@ -114,8 +114,8 @@ def technology_from_library(
     slew = table.clock_slew_ps
     usual = Usual(SLEW_IN_USE * slew, LOAD_IN_USE * output_load_ff)
     for name, cell in cells.items():
-        source = library.cells[name]
-        cells[name] = _with_energy(_with_constraints(cell, source, slew), source, usual)
+        given = library.cells[name]
+        cells[name] = _with_energy(_with_constraints(cell, given, slew), given, usual)
     return replace(table, cells=cells)
 
 
