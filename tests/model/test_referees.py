@@ -87,6 +87,25 @@ def test_encode_as_ml_dtypes(name: str) -> None:
     assert not wrong.any(), (values[wrong][:5], ours[wrong][:5], theirs[wrong][:5])
 
 
+def test_e8m0_as_ml_dtypes() -> None:
+    """Decoded on all codes. Encoded beside every number and midpoint: there a tie goes up, so that
+    it is our ties away, and zero and negative numbers become NaN, as our policy `nan` has it."""
+    fmt = parse_format("e8m0")
+    assert isinstance(fmt, FloatFormat)
+    dtype = np.dtype(ml_dtypes.float8_e8m0fnu)
+    codes = np.arange(256, dtype=np.uint8)
+    with np.errstate(invalid="ignore"):
+        assert same_values(codes.view(dtype).astype(np.float64), fast.decode(fmt, codes)).all()
+    with np.errstate(over="ignore"):
+        values = float32_edges(fmt)
+    values = values[(values == 0) | (np.abs(values) >= np.finfo(np.float32).tiny)]
+    with np.errstate(all="ignore"):
+        theirs = values.astype(dtype).view(np.uint8)
+    wrong = theirs != fast.encode(fmt, values, "rna", "nan")
+    assert not wrong.any(), (values[wrong][:5], theirs[wrong][:5])
+    assert len(values) > 7000
+
+
 def gfloat_formats() -> list[tuple[FloatFormat, FormatInfo]]:
     pairs = []
     kinds = (FloatSpecials.IEEE, FloatSpecials.FN, FloatSpecials.FNUZ, FloatSpecials.FINITE)
