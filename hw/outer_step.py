@@ -48,7 +48,7 @@ class OuterStep(Block):
         widths = mac_widths(config)
         if widths.outer is None:
             raise ValueError("OuterStep: must have a chunked accumulator")
-        self.config = config
+        self.config = config.outer_arithmetic
         self.inner: PartialSumWidths = widths.inner
         self.outer: PartialSumWidths = widths.outer
         members = {

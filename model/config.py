@@ -315,6 +315,17 @@ class MacConfig(BaseModel, frozen=True):
         )
 
     @property
+    def outer_arithmetic(self) -> MacConfig:
+        """What the sum of a chunk is converted and added by.
+
+        The configuration itself, but to nearest even where products are aligned: chunks of a tensor
+        core are added outside of it, by units that follow IEEE 754.
+        """
+        if self.aligned is None or self.rounding is Rounding.NEAREST_EVEN:
+            return self
+        return self.model_copy(update={"rounding": Rounding.NEAREST_EVEN})
+
+    @property
     def accumulator_rounding(self) -> RoundingMode:
         """How float accumulators round; products and results round by `rounding`."""
         return self.stochastic or self.rounding

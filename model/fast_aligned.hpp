@@ -119,7 +119,7 @@ void aligned_row(const AlignedSpec &spec, const RoundConstants<double> &sum_roun
     }
     if (spec.chunk_length)
       for (int v = 0; v < ALIGNED_VECTORS; ++v)
-        add_chunk<double>(outer[v], inner[v], outer_round, spec.outer, spec.rounding);
+        add_chunk<double>(outer[v], inner[v], outer_round, spec.outer, NEAREST_EVEN);
   }
   std::memcpy(sums, spec.chunk_length ? outer : inner, sizeof inner);
 }

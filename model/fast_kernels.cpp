@@ -219,7 +219,7 @@ void accumulate(const Mac &mac, const SumLayout &s, Sum<N> &sum, const Term *ter
     exact.add(decode(s.format, sum.code));
     for (int i = 0; i < count; ++i) exact.add(terms[i]);
     random &= (uint64_t(1) << s.format.random_bits) - 1;
-    sum.code = exact.round(s.format, mac.rounding, uint32_t(random));
+    sum.code = exact.round(s.format, s.format.rounding, uint32_t(random));
     return;
   }
   for (int i = 0; i < count; ++i) {
@@ -254,7 +254,8 @@ template <int N>
 void end_chunk(const Mac &mac, Sum<N> &inner, Sum<N> &outer, uint64_t random) {
   if (!mac.outer.is_fixed) {
     Format format = mac.outer.format;  // only the addition is rounded at random
-    format.rounding = mac.rounding, format.random_bits = 0;
+    format.rounding = mac.inner.aligned.is_aligned ? int32_t(NEAREST_EVEN) : mac.rounding;
+    format.random_bits = 0;
     const Term t = decode(format, round_sum(mac.inner, inner, format));
     accumulate(mac, mac.outer, outer, &t, 1, random);
   } else if (!mac.inner.is_fixed) {

@@ -350,8 +350,10 @@ def _sum_struct(config: MacConfig, widths: PartialSumWidths, lsb_exponent: int) 
             clips=widths.clips,
             bits=widths.bits,
         )
+    is_outer = widths is mac_widths(config).outer
+    rounding = (config.outer_arithmetic if is_outer else config).accumulator_rounding
     return SumStruct(
-        format=format_struct(fmt, config.accumulator_rounding, config.overflow_of(fmt)),
+        format=format_struct(fmt, rounding, config.overflow_of(fmt)),
         lsb_exponent=lsb_exponent,
         bits=fmt.bits,
         aligned=_aligned_struct(config, widths.accumulator),

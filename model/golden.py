@@ -341,8 +341,9 @@ def step(
         if config.block is not None:
             chunk = scaled(config, chunk, scales)
         elif widths.outer.format is not None:
-            chunk = _decode(widths.outer.format, _round(config, widths.outer.format, chunk))
-        outer = accumulate(config, widths.outer, outer, [chunk], outer_random)
+            code = _round(config.outer_arithmetic, widths.outer.format, chunk)
+            chunk = _decode(widths.outer.format, code)
+        outer = accumulate(config.outer_arithmetic, widths.outer, outer, [chunk], outer_random)
         inner = 0
     return outer << widths.inner_state_bits | inner
 

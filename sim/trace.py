@@ -305,7 +305,7 @@ class SumTracer:
             if not isinstance(chunk, Special):
                 events.update(f"chunk: {event}" for event in rounding_events(fmt, chunk))
             overflow = self.config.overflow_of(fmt)
-            chunk = fmt.decode(encode(fmt, chunk, self.config.rounding, overflow))
+            chunk = fmt.decode(encode(fmt, chunk, self.config.outer_arithmetic.rounding, overflow))
         events.update(
             self._sum_events(
                 widths.outer,

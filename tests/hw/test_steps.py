@@ -50,6 +50,7 @@ ue5m3b16inxbinary5p3se:e6m9  ue4m3:fp32_aligned25:lanes4  ue3m2xint4:e5m10  bina
 binary8p4se:e6m9  binary8p3se:exact:lanes2  binary8p4se:binary8p3se:lanes2:rup
 binary8p4se:e6m9inuz:path=dual  binary8p4se:e6m9inuz:path=single  e5m2:e4m3in/4/e5m2inuz
 e5m2:e5m10inuz_aligned9:lanes2  e5m2:e4m3inuz:sr4  e5m2:e5m2:prop  e5m2:e5m2:prop:rtz
+e4m3:fp32_aligned13_keep13/8/fp32:lanes4:rtz  e5m2:e6m9_aligned6/4/e5m2:lanes2:rup
 e5m2:e5m10_aligned6:lanes2:prop  e5m2:e5m10/4/e5m2:prop  e5m2:e6m9:mule5m2:prop
 """
 

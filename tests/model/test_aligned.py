@@ -171,3 +171,28 @@ def test_vectors_as_wide_integers(text: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_design(text)
+
+
+@pytest.mark.parametrize("gpu", ["h100", "ada"])
+def test_sums_promoted_every_128_products(gpu: str) -> None:
+    """The two-level scheme: each 128 products by the tensor core from 0, their sums added in
+    binary32 to nearest even, here by NumPy."""
+    config = parse_design(f"e4m3:{gpu}/128/fp32").mac
+    inner = parse_design(f"e4m3:{gpu}").mac
+    generator = np.random.default_rng(8)
+    scales = np.repeat(2.0 ** np.array([3, -3, -4, 4, -3]), 128)  # so that chunks differ in size
+    a = fast.encode("e4m3", generator.normal(size=(24, 640)) * scales)
+    b = fast.encode("e4m3", generator.normal(size=(640, 16)) * scales[:, None])
+    got = fast.matmul(config, a, b).astype(np.uint32).view(np.float32)
+    total = np.zeros(got.shape, np.float32)
+    truncated = 0
+    for k in range(0, 640, 128):
+        chunk = fast.matmul(inner, a[:, k : k + 128], b[k : k + 128])
+        single = chunk.astype(np.uint32).view(np.float32)
+        exact = total.astype(np.float64) + single
+        total = total + single
+        truncated += int((np.abs(total) > np.abs(exact)).sum())
+    assert (got == total).all()
+    assert truncated > 50  # where toward zero would have given something else
+    defined = golden.matmul(config, a[:2].tolist(), b[:, :2].tolist())
+    assert fast.matmul(config, a[:2], b[:, :2]).tolist() == defined
