@@ -6,7 +6,7 @@ to the same function count once, and those that change nothing not at all.
 """
 
 import ctypes
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -236,6 +236,11 @@ class _Names:
         return _CONSTANTS[net] if net < CONSTANT_NETS else f"v[{net}]"
 
 
+def _net_of(instance: Instance) -> Callable[[str], str]:
+    """Verilog name of the net on each pin."""
+    return lambda pin: f"n{instance.pins[pin]}"
+
+
 def netlist_verilog(
     netlist: Netlist, models: Mapping[str, CellModel], name: str, fault: Fault | None = None
 ) -> str:
@@ -265,6 +270,6 @@ def netlist_verilog(
             outputs = {**outputs, **fault.outputs}
         for pin, function in outputs.items():
             if pin in instance.pins:
-                text = function.to_c(lambda n, i=instance: f"n{i.pins[n]}", ("1'b0", "1'b1"))
+                text = function.to_c(_net_of(instance), ("1'b0", "1'b1"))
                 lines.append(f"  assign n{instance.pins[pin]} = {text};")
     return "\n".join([*lines, "endmodule", ""])

@@ -211,7 +211,8 @@ def _swept_sums(config: MacConfig, widths: MacWidths) -> list[int]:
     fmt = widths.inner.format
     if not isinstance(fmt, FloatFormat) or fmt.bits > EXHAUSTIVE_BITS:
         return []
-    return reachable_codes(config, fmt, np.arange(1 << fmt.bits, dtype=np.uint32)).tolist()
+    codes = reachable_codes(config, fmt, np.arange(1 << fmt.bits, dtype=np.uint32))
+    return [int(code) for code in codes]
 
 
 def make_unit_stimulus(design: Design, *, seed: int = 1, quick: bool = False) -> UnitStimulus:
