@@ -20,7 +20,8 @@ def random_unit_vectors(design: Design, seed: int, count: int) -> UnitStimulus:
 
     A third of the partial sums is random in all bits (integers: of random length), a third cancels
     the products but for a few of its last places, a third has an exponent near theirs (integers:
-    the sum crosses a power of two, so that a carry runs far). A product in sixteen is zero.
+    the sum crosses a power of two, so that a carry runs far). Where pairs are random, one A in
+    sixteen is zero.
 
     Parameters
     ----------
@@ -33,7 +34,6 @@ def random_unit_vectors(design: Design, seed: int, count: int) -> UnitStimulus:
     widths = mac_widths(config)
     rng = np.random.default_rng((seed, count))
     a, b = _operands(config, rng, count)
-    a[rng.integers(0, 16, count) == 0] = 0
     with np.errstate(invalid="ignore", over="ignore"):
         products = (fast.decode(config.a, a) * fast.decode(config.b, b)).sum(axis=1)
     products = np.where(np.isfinite(products), products, 0.0)
@@ -52,10 +52,9 @@ def _operands(config: MacConfig, rng: np.random.Generator, count: int) -> tuple[
     shape = (count, config.lanes)
     pair_bits = config.a.bits + config.b.bits
     if pair_bits > EXHAUSTIVE_BITS:
-        return (
-            rng.integers(0, 1 << config.a.bits, shape, dtype=np.uint32),
-            rng.integers(0, 1 << config.b.bits, shape, dtype=np.uint32),
-        )
+        a = rng.integers(0, 1 << config.a.bits, shape, dtype=np.uint32)
+        a[rng.integers(0, 16, count) == 0] = 0
+        return a, rng.integers(0, 1 << config.b.bits, shape, dtype=np.uint32)
     lanes = []
     for _ in range(config.lanes):
         # an odd factor visits all

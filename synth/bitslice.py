@@ -148,12 +148,17 @@ def bitslice(
     Raises
     ------
     ValueError
-        A switchable design, or an operator that the design has not.
+        A switchable design, block formats, or an operator that the design has not.
     ToolError
         Yosys or ABC failed.
     """
     if design.is_switchable:
         raise ValueError(f"{design.text}: bit-sliced C is that of one mode: state its design")
+    if design.mac.block is not None:
+        raise ValueError(
+            f"{design.text}: operators of block formats are not written as C; state the design of "
+            "the elements"
+        )
     unit = _as_unit(design)
     tied = _tied(unit.mac, operator)
     folder = Path(directory)

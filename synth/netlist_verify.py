@@ -64,7 +64,7 @@ def verify_netlists(
     Raises
     ------
     ValueError
-        A switchable design: its modes are checked as Verilog.
+        A switchable design or one of block formats: they are checked as Verilog.
     NetlistMismatchError
         A netlist that differs; the message has the first vector.
     ToolError
@@ -74,6 +74,11 @@ def verify_netlists(
         raise ValueError(
             f"{design.text}: netlists are checked mode by mode: state one mode's design, or use "
             "macsmith verify without --netlist, which plays all modes"
+        )
+    if design.mac.block is not None:
+        raise ValueError(
+            f"{design.text}: netlists of block formats are not compared by themselves; use "
+            "macsmith verify without --netlist"
         )
     results: list[NetlistVerification] = []
     unit = _unit_of(design)

@@ -77,6 +77,7 @@ def compute(
         ("int8:int32:lanes4", "fma", "avx2"),
         ("e2m1:e4m3/8/e5m2", "fma", "uint64"),
         ("e4m3:e4m3:sr4:lfsr=port", "fma", "uint64"),
+        ("posit8es1:fp16", "add", "uint64"),
     ],
 )
 def test_equals_the_golden_model(
@@ -134,6 +135,7 @@ def test_operators_that_a_design_has_not(tmp_path: Path) -> None:
     cases: list[tuple[str, OperatorKind, str]] = [
         ("e4m3:e6m9/8/e6m9", "multiply", "the accumulator is chunked; must be fma"),
         ("e4m3:e6m9:lanes2", "add", "must be one lane, not e4m3 and 2 lanes"),
+        ("nvfp4:fp32:lanes16", "fma", "operators of block formats are not written as C"),
         ("e4m3+e5m2:exact", "fma", "bit-sliced C is that of one mode"),
     ]
     for text, operator, message in cases:

@@ -66,12 +66,23 @@ def test_designs_that_are_not_played() -> None:
         assert not is_checkable_mac(parse_design(text))
     with pytest.raises(ValueError, match="netlists are checked mode by mode"):
         verify_netlists(parse_design("int8+int4:int32"), technology("asap7"), Path())
+    with pytest.raises(ValueError, match="netlists of block formats are not compared"):
+        verify_netlists(parse_design("nvfp4:fp32:lanes16"), technology("asap7"), Path())
 
 
 @pytest.mark.parametrize(
-    "text", ["e4m3:exact:unit", "e4m3:e6m9:unit", "e5m2:exact:lanes2:unit", "int8:int20:clip:unit",
-             "e2m1:exact/8/e5m2:unit", "e4m3:e5m2:sr4:unit"],
-)  # fmt: skip
+    "text",
+    [
+        "e4m3:exact:unit",
+        "e4m3:e6m9:unit",
+        "posit8es1:fp16:unit",
+        "posit8es1:exact:unit",
+        "e5m2:exact:lanes2:unit",
+        "int8:int20:clip:unit",
+        "e2m1:exact/8/e5m2:unit",
+        "e4m3:e5m2:sr4:unit",
+    ],
+)
 def test_random_vectors_are_valid_and_meet(text: str) -> None:
     design = parse_design(text)
     vectors = random_unit_vectors(design, 1, 70_000)
