@@ -166,8 +166,8 @@ ERRORS = [
     ("e4n3xe5m2:exact", "unknown format 'e4n3'; did you mean e4m3"),
     ("e9m3:exact", "e9m3: exponent width must be 1 to 8 bits, not 9"),
     ("e4m3:exact:fast", "design 'e4m3:exact:fast': unknown option 'fast'; options are lanesN, "
-     "termsN, mulFORMAT, rne/rna/rtz/rup/rdn, srN/srbN/srcN, sat/inf/nan, wrap/clip, outFORMAT, "
-     "RxC, stagesN, interleaveN, KEY=VALUE, unit"),
+     "termsN, mulFORMAT, rne/rna/rtz/rup/rdn/rto, srN/srbN/srcN, sat/inf/nan/prop, wrap/clip, "
+     "outFORMAT, requantMsS, RxC, stagesN, interleaveN, KEY=VALUE, unit"),
     ("e4m3:exact:goal=small", "unknown choice 'goal=small'; choices are goal=area/speed"),
     ("e4m3:exact:lfsr=4", "unknown choice 'lfsr=4'; choices are "),
     ("e4m3:exact:sr8", "e4m3xe4m3:exact: stochastic rounding needs a float accumulator; a "
