@@ -14,7 +14,7 @@ from macsmith.hw.posit_round import RoundPosit
 from macsmith.hw.round import Round, is_rounded_up, magnitude_code_bits
 from macsmith.hw.round_term import RoundTerm
 from macsmith.hw.shift import shift_right_sticky
-from macsmith.hw.terms import Term, TermShape
+from macsmith.hw.terms import Term, fixed_shape
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format, IntFormat, OrderedFormat, PositFormat
 from macsmith.model.output_stage import OutputStage
@@ -45,7 +45,7 @@ def clip_integer(fmt: IntFormat, sign: Value, magnitude: Value) -> Value:
 
 def needs_conversion(widths: PartialSumWidths, fmt: Format | None) -> bool:
     """Whether a result in `fmt` (None: raw) is more than the partial sum's own bits."""
-    return fmt is not None and fmt != widths.format
+    return fmt is not None and fmt != widths.code_format
 
 
 class RoundFixed(Block):
@@ -176,7 +176,7 @@ class Convert(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        source = self.widths.format
+        source = self.widths.code_format
         match self.format:
             case None:
                 m.d.comb += self.code.eq(self.partial_sum)
@@ -194,7 +194,7 @@ class Convert(Block):
                 self._to_ordered(m, platform, fmt)
         return m
 
-    def _decoded(self, m: Module, platform: Any, source: FloatFormat) -> Term:
+    def _decoded(self, m: Module, platform: Any, source: FloatFormat | PositFormat) -> Term:
         decode = Decode(source)
         place(m, platform, "decode", decode)
         m.d.comb += decode.code.eq(self.partial_sum)
@@ -208,7 +208,7 @@ class Convert(Block):
         return sign, magnitude
 
     def _to_ordered(self, m: Module, platform: Any, fmt: OrderedFormat) -> None:
-        source = self.widths.format
+        source = self.widths.code_format
         if source is not None:
             term = self._decoded(m, platform, source)
         else:
@@ -217,15 +217,9 @@ class Convert(Block):
                 self.partial_sum[self.widths.integer_bits :]
             )
             sign = Mux(is_infinity, infinite_sign, sign)
-            shape = TermShape(
-                significand_bits=len(magnitude),
-                min_significand=1,
-                min_significand_above=0,
-                max_significand=(1 << len(magnitude)) - 1,
-                lsb_exponent=self.widths.lsb_exponent,
-                min_exponent=0,
-                max_exponent=0,
-                is_signed=True,
+            shape = fixed_shape(
+                len(magnitude),
+                self.widths.lsb_exponent,
                 has_nan=self.widths.flag_bits > 0,
                 has_infinity=self.widths.flag_bits == 2,
             )
@@ -240,7 +234,7 @@ class Convert(Block):
         m.d.comb += self.code.eq(rounder.code)
 
     def _float_to_float(
-        self, m: Module, platform: Any, source: FloatFormat, fmt: FloatFormat
+        self, m: Module, platform: Any, source: FloatFormat | PositFormat, fmt: FloatFormat
     ) -> None:
         term = self._decoded(m, platform, source)
         rounder = RoundTerm(term.shape, fmt, self.config.rounding, self.config.overflow_of(fmt))
@@ -335,7 +329,7 @@ class Convert(Block):
         return Mux(is_nan, 0, code)[:bits]
 
     def _float_to_integer(
-        self, m: Module, platform: Any, source: FloatFormat, fmt: IntFormat
+        self, m: Module, platform: Any, source: FloatFormat | PositFormat, fmt: IntFormat
     ) -> None:
         term = self._decoded(m, platform, source)
         shape = term.shape

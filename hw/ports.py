@@ -29,8 +29,8 @@ def _lanes(operand: str, name: str, lanes: int, bits: int) -> str:
 
 
 def _layout(widths: PartialSumWidths) -> str:
-    if widths.format is not None:
-        return f"code ({widths.format.name})"
+    if widths.code_format is not None:
+        return f"code ({widths.code_format.name})"
     flags = f"{widths.flag_bits} flag bit{'s' * (widths.flag_bits > 1)} above " * (
         widths.flag_bits > 0
     )

@@ -15,6 +15,7 @@ from macsmith.hw.chain_step import ChainStep
 from macsmith.hw.fixed_step import FixedStep
 from macsmith.hw.float_step import FloatStep
 from macsmith.hw.outer_step import OuterStep
+from macsmith.hw.posit_step import PositStep
 from macsmith.hw.read_out import partial_step
 from macsmith.hw.segmented_step import SegmentedStep
 from macsmith.hw.terms import is_integer_product
@@ -33,6 +34,7 @@ InnerStep = (
     | ChainStep
     | FixedStep
     | FloatStep
+    | PositStep
     | SegmentedStep
     | WindowStep
 )
@@ -48,6 +50,8 @@ def inner_step(config: MacConfig, architecture: Architecture) -> InnerStep:
         return BlockSum(config, architecture)
     if config.aligned is not None:
         return AlignedStep(config, architecture)
+    if mac_widths(config).inner.posit is not None:
+        return PositStep(config, architecture)
     if mac_widths(config).inner.format is None:
         if architecture.fpga != "none":
             return ChainStep(config, architecture)

@@ -23,6 +23,7 @@ from macsmith.model.formats import (
 __all__ = [
     "Term",
     "TermShape",
+    "fixed_shape",
     "has_zero_specials",
     "is_digit_product",
     "is_integer_product",
@@ -147,6 +148,24 @@ class Term:
             m.d.comb += self.is_nan.eq(source.is_nan)
         if self.shape.has_infinity:
             m.d.comb += self.is_infinity.eq(source.is_infinity)
+
+
+def fixed_shape(
+    significand_bits: int, lsb_exponent: int, *, has_nan: bool, has_infinity: bool
+) -> TermShape:
+    """Shape of a sign and a magnitude in units of ``2**lsb_exponent``."""
+    return TermShape(
+        significand_bits=significand_bits,
+        min_significand=1,
+        min_significand_above=0,
+        max_significand=(1 << significand_bits) - 1,
+        lsb_exponent=lsb_exponent,
+        min_exponent=0,
+        max_exponent=0,
+        is_signed=True,
+        has_nan=has_nan,
+        has_infinity=has_infinity,
+    )
 
 
 def regime_bits(fmt: PositFormat) -> int:

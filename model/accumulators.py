@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from macsmith.model.formats import FloatFormat, parse_format
+from macsmith.model.formats import FloatFormat, PositFormat, parse_format
 
 __all__ = [
     "Accumulator",
@@ -17,6 +17,7 @@ __all__ = [
     "FloatAccumulator",
     "IntAccumulator",
     "IntOverflow",
+    "PositAccumulator",
     "SimpleAccumulator",
     "accumulator_parts",
     "dump_accumulator",
@@ -59,6 +60,13 @@ class FloatAccumulator:
 
 
 @dataclass(frozen=True)
+class PositAccumulator:
+    """Partial sum in a posit format, rounded once after each step's addition."""
+
+    format: PositFormat
+
+
+@dataclass(frozen=True)
 class AlignedAccumulator:
     """Partial sum in a float format; the terms of a step are aligned to their largest exponent.
 
@@ -87,7 +95,9 @@ class AlignedAccumulator:
     rounds_terms: bool = False
 
 
-SimpleAccumulator = ExactAccumulator | IntAccumulator | FloatAccumulator | AlignedAccumulator
+SimpleAccumulator = (
+    ExactAccumulator | IntAccumulator | FloatAccumulator | PositAccumulator | AlignedAccumulator
+)
 
 
 @dataclass(frozen=True)
@@ -165,8 +175,10 @@ def _parse_simple(text: str, int_overflow: IntOverflow) -> SimpleAccumulator:
             f"accumulator {text!r}: must be exact, intN, a float format, FORMAT_alignedBITS, or "
             f"INNER/LENGTH[/OUTER]: {error}"
         ) from None
+    if isinstance(fmt, PositFormat):
+        return PositAccumulator(fmt)
     if not isinstance(fmt, FloatFormat):
-        raise ValueError(f"accumulator {text!r}: must be exact, intN or a float format")
+        raise ValueError(f"accumulator {text!r}: must be exact, intN, a float or a posit format")
     return FloatAccumulator(fmt)
 
 
@@ -239,6 +251,8 @@ def _format_simple(accumulator: SimpleAccumulator) -> str:
             return f"int{bits}"
         case FloatAccumulator(format=fmt):
             return fmt.name
+        case PositAccumulator(format=posit):
+            return posit.name
         case AlignedAccumulator(format=fmt):
             return _format_aligned(accumulator)
 

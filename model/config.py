@@ -11,6 +11,7 @@ from macsmith.model.accumulators import (
     ChunkedAccumulator,
     ExactAccumulator,
     FloatAccumulator,
+    PositAccumulator,
     SimpleAccumulator,
     accumulator_parts,
     dump_accumulator,
@@ -55,6 +56,9 @@ from pydantic import (
 )
 
 __all__ = ["MAX_LANES", "RAW", "MacConfig"]
+
+#: Accumulators whose partial sum is a code, which is also the result unless stated.
+CodeAccumulator = FloatAccumulator | AlignedAccumulator | PositAccumulator
 
 MAX_LANES = 64
 #: Widest sum of which a result keeps the low bits.
@@ -202,6 +206,11 @@ class MacConfig(BaseModel, frozen=True):
                 check_overflow(fmt, self.overflow)
         if self.stochastic is not None:
             self._check_stochastic(what)
+        for part in accumulator_parts(self.accumulator):
+            if isinstance(part, PositAccumulator):
+                check_rounding(part.format, self.rounding)
+                if isinstance(self.accumulator, ChunkedAccumulator):
+                    raise ValueError(f"{what}: a posit accumulator must be the only one")
         if self.output_format is not None:
             self._check_output(what, self.output_format)
         self._check_blocks(what)
@@ -394,12 +403,12 @@ class MacConfig(BaseModel, frozen=True):
         """
         if self.output == RAW:
             last = self.last_accumulator
-            return last.format if isinstance(last, FloatAccumulator | AlignedAccumulator) else None
+            return last.format if isinstance(last, CodeAccumulator) else None
         if self.output is not None:
             assert not isinstance(self.output, str)
             return self.output
         last = self.last_accumulator
-        if isinstance(last, FloatAccumulator | AlignedAccumulator):
+        if isinstance(last, CodeAccumulator):
             return last.format
         if all(isinstance(fmt, IntegerFormat) for fmt in (self.a, self.b, *self.scales)):
             return None

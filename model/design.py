@@ -95,6 +95,8 @@ class Design(BaseModel, frozen=True):
                 raise ValueError(
                     "dsp=on: an array of several modes has no form with DSP blocks: leave it out"
                 )
+            if any(mac_widths(mode).last.posit is not None for mode in self.modes):
+                raise ValueError("modes cannot be switched with a posit accumulator yet")
             if any(mode.block is not None for mode in self.modes):
                 raise ValueError("block formats cannot be switched at run time: state one mode")
         elif self.implementation.share != "auto":
@@ -109,6 +111,10 @@ class Design(BaseModel, frozen=True):
             self._check_accumulate()
         if self.mac.block is not None:
             self._check_blocks()
+        if mac_widths(self.mac).last.posit is not None and self.implementation.dsp == "on":
+            raise ValueError(
+                "dsp=on: a posit accumulator has no form with DSP blocks: leave it out"
+            )
         if self.implementation.lfsr == "port" and not self.mac.random_bits:
             raise ValueError("lfsr=port needs stochastic rounding (srN): nothing else is random")
         if self.implementation.lfsr == "each" and not (
@@ -169,7 +175,7 @@ class Design(BaseModel, frozen=True):
 
     def _check_carry_save(self) -> None:
         widths, implementation = mac_widths(self.mac).inner, self.implementation
-        if widths.format is not None or widths.clips:
+        if widths.code_format is not None or widths.clips:
             raise ValueError(
                 "loop=carrysave keeps a fixed-point sum as two numbers: the inner accumulator must "
                 f"be exact or intN and not clip, not {format_accumulator(self.mac.accumulator)}; "
@@ -184,7 +190,7 @@ class Design(BaseModel, frozen=True):
     def _check_accumulate(self) -> None:
         widths, implementation = mac_widths(self.mac).inner, self.implementation
         asked = f"accumulate={implementation.accumulate}"
-        if widths.format is not None or widths.clips:
+        if widths.code_format is not None or widths.clips:
             raise ValueError(
                 f"{asked} keeps a fixed-point sum in parts: the inner accumulator must be exact or "
                 f"intN and not clip, not {format_accumulator(self.mac.accumulator)}; leave it out"

@@ -340,7 +340,7 @@ def format_struct(
 
 
 def _sum_struct(config: MacConfig, widths: PartialSumWidths, lsb_exponent: int) -> SumStruct:
-    fmt = widths.format
+    fmt = widths.code_format
     if fmt is None:
         return SumStruct(
             is_fixed=True,
@@ -379,12 +379,12 @@ def _aligned_struct(config: MacConfig, accumulator: SimpleAccumulator) -> Aligne
 
 def _accumulator_lsb(config: MacConfig, widths: PartialSumWidths) -> int:
     """Unit of the exact sums that a float accumulator rounds: of its format and its terms."""
-    assert widths.format is not None
+    assert widths.code_format is not None
     all_widths = mac_widths(config)
     is_of_blocks = all_widths.block is not None and widths is all_widths.outer
     term = all_widths.block if is_of_blocks else all_widths.term
     assert term is not None
-    return min(widths.format.least_exponent, term.lsb_exponent)
+    return min(widths.code_format.least_exponent, term.lsb_exponent)
 
 
 def words_needed(config: MacConfig) -> int:
@@ -397,10 +397,10 @@ def words_needed(config: MacConfig) -> int:
     for part in (widths.inner, widths.outer):
         if part is None:
             continue
-        if part.format is None:
+        if part.code_format is None:
             lsb, top = part.lsb_exponent, part.lsb_exponent + part.integer_bits
         else:
-            lsb, top = _accumulator_lsb(config, part), part.format.max_exponent + 1
+            lsb, top = _accumulator_lsb(config, part), part.code_format.max_exponent + 1
         if part is widths.inner:
             top = max(top, term_top)
         elif widths.block is not None:
@@ -437,7 +437,7 @@ def mac_struct(config: MacConfig) -> MacStruct:
     """The configuration as the kernels read it."""
     widths = mac_widths(config)
     output = config.output_format
-    is_raw = output is None or output == widths.last.format
+    is_raw = output is None or output == widths.last.code_format
 
     def rounded(fmt: Format | None) -> FormatStruct:
         if fmt is None:
@@ -447,7 +447,7 @@ def mac_struct(config: MacConfig) -> MacStruct:
     def layout(part: PartialSumWidths | None) -> SumStruct:
         if part is None:
             return SumStruct()
-        lsb = 0 if part.format is None else _accumulator_lsb(config, part)
+        lsb = 0 if part.code_format is None else _accumulator_lsb(config, part)
         return _sum_struct(config, part, lsb)
 
     return MacStruct(

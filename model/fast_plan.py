@@ -355,6 +355,8 @@ def make_plan(config: MacConfig, length: int) -> Plan:
     last = widths.last
     if config.block is not None:
         return Plan(Engine.BLOCKS if has_exact_blocks(config) else Engine.GENERAL)
+    if last.posit is not None:
+        return Plan(Engine.GENERAL)
     if config.aligned is not None:
         aligned = _plan_aligned(config, widths, length, config.aligned)
         return Plan(Engine.GENERAL if aligned is None else Engine.ALIGNED, aligned=aligned)

@@ -128,8 +128,8 @@ def _flags(widths: PartialSumWidths, value: Special) -> int:
 
 def _partial_sum_term(widths: PartialSumWidths, bits: int) -> Term:
     """What the bits of a partial sum stand for."""
-    if widths.format is not None:
-        return _decode(widths.format, bits)
+    if widths.code_format is not None:
+        return _decode(widths.code_format, bits)
     flags = bits >> widths.integer_bits
     integer = bits & ((1 << widths.integer_bits) - 1)
     if flags:
@@ -236,14 +236,14 @@ def accumulate(
     """
     if isinstance(widths.accumulator, AlignedAccumulator):
         return _accumulate_aligned(config, widths.accumulator, bits, terms)
-    if widths.format is not None:
-        before = _decode(widths.format, bits)
+    if widths.code_format is not None:
+        before = _decode(widths.code_format, bits)
         total = _exact_sum([before, *terms], config.rounding)
         return encode(
-            widths.format,
+            widths.code_format,
             total.value,
             config.accumulator_rounding,
-            config.overflow_of(widths.format),
+            config.overflow_of(widths.code_format),
             negative_zero=total.negative,
             random=random,
         )
@@ -369,7 +369,7 @@ def result(config: MacConfig, partial_sum: int) -> int:
     widths = mac_widths(config)
     bits = partial_sum >> (widths.inner_state_bits if widths.outer else 0)
     fmt = config.output_format
-    if fmt is None or fmt == widths.last.format:
+    if fmt is None or fmt == widths.last.code_format:
         return bits
     if config.requantise is not None:
         assert isinstance(fmt, IntFormat)

@@ -27,10 +27,11 @@ from macsmith.model.accumulators import (
     FloatAccumulator,
     IntAccumulator,
     IntOverflow,
+    PositAccumulator,
     SimpleAccumulator,
     format_accumulator,
 )
-from macsmith.model.formats import FloatFormat
+from macsmith.model.formats import FloatFormat, PositFormat
 from macsmith.model.rounding import Overflow, Rounding, encode
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class PartialSumWidths:
     """Layout of one simple accumulator's partial sum.
 
     `format` is its float format; a fixed-point one has `format` None, `integer_bits` of two's
-    complement in units of ``2**lsb_exponent`` and `flag_bits` above them.
+    complement in units of ``2**lsb_exponent`` and `flag_bits` above them. Of a posit both are
+    None and 0, and `posit` is its format.
     """
 
     accumulator: SimpleAccumulator
@@ -75,12 +77,18 @@ class PartialSumWidths:
     integer_bits: int
     flag_bits: int
     max_terms: int | None
+    posit: PositFormat | None = None
+
+    @property
+    def code_format(self) -> FloatFormat | PositFormat | None:
+        """The format of which the partial sum is a code; None if it is fixed point."""
+        return self.format or self.posit
 
     @property
     def bits(self) -> int:
         """Width of the partial sum."""
-        if self.format is not None:
-            return self.format.bits
+        if self.code_format is not None:
+            return self.code_format.bits
         return self.integer_bits + self.flag_bits
 
     @property
@@ -226,6 +234,10 @@ def _simple_widths(
     match accumulator:
         case FloatAccumulator(format=fmt) | AlignedAccumulator(format=fmt):
             return PartialSumWidths(accumulator, fmt, term.lsb_exponent, 0, 0, terms)
+        case PositAccumulator(format=posit):
+            # a sum is exact in the smaller of both units
+            lsb_exponent = min(term.lsb_exponent, posit.least_exponent)
+            return PartialSumWidths(accumulator, None, lsb_exponent, 0, 0, terms, posit)
         case ExactAccumulator():
             count = terms if terms is not None else default_terms
             return PartialSumWidths(

@@ -12,11 +12,11 @@ from fractions import Fraction
 
 from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, OrderedFormat, Special
+from macsmith.model.formats import FloatFormat, OrderedFormat, PositFormat, Special
 from macsmith.model.ordered_rounding import magnitudes
 from macsmith.model.widths import mac_widths
 from macsmith.sim.alignment import Alignment
-from macsmith.sim.operands import corner_codes
+from macsmith.sim.operands import corner_codes, power_of_two_codes
 from macsmith.sim.products import Product, product_kit
 from macsmith.sim.trace import (
     SumTracer,
@@ -242,6 +242,34 @@ def _ordered_output_sums(builder: _Builder, fmt: OrderedFormat) -> Iterator[Step
                 yield total.steps
 
 
+def _posit_sums(builder: _Builder, fmt: PositFormat) -> Iterator[Steps]:
+    """1, and the last one or two of its last bits in halves and quarters, added bit by bit."""
+    last_bit = Fraction(1, 1 << fmt.fraction_bits)
+    for start in (Fraction(1), 1 + last_bit):
+        for quarters in (1, 2, 3):
+            for sign in (1, -1):
+                total = builder.new()
+                rest = quarters * last_bit / 4
+                if builder.add_value(total, sign * start) and _add_at_once(
+                    builder, total, sign * rest
+                ):
+                    yield total.steps
+
+
+def _add_at_once(builder: _Builder, total: _Sum, value: Fraction) -> bool:
+    """Add a value as one product, or as two half as large and larger."""
+    kit = builder.kit
+    exact = [kit.powers[e] for e in kit.powers if Fraction(2) ** e == abs(value)]
+    for product in exact:
+        signed = kit.negative(product) if value < 0 else product
+        return signed is not None and builder.add(total, signed)
+    for a in power_of_two_codes(builder.config.a).values():
+        for b in corner_codes(builder.config.b):
+            if kit.term((a, b)).value == value:
+                return builder.add(total, (a, b))
+    return False
+
+
 def _overflow_sums(builder: _Builder, largest: Fraction) -> Iterator[Steps]:
     """Sums that go beyond `largest` in either direction, and come back."""
     kit = builder.kit
@@ -384,7 +412,13 @@ def directed_sums(config: MacConfig) -> list[Steps]:
             continue
         builder = _Builder(config, is_outer)
         kinds += [_special_sums(builder), _cancelling_sums(builder)]
-        if level.format is not None:
+        if level.posit is not None:
+            kinds += [
+                _posit_sums(builder, level.posit),
+                _ordered_output_sums(builder, level.posit),
+                _overflow_sums(builder, level.posit.max),
+            ]
+        elif level.format is not None:
             kept = near = level.format
             if config.aligned is not None and not is_outer:
                 kinds.append(_alignment_sums(config, builder))
@@ -407,14 +441,14 @@ def directed_sums(config: MacConfig) -> list[Steps]:
         # the conversion of a chunk's sum
         kinds.append(_rounding_sums(_Builder(config, False), widths.outer.format, is_output=True))
     output = config.output_format
-    if isinstance(output, FloatFormat) and widths.last.format is None:
+    if isinstance(output, FloatFormat) and widths.last.code_format is None:
         builder = _Builder(config, widths.outer is not None)
         kinds += [
             _rounding_sums(builder, output, is_output=True),
             _overflow_sums(builder, output.max),
             _small_sums(builder, output),
         ]
-    if isinstance(output, OrderedFormat) and widths.last.format is None:
+    if isinstance(output, OrderedFormat) and widths.last.code_format is None:
         kinds.append(_ordered_output_sums(_Builder(config, widths.outer is not None), output))
     budget_steps = MAX_KIND_STEPS
     if isinstance(config.accumulator, ChunkedAccumulator):

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, OrderedFormat, Special
+from macsmith.model.formats import FloatFormat, OrderedFormat, PositFormat, Special
 from macsmith.model.ordered_rounding import magnitudes
 from macsmith.model.rounding import Overflow
 from macsmith.model.widths import PartialSumWidths, mac_widths
@@ -196,6 +196,19 @@ class _Derivation:
             f"no term is below {float(fmt.smallest):g}",
         )
 
+    def posit_level(self, level: str, fmt: PositFormat, terms: _Terms) -> None:
+        """Events of a posit partial sum, as far as they are sure: 1 and a half of its last bit
+        make a tie, with a quarter more or less of it what lies beside."""
+        needed = {-fmt.fraction_bits - bits for bits in (1, 2)} | {0}
+        is_sure = needed <= self.kit.powers.keys() and terms.count >= 3 and fmt.fraction_bits > 0
+        for event in ("below half", "tie above even", "above half"):
+            self.decide(f"{level}: {event}", is_sure, "no short sum of products is such a value")
+        self.decide(
+            f"{level}: cancellation to zero",
+            terms.has_negative and terms.count >= 2,
+            "no term is negative, or one term is all",
+        )
+
     def fixed_level(self, level: str, widths: PartialSumWidths, terms: _Terms) -> None:
         """Events of a fixed-point partial sum."""
         half = Fraction(2) ** (widths.integer_bits - 1 + widths.lsb_exponent)
@@ -245,7 +258,9 @@ class _Derivation:
             return
         self.required.add(f"{level}: positive")
         self.decide(f"{level}: negative", terms.has_negative, "no term is negative")
-        if fmt is None:
+        if widths.posit is not None:
+            self.posit_level(level, widths.posit, terms)
+        elif fmt is None:
             self.fixed_level(level, widths, terms)
         elif self.config.aligned is None or level.startswith("outer"):
             self.float_level(level, fmt, terms)
@@ -400,7 +415,7 @@ class _Derivation:
     def output_conversion(self, terms: _Terms | None) -> None:
         """Rounding of a fixed-point sum on the way out."""
         fmt, last = self.config.output_format, self.widths.last
-        if fmt is None or last.format is not None:
+        if fmt is None or last.code_format is not None:
             return
         level = "outer partial sum" if self.widths.outer is not None else "partial sum"
         for event in ("NaN", "infinity", "-infinity"):

@@ -171,7 +171,7 @@ class SumTracer:
             yield f"{level}: cancellation to zero"
         if exact:
             yield f"{level}: {'negative' if exact < 0 else 'positive'}"
-        fmt = widths.format
+        fmt = widths.code_format
         if fmt is not None:
             for event in rounding_events(fmt, exact):
                 yield f"{level}: {event}"
@@ -230,8 +230,8 @@ class SumTracer:
     @staticmethod
     def partial_sum_value(widths: PartialSumWidths, bits: int) -> Fraction | Special:
         """What the bits of a simple partial sum stand for."""
-        if widths.format is not None:
-            return widths.format.decode(bits)
+        if widths.code_format is not None:
+            return widths.code_format.decode(bits)
         flags = bits >> widths.integer_bits
         if flags:
             if flags == (1 << widths.flag_bits) - 1:
@@ -322,7 +322,7 @@ class SumTracer:
         """Events of reading the result."""
         fmt = self.config.output_format
         last = self.widths.last
-        if fmt is None or fmt == last.format:
+        if fmt is None or fmt == last.code_format:
             return set()
         bits = partial_sum >> (self.widths.inner.bits if self.widths.outer else 0)
         value = self.partial_sum_value(last, bits)

@@ -7,7 +7,7 @@ from macsmith.model import fast, golden
 from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
-from macsmith.model.formats import FloatFormat
+from macsmith.model.formats import Format
 from macsmith.model.widths import MacWidths, PartialSumWidths, mac_widths
 from macsmith.sim.directed import directed_sums
 from macsmith.sim.expected import Words, words_to_int
@@ -71,7 +71,7 @@ def fixed_limit(config: MacConfig, widths: PartialSumWidths) -> int:
     return max((half - 1) // chunk_terms * (chunk_terms - 1), 0)
 
 
-def reachable_codes(config: MacConfig, fmt: FloatFormat, codes: Codes) -> Codes:
+def reachable_codes(config: MacConfig, fmt: Format, codes: Codes) -> Codes:
     """Float inner sums, with 0 for those that a fixed-point outer accumulator has no bits for:
     sums of products are multiples of its unit, and specials only those that can arise."""
     outer = mac_widths(config).outer
@@ -97,8 +97,8 @@ def _partial_sums(
     count = len(products)
     kind = rng.integers(0, 8, count)
     finite = np.where(np.isfinite(products), products, 0.0)
-    if isinstance(widths.format, FloatFormat):
-        fmt = widths.format
+    if widths.code_format is not None:
+        fmt = widths.code_format
         corners = np.array(corner_codes(fmt), dtype=np.uint32)
         chosen = corners[rng.integers(0, len(corners), count)]
         close = fast.encode(fmt, -finite).astype(np.int64) + rng.integers(-2, 3, count)
@@ -208,8 +208,8 @@ def _directed_vectors(config: MacConfig) -> list[tuple[int, list[tuple[int, int]
 
 def _swept_sums(config: MacConfig, widths: MacWidths) -> list[int]:
     """Every code of a float accumulator of up to 16 bits, to which products of 0 are added."""
-    fmt = widths.inner.format
-    if not isinstance(fmt, FloatFormat) or fmt.bits > EXHAUSTIVE_BITS:
+    fmt = widths.inner.code_format
+    if fmt is None or fmt.bits > EXHAUSTIVE_BITS:
         return []
     codes = reachable_codes(config, fmt, np.arange(1 << fmt.bits, dtype=np.uint32))
     return [int(code) for code in codes]

@@ -83,6 +83,8 @@ def _near(rng: random.Random, widths: PartialSumWidths, opposite: int) -> int:
     """A partial sum; often one that nearly cancels `opposite`, or is a binade or two off."""
     bits = rng.getrandbits(widths.bits)
     choice = rng.random()
+    if widths.posit is not None:
+        return bits if choice < 0.6 else -opposite % (1 << widths.bits)
     if widths.format is None:
         if choice < 0.8:  # no flags
             bits &= (1 << widths.integer_bits) - 1

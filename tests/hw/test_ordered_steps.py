@@ -31,6 +31,8 @@ r4e3xposit8es1:exact:signs=block:align=shift  r4e3xe4m3:exact:fpga=xilinx7:lanes
 bin1:int12:lanes8  bin1xint8:int16:wrap:lanes3  uint4xbin2:int20:lanes3  ternary:int9:clip:lanes6
 ternaryxint8:int24:lanes4  bin3xbin2:int20:lanes3  bin1xternary:int10:lanes5  bin2xe2m1:exact:lanes2
 ternaryxe4m3:e6m9  bin1xint8:int20:fpga=ice40:lanes2  ternaryxuint8:int24  bin1:e6m9:lanes4
+posit8es1:posit8es1  posit8es1:posit16es1  posit8es2:posit8es2:lanes3  posit6es0xposit4es0:posit5es3
+e4m3:posit16es1:lanes2  int8xposit8es1:posit8es1  e5m2:posit8es2  bin1xint4:posit8es0:lanes3
 bin1xint4:fp16  ternary:e5m2:lanes3  int8xbin4:int30:lanes2  ternaryxposit8es1:exact
 """
 
@@ -83,6 +85,7 @@ def test_decode_of_every_code(name: str) -> None:
 RESULTS = """
 posit8es1:exact  posit8es0:exact:lanes2  posit8es2:exact  posit8es3:exact  posit16es1:exact
 posit4es3:exact  posit5es0xposit8es1:exact  e4m3:e6m9:outposit8es1  e4m3:fp32:outposit16es2
+posit8es1:posit16es1:outposit8es1  posit8es1:posit8es1:outfp16  posit8:posit8:outint8
 e5m2:exact:outposit8  posit8es1:int60:wrap  e5m2:e4m3:outposit4es0
 r4e3:exact:outr4e3  r4e3xr4e3odd:exact:outr4e3odd  e4m3:e6m9:outr4e3  r4e2b9:e4m3:outr4e4
 e5m2:exact:outr4e3bm3  e5m2:exact:outr4e4b20  posit8es1:exact:outr4e4
@@ -113,7 +116,7 @@ def check_results(texts: list[str]) -> None:
         config = parse_design(text).mac
         widths = mac_widths(config).last
         rng = random.Random(text)
-        if widths.format is None:
+        if widths.code_format is None:
             sums = partial_sums(widths.integer_bits, widths.flag_bits, 3000, rng)
         else:
             sums = [rng.getrandbits(widths.bits) for _ in range(3000)]

@@ -208,7 +208,7 @@ ERRORS = [
      "lanes summed per step"),
     ("e4m3:quire", "accumulator 'quire': must be exact, intN, a float format, FORMAT_alignedBITS, "
      "or INNER/LENGTH[/OUTER]: unknown format 'quire'"),
-    ("e4m3:uint8", "accumulator 'uint8': must be exact, intN or a float format"),
+    ("e4m3:uint8", "accumulator 'uint8': must be exact, intN, a float or a posit format"),
     ("e4m3:int1", "accumulator int1: width must be 2 to 1024 bits, not 1"),
     ("e4m3:int2000", "accumulator int2000: width must be 2 to 1024 bits, not 2000"),
     ("e4m3:e6m9:wrap", "accumulator 'e6m9': wrap is for an intN accumulator"),

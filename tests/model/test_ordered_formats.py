@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from macsmith.model import fast
+from macsmith.model import fast, golden
 from macsmith.model.describe import quire_bits
 from macsmith.model.design import parse_design
 from macsmith.model.formats import (
@@ -198,6 +198,36 @@ def test_one_rounding_only() -> None:
         parse_design("posit8:exact:rup")
     with pytest.raises(ValueError, match="which wraps, must come from a fixed-point"):
         parse_design("e4m3:fp32:outint8wrap")
+
+
+def test_posit_accumulators() -> None:
+    """Each step is the exact sum, rounded once: a fused multiply-add."""
+    config = parse_design("posit6es1:posit8es1").mac
+    operand, kept = parse_format("posit6es1"), parse_format("posit8es1")
+    rng = np.random.default_rng(3)
+    triples = rng.integers(0, [64, 64, 256], (3000, 3))
+    got = fast.step(config, triples[:, 2], triples[:, 0], triples[:, 1])
+    for (a, b, c), code in zip(triples.tolist(), got.tolist(), strict=True):
+        values = [operand.decode(a), operand.decode(b), kept.decode(c)]
+        want: Fraction | Special = Special.NAN
+        if Special.NAN not in values:
+            want = values[0] * values[1] + values[2]  # type: ignore[operator]
+        assert code == encode(kept, want) == golden.step(config, c, [a], [b])
+    assert config.output_format == kept
+    design = parse_design("posit8es1:posit16es1:lanes2")
+    assert parse_design(design.text) == design
+    for text, message in (
+        ("posit8es1:posit8es1:rtz", "posit8es1 has a rounding of its own: leave rtz out"),
+        ("posit8es1:posit8es1/8", "a posit accumulator must be the only one"),
+        ("posit8es1:exact/8/posit8es1", "a posit accumulator must be the only one"),
+        ("posit8es1:posit8es1:sr4", "stochastic rounding needs a float accumulator"),
+        ("posit8es1+e4m3:posit8es1", "cannot be switched with a posit accumulator yet"),
+        ("posit8es1:posit8es1:fpga=ecp5:dsp=on", "has no form with DSP blocks"),
+        ("posit8es1:posit8es1:loop=carrysave", "must be exact or intN and not clip"),
+        ("posit8es1:bin1", "must be exact, intN, a float or a posit format"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            parse_design(text)
 
 
 def edges(fmt: Format) -> list[float]:

@@ -128,6 +128,15 @@ def test_products_and_sums(
             assert referee.call(operation, a, b) == want, (hex(a), hex(b))
 
 
+def test_multiply_add(referee: Referee) -> None:
+    """A step of a posit accumulator is SoftPosit's fused multiply-add."""
+    fmt = referee.format
+    config = parse_design(f"{fmt.name}:{fmt.name}").mac
+    codes = np.random.default_rng(9).integers(0, 1 << fmt.bits, (4000, 3))
+    ours = fast.step(config, codes[:, 2], codes[:, 0], codes[:, 1]).tolist()
+    assert [referee.call("mulAdd", *triple) for triple in codes.tolist()] == ours
+
+
 def test_quire(referee: Referee) -> None:
     """Sums of products, exact and rounded once, beside SoftPosit's quire."""
     fmt = referee.format
