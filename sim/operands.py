@@ -123,7 +123,7 @@ def power_of_two_codes(fmt: Format) -> dict[int, int]:
     candidates = [1 << bit for bit in range(fmt.fraction_bits)] if fmt.has_subnormals else []
     candidates += [field * hidden for field in range(1 << fmt.exponent_bits)]
     for code in candidates:
-        if not 0 < code <= fmt.max_magnitude_code:
+        if not fmt.has_zero <= code <= fmt.max_magnitude_code:
             continue
         value = fmt.decode(code)
         assert not isinstance(value, Special)
