@@ -16,6 +16,7 @@ from macsmith.hw.latency import (
     shares_outer,
     step_cycles,
 )
+from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.read_out import read_out, start_state, state_bits
@@ -220,7 +221,7 @@ class Core(Block):
             close_loop(
                 m,
                 "partial_sum",
-                step.partial_sum_i,
+                getattr(step, "partial_sum_i"),  # noqa: B009 - the step is no BlockSum
                 step.partial_sum_o,
                 sums=sums,
                 enable=self.enable,
@@ -282,7 +283,7 @@ class Core(Block):
             with m.If(self.enable & ends):
                 m.d.sync += kept.eq(late_scale)
             m.d.comb += getattr(outer, name).eq(kept)
-        if "random" in outer.signature.members:
+        if isinstance(outer, OuterStep) and "random" in outer.signature.members:
             # the outer bits of the word of the chunk's last step go with the chunk
             chunk_random = Signal(len(outer.random), reset_less=True)
             word = self._chunk_word(m, len(outer.random))

@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import Architecture
 from macsmith.hw.block import Block, place
+from macsmith.hw.block_sum import BlockSum
 from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.step import inner_step
 from macsmith.model.config import MacConfig
@@ -119,6 +120,7 @@ class SeparateSteps(Block):
         sums: list[Value] = []
         for index, config in enumerate(self.modes):
             step = inner_step(config, self.architectures[index])
+            assert not isinstance(step, BlockSum)  # modes have no block formats
             place(m, platform, f"step_{index}", step)
             rate = widths.rates[index]
             m.d.comb += [

@@ -47,8 +47,8 @@ def formats_page() -> Page:
         "bin1..bin8, ternary."
     )
     blocks = describe.block_format_table()
-    heads = ("name", "title", "element", "scale", "block", "tensor scale", "bits per element")
-    block_table = columns(heads, [[row[head] for head in heads] for row in blocks])
+    block_heads = ("name", "title", "element", "scale", "block", "tensor scale", "bits per element")
+    block_table = columns(block_heads, [[row[head] for head in block_heads] for row in blocks])
     block_rule = (
         "Any ELEMENT_SCALE_bLENGTH[_tFORMAT] is a block format: e3m2_ue5m3_b64, "
         "int4_uint4_b16_tfp32.\n`macsmith formats NAME` has the source of each."

@@ -70,8 +70,6 @@ class BlockFormat:
 
     def __post_init__(self) -> None:
         check_scale(self.scale)
-        if not isinstance(self.element, FloatFormat | IntFormat):
-            raise ValueError(f"{self.element.name}: elements of a block must be floats or integers")
         if self.length not in BLOCK_LENGTHS:
             raise ValueError(
                 f"{self.element.name}: a block must have {BLOCK_LENGTHS.start} to "
@@ -202,9 +200,12 @@ def _parse_name(name: str) -> BlockFormat:
         if not isinstance(fmt, FloatFormat) or not fmt.is_signed:
             raise ValueError(f"{name}: a tensor's scale must be a signed float, not {fmt.name}")
         tensor = fmt
-    return BlockFormat(
-        parse_format(match["element"]), parse_format(match["scale"]), int(match["length"]), tensor
-    )
+    element, scale = parse_format(match["element"]), parse_format(match["scale"])
+    if not isinstance(element, FloatFormat | IntFormat):
+        raise ValueError(f"{element.name}: elements of a block must be floats or integers")
+    check_scale(scale)
+    assert isinstance(scale, FloatFormat | IntFormat)
+    return BlockFormat(element, scale, int(match["length"]), tensor)
 
 
 def parse_block_format(description: Any) -> BlockFormat:

@@ -65,7 +65,8 @@ def _add_to_odd(a: Values, b: Values) -> Values:
     inexact = error != 0
     inexact &= np.isfinite(total)
     shrinks = inexact & ((error < 0) != (total < 0))
-    return ((bits - shrinks) | inexact).view(np.float64)
+    odd: Values = ((bits - shrinks) | inexact).view(np.float64)
+    return odd
 
 
 def sum_blocks(

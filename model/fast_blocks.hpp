@@ -30,6 +30,10 @@ struct BlockSpec {
   int32_t smallest_scale;  // codes of the smallest positive and of the largest scale
   int32_t largest_scale;
   int32_t nan_scale;       // -1 where there is none
+  int32_t scale_is_float;
+  int32_t scale_fraction_bits;
+  int32_t scale_least_exponent;
+  int32_t scale_has_subnormals;
   int32_t saturates;       // infinities become the largest element
   double tensor;
   const double *scales;  // values of the codes up to the largest scale
@@ -42,15 +46,32 @@ inline int compare_product(double a, double b, double c) {
   return error > 0 ? 1 : error < 0 ? -1 : 0;
 }
 
-// Largest code between the smallest and the largest scale with code * factor <= amax.
+// Largest code between the smallest and the largest scale with scale * factor <= amax; `factor` is
+// the product of two numbers. The quotient in double is next to the right one.
 inline int32_t floor_scale(const BlockSpec &s, double factor_a, double factor_b, double amax) {
-  int32_t low = s.smallest_scale, high = s.largest_scale;
-  while (low < high) {
-    const int32_t middle = (low + high + 1) / 2;
-    if (compare_product(s.scales[middle] * factor_a, factor_b, amax) <= 0) low = middle;
-    else high = middle - 1;
+  const double quotient = amax / (factor_a * factor_b);
+  double guess = quotient;
+  if (s.scale_is_float) {
+    int exponent;
+    const double fraction = std::frexp(quotient, &exponent);  // in [1/2, 1)
+    const int32_t field = exponent - 1 - s.scale_least_exponent;  // 0: the smallest numbers
+    const int32_t hidden = 1 << s.scale_fraction_bits;
+    if (s.scale_has_subnormals && field < s.scale_fraction_bits)
+      guess = std::ldexp(quotient, -s.scale_least_exponent);
+    else
+      guess = (field - (s.scale_has_subnormals ? s.scale_fraction_bits - 1 : 0)) * double(hidden) +
+              (2 * fraction - 1) * hidden;
   }
-  return low;
+  int32_t code = guess < s.smallest_scale ? s.smallest_scale
+                 : guess > s.largest_scale ? s.largest_scale
+                                           : int32_t(guess);
+  while (code > s.smallest_scale &&
+         compare_product(s.scales[code] * factor_a, factor_b, amax) > 0)
+    --code;
+  while (code < s.largest_scale &&
+         compare_product(s.scales[code + 1] * factor_a, factor_b, amax) <= 0)
+    ++code;
+  return code;
 }
 
 inline int32_t scale_code(const BlockSpec &s, double amax) {
@@ -128,7 +149,7 @@ void quantise_elements(const BlockSpec &s, const In *values, int64_t count, doub
   const T inverse = T(1 / factor), scale = T(factor), largest = T(s.max), least = T(0 - s.min);
   const I lowest = I(s.min_normal_exponent + Bits<T>::bias) << F;
   const I offset = (I(Bits<T>::bias + m) << F);
-  const T to_units = T(std::ldexp(1.0, -s.element.least_exponent));
+  const T to_units = from_bits<T>(U(Bits<T>::bias - s.element.least_exponent) << F);
   const U rebias = U(s.min_normal_exponent - 1 + Bits<T>::bias) << m;
   const bool no_negative_zero = !s.element.has_negative_zero;
   for (int64_t i = 0; i < count; ++i) {

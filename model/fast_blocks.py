@@ -65,6 +65,10 @@ class BlockStruct(ctypes.Structure):
                 "smallest_scale",
                 "largest_scale",
                 "nan_scale",
+                "scale_is_float",
+                "scale_fraction_bits",
+                "scale_least_exponent",
+                "scale_has_subnormals",
                 "saturates",
             )
         ),
@@ -131,6 +135,10 @@ def _struct(fmt: BlockFormat, policy: BlockPolicy, tensor: Fraction) -> BlockStr
         smallest_scale=smallest_scale_code(scale),
         largest_scale=largest_scale_code(scale),
         nan_scale=scale.nan_code if isinstance(scale, FloatFormat) and has_nan_scale else -1,
+        scale_is_float=isinstance(scale, FloatFormat),
+        scale_fraction_bits=scale.fraction_bits,
+        scale_least_exponent=scale.least_exponent,
+        scale_has_subnormals=isinstance(scale, FloatFormat) and scale.has_subnormals,
         saturates=policy.specials is BlockSpecials.SATURATE,
         tensor=float(tensor),
         scales=_scale_values(fmt).ctypes.data,
@@ -153,9 +161,12 @@ def _tensor_of(fmt: BlockFormat, array: npt.NDArray[Any], tensor: Fraction | Non
         return tensor
     if fmt.tensor_scale is None:
         return Fraction(1)
-    with np.errstate(invalid="ignore"):
-        finite = np.abs(array[np.isfinite(array)])
-    return tensor_scale(fmt, Fraction(float(finite.max())) if finite.size else Fraction(0))
+    if not array.size:
+        return Fraction(1)
+    largest = max(float(array.max()), -float(array.min()))
+    if not np.isfinite(largest):
+        largest = float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+    return tensor_scale(fmt, Fraction(largest))
 
 
 def _run(

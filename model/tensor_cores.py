@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from macsmith.model.block_formats import BlockFormat
 from macsmith.model.formats import Format
 from macsmith.model.rounding import Rounding
 
@@ -79,7 +80,9 @@ TENSOR_CORES: dict[str, dict[str, TensorCore]] = {
 }
 
 
-def find_tensor_core(name: str, a: Format, b: Format) -> TensorCore | None:
+def find_tensor_core(
+    name: str, a: Format | BlockFormat, b: Format | BlockFormat
+) -> TensorCore | None:
     """The unit that an accumulator name stands for; None if it is no GPU's.
 
     Raises

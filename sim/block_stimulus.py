@@ -164,8 +164,8 @@ def _blocks_as_sum(config: MacConfig, blocks: list[PlainBlock], rng: np.random.G
         at = rng.permutation(config.block)[: len(block.products)]
         codes[index, at] = block.products
         scales[0, (index + 1) * chunk - 1] = block.scales
-    codes = codes.reshape(1, *shape, 2)
-    return _Sums(codes[..., 0], codes[..., 1], scales)
+    steps = codes.reshape(1, *shape, 2)
+    return _Sums(steps[..., 0], steps[..., 1], scales)
 
 
 def _stream_sums(config: MacConfig, rng: np.random.Generator, *, quick: bool) -> Iterator[_Sums]:

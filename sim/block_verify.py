@@ -1,6 +1,6 @@
 """The check of a design of block formats: operands, scales, and what blocks do to partial sums."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,8 @@ def block_failures(
     for index, text in outcome.mismatches:
         beats = _beats_of(stimulus, index)
         a, b = stimulus.a[beats].reshape(-1).tolist(), stimulus.b[beats].reshape(-1).tolist()
-        what = "sum"
-        describe = describe_result
-        before = ""
+        what, before = "sum", ""
+        describe: Callable[[Design, int], str] = describe_result
         if stimulus.partial_sums is not None:
             what, describe = "vector", describe_partial_sum
             words = words_to_int(stimulus.partial_sums[index])
@@ -166,7 +165,7 @@ def _scale_bins(stimulus: BlockStimulus) -> Iterator[Bin]:
 def _traced_blocks(stimulus: BlockStimulus, rng: np.random.Generator) -> list[int]:
     """Beats that end a block: all of the directed vectors or short sums, and a sample."""
     ends = np.flatnonzero(stimulus.block_ends)
-    return rng.permutation(ends).tolist()
+    return [int(beat) for beat in rng.permutation(ends)]
 
 
 def block_coverage(stimulus: BlockStimulus, states: Words, *, seed: int, quick: bool) -> list[Bin]:

@@ -98,7 +98,7 @@ MODEL_CORE = {
     "posit_format": {"special"},
     "radix4_format": {"special"},
     "digit_format": {"special"},
-    "tensor_cores": {"formats", "rounding"},
+    "tensor_cores": {"block_formats", "formats", "rounding"},
     "switch": {"config", "widths"},
     "widths": {"accumulators", "config", "formats", "rounding"},
 }
