@@ -17,7 +17,7 @@ from macsmith.hw.round_integer import RoundToInteger
 from macsmith.hw.round_term import RoundTerm
 from macsmith.hw.terms import Term, TermShape
 from macsmith.model.block_formats import BlockFormat, fraction_bits_at_top
-from macsmith.model.blocks import BlockPolicy, BlockSpecials, ScaleRule, resolve_rule
+from macsmith.model.block_policy import BlockPolicy, BlockSpecials, ScaleRule, resolve_rule
 from macsmith.model.formats import FloatFormat, Format, IntFormat
 from macsmith.model.rounding import Overflow, Rounding
 

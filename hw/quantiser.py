@@ -10,7 +10,7 @@ from macsmith.hw.block import Block, Emission, place
 from macsmith.hw.block_quantise import BlockQuantise, check_rule
 from macsmith.hw.yosys import rtlil_to_verilog
 from macsmith.model.block_formats import BlockFormat
-from macsmith.model.blocks import BlockPolicy
+from macsmith.model.block_policy import BlockPolicy
 from macsmith.model.formats import FloatFormat
 
 __all__ = ["Requantise", "quantiser_verilog"]

@@ -259,6 +259,8 @@ def test_hardware_takes_descriptors_not_arithmetic() -> None:
     allowed = {
         "accelerator",
         "accumulators",
+        "block_formats",
+        "block_policy",
         "config",
         "design",
         "formats",

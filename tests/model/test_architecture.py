@@ -15,6 +15,8 @@ MAY_IMPORT = {
     # descriptors only: hardware that computed with the golden model would prove nothing
     "hw": (
         "macsmith.hw",
+        "macsmith.model.block_formats",
+        "macsmith.model.block_policy",
         "macsmith.model.accelerator",
         "macsmith.model.accumulators",
         "macsmith.model.config",
@@ -43,7 +45,8 @@ MODEL_CORE = {
     "accumulators": {"formats"},
     "bounded": {"formats"},
     "block_formats": {"formats"},
-    "blocks": {"block_formats", "formats", "rounding"},
+    "block_policy": {"block_formats", "rounding"},
+    "blocks": {"block_formats", "block_policy", "formats", "rounding"},
     "config": {
         "accumulators",
         "block_formats",
