@@ -2,6 +2,7 @@
 # make test     the test suite (about ten minutes; `make test-slow` runs the long checks too)
 # make lint     ruff, mypy --strict, basedpyright
 # make install  only .venv with the pinned tools and the macsmith command
+# make install-board   place and route for bitstreams too (400 MB)
 #
 # Needs Python >= 3.11 with venv, make, perl and g++; everything else are pinned wheels from PyPI.
 
@@ -12,10 +13,10 @@ BIN := .venv/bin
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); [ $$n -gt 4 ] && n=4; echo $$n)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install report test test-slow lint format check-tools clean
+.PHONY: help install install-board report test test-slow lint format check-tools clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -7
+	@sed -n '1,/^$$/s/^# *//p' Makefile
 
 check-tools:
 	@missing=; \
@@ -43,7 +44,13 @@ check-tools:
 	@$(PIP) install --quiet -r requirements/lint.txt
 	@touch $@
 
+.venv/.board-installed: requirements/board.txt .venv/.installed
+	@$(PIP) install --quiet -r requirements/board.txt
+	@touch $@
+
 install: .venv/.installed
+
+install-board: .venv/.board-installed
 
 report: install
 	@$(BIN)/macsmith explore

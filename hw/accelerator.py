@@ -10,8 +10,10 @@ from macsmith.hw.mac import Mac
 from macsmith.hw.operand_buffer import OperandBuffer
 from macsmith.hw.packet_decoder import PacketDecoder
 from macsmith.hw.ram import Queue
-from macsmith.hw.sequencer import JOB, Sequencer
+from macsmith.hw.sequencer import Sequencer
 from macsmith.model.accelerator import (
+    COUNTER_BITS,
+    JOBS,
     MAGIC,
     REGISTERS,
     VERSION,
@@ -20,9 +22,6 @@ from macsmith.model.accelerator import (
 )
 
 __all__ = ["Accelerator", "Engine"]
-
-_JOBS = 4  # that can wait
-COUNTER_BITS = 64
 
 
 class Engine(Block):
@@ -43,7 +42,7 @@ class Engine(Block):
         The word is the last of its tile.
     status : Out(4)
         Bit 0 busy, then what packets were dropped for.
-    cycles, stalls, macs : Out(64)
+    cycles, stalls, macs : Out(COUNTER_BITS)
         As the registers say.
     """
 
@@ -83,7 +82,7 @@ class Engine(Block):
         m = Module()
         config = self.config
         decoder = PacketDecoder(config)
-        jobs = Queue(JOB.size, _JOBS)
+        jobs = Queue(decoder.layout.size, JOBS)
         sequencer = Sequencer(config.a_depth, config.b_depth)
         a = OperandBuffer(config.a_entry_bits, WORD_BITS, config.a_depth)
         b = OperandBuffer(config.b_entry_bits, WORD_BITS, config.b_depth)
@@ -195,11 +194,11 @@ class Engine(Block):
                 is_busy | decoder.unknown_packet << 1 | decoder.bad_load << 2 | decoder.bad_run << 3
             ),
         ]
-        products = config.rows * config.columns * config.lanes
-        m.d.sync += [
-            self.cycles.eq(self.cycles + is_busy),
-            self.stalls.eq(self.stalls + (is_busy & ~takes_beat)),
-            self.macs.eq(self.macs + Mux(takes_beat, products, 0)),
+        beats = Signal(COUNTER_BITS)
+        m.d.sync += [self.cycles.eq(self.cycles + is_busy), beats.eq(beats + takes_beat)]
+        m.d.comb += [
+            self.stalls.eq(self.cycles - beats),
+            self.macs.eq(beats * (config.rows * config.columns * config.lanes)),
         ]
 
 

@@ -93,13 +93,16 @@ class FrameServer(Block):
         last_session, last_sequence = Signal(16), Signal(8)
         has_answer = Signal()  # the answer to that one is in the sender's memory
         at = Signal(_WORD_INDEX)  # of the request's words
-        left = Signal(16)
+        left = Signal(_WORD_INDEX)
         count = Signal(_WORD_INDEX)  # words of payload in the answer
         patience = Signal(range(PATIENCE_CYCLES + 1))
         word = self.frame_word
 
         def need_words(words: int) -> Any:
             return self.frame_words == words
+
+        def is_too_many(words: Any) -> Any:
+            return (words[8:] != 0) | (words[:8] > MAX_PAYLOAD_WORDS)
 
         def answer(payload_words: Any, *, refused: bool = False) -> None:
             code = Const(Operation.REFUSED | ANSWER, 8) if refused else operation | ANSWER
@@ -163,7 +166,11 @@ class FrameServer(Block):
                                 left.eq(word[16:]),
                             ]
                             m.next = "read"
-                            with m.If(~need_words(2) | (word[16:] > MAX_PAYLOAD_WORDS)):
+                            with m.If(
+                                ~need_words(2)
+                                | (word[24:] != 0)
+                                | (word[16:24] > MAX_PAYLOAD_WORDS)
+                            ):
                                 answer(0, refused=True)
                         with m.Case(Operation.WRITE):
                             m.d.sync += self.register_address.eq(word[:6])
@@ -176,7 +183,9 @@ class FrameServer(Block):
                         with m.Case(Operation.PULL):
                             m.d.sync += left.eq(word)
                             m.next = "pull"
-                            with m.If(~need_words(2) | (word > MAX_PAYLOAD_WORDS)):
+                            with m.If(
+                                ~need_words(2) | (word[8:] != 0) | (word[:8] > MAX_PAYLOAD_WORDS)
+                            ):
                                 answer(0, refused=True)
                         with m.Default():
                             answer(0, refused=True)

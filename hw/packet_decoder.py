@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block
-from macsmith.hw.sequencer import JOB
+from macsmith.hw.sequencer import job_layout
 from macsmith.model.accelerator import WORD_BITS, AcceleratorConfig, Packet
 
 __all__ = ["PacketDecoder"]
@@ -30,7 +30,7 @@ class PacketDecoder(Block):
     a_can_load, b_can_load : In(1)
     a_valid, a_done, b_valid, b_done : Out(1)
         The word that passes is one of A (B), and ends its LOAD.
-    job_valid, job_ready, job : Out(1), In(1), Out(JOB.size)
+    job_valid, job_ready, job : Out(1), In(1), Out
     is_idle : Out(1)
         Between two packets.
     unknown_packet, bad_load, bad_run : Out(1)
@@ -56,6 +56,7 @@ class PacketDecoder(Block):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
+        self.layout = job_layout(config.a_depth, config.b_depth)
         super().__init__(
             "packet_decoder",
             {
@@ -70,7 +71,7 @@ class PacketDecoder(Block):
                 "b_done": Out(1),
                 "job_valid": Out(1),
                 "job_ready": In(1),
-                "job": Out(JOB.size),
+                "job": Out(self.layout.size),
                 "is_idle": Out(1),
                 "unknown_packet": Out(1),
                 "bad_load": Out(1),
@@ -81,7 +82,7 @@ class PacketDecoder(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, word, job = self.config, self.i_data, View(JOB, self.job)
+        config, word, job = self.config, self.i_data, View(self.layout, self.job)
         passes = Signal()
         entries, words = Signal(16), Signal(range(max(config.a_entry_words, config.b_entry_words)))
         last_word = Signal.like(words)  # of an entry
@@ -143,8 +144,10 @@ class PacketDecoder(Block):
                         with m.If(ends_load):
                             m.next = "header"
             with m.State("run"):
-                is_nothing = (beats == 0) | (word[:16] == 0) | (word[16:] == 0)
-                is_bad_run = is_nothing | (promised["a"] == 0) | (promised["b"] == 0)
+                is_bad_size = (beats == 0) | (word[:16] == 0) | (word[16:] == 0)
+                is_bad_size |= beats > min(config.a_depth, config.b_depth)
+                is_bad_size |= (word[:16] > config.a_depth) | (word[16:] > config.b_depth)
+                is_bad_run = is_bad_size | (promised["a"] == 0) | (promised["b"] == 0)
                 m.d.comb += [
                     self.job_valid.eq(self.i_valid & ~is_bad_run),
                     self.i_ready.eq(self.job_ready | is_bad_run),

@@ -7,19 +7,22 @@ from amaranth.lib.data import StructLayout, View
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block
 
-__all__ = ["JOB", "Sequencer"]
+__all__ = ["Sequencer", "job_layout"]
 
-#: A RUN packet as it waits for its turn; see `macsmith.model.accelerator`.
-JOB = StructLayout(
-    {
-        "beats": 16,
-        "row_tiles": 16,
-        "column_tiles": 16,
-        "release_a": 1,
-        "release_b": 1,
-        "last": 1,
-    }
-)
+
+def job_layout(a_depth: int, b_depth: int) -> StructLayout:
+    """A RUN packet as it waits for its turn (`macsmith.model.accelerator`): no count is larger
+    than a bank."""
+    return StructLayout(
+        {
+            "beats": min(a_depth, b_depth).bit_length(),
+            "row_tiles": a_depth.bit_length(),
+            "column_tiles": b_depth.bit_length(),
+            "release_a": 1,
+            "release_b": 1,
+            "last": 1,
+        }
+    )
 
 
 class Sequencer(Block):
@@ -34,8 +37,8 @@ class Sequencer(Block):
     -------
     job_valid, job_ready : In(1), Out(1)
         A job is taken away when its last beat is read.
-    job : In(JOB.size)
-        Neither beats nor tiles are 0.
+    job : In
+        A `job_layout`. Neither beats nor tiles are 0.
     can_read : In(1)
         Operands are there.
     advance : In(1)
@@ -63,12 +66,13 @@ class Sequencer(Block):
     beat_last: Signal
 
     def __init__(self, a_depth: int, b_depth: int) -> None:
+        self.layout = job_layout(a_depth, b_depth)
         super().__init__(
             "sequencer",
             {
                 "job_valid": In(1),
                 "job_ready": Out(1),
-                "job": In(JOB.size),
+                "job": In(self.layout.size),
                 "can_read": In(1),
                 "advance": In(1),
                 "read": Out(1),
@@ -84,9 +88,16 @@ class Sequencer(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        job = View(JOB, self.job)
+        job = View(self.layout, self.job)
         # counted from 1, so that they are compared with what the packet says
-        beat, row, column = (Signal(16, init=1, name=name) for name in ("beat", "row", "column"))
+        beat, row, column = (
+            Signal.like(field, init=1, name=name)
+            for name, field in (
+                ("beat", job.beats),
+                ("row", job.row_tiles),
+                ("column", job.column_tiles),
+            )
+        )
         row_start = Signal.like(self.a_address)
         ends_tile, ends_row, ends_job = Signal(), Signal(), Signal()
         m.d.comb += [

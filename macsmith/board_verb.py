@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +12,6 @@ from macsmith.verbs import (
     BUILD_DIR,
     EXIT_NO,
     BuildDirOption,
-    DesignArgument,
     JsonOption,
     SeedOption,
     app,
@@ -20,83 +20,182 @@ from macsmith.verbs import (
     read_design,
 )
 
+if TYPE_CHECKING:
+    from macsmith.model.design import Design
+
 __all__ = ["app"]
 
 
 @app.command(
-    short_help="An accelerator with buffers and a host, simulated.",
+    short_help="An accelerator with buffers and a host: simulated, or as a bitstream.",
     help=help_text(
-        "Run a design as an accelerator: array, operand banks, packets and a serial line, the "
-        "whole top under Verilator behind a pseudo-terminal that the host opens like any serial "
-        "port. Matrix products are sent to it and every result bit is compared.",
+        "A design as an accelerator: array, operand banks, packets and a serial line. The "
+        "simulated board is the whole top under Verilator behind a pseudo-terminal that the host "
+        "opens like any serial port; for a board that amaranth-boards knows, a bitstream is built "
+        "with the tools' wheels. --run sends matrix products and compares every result bit.",
+        "macsmith board --list",
         "macsmith board sim e4m3:exact:4x4 --run",
         "macsmith board sim int8:int32:8x8 --depth 256 --run --json",
-        "macsmith board sim e4m3:exact:4x4 --serve   (then: Accelerator.connect(PORT, DESIGN))",
-        "macsmith board /dev/ttyUSB1 e4m3:exact:4x4 --run --baud 1000000",
+        "macsmith board sim e4m3:exact:4x4 --serve",
+        "macsmith board ulx3s_85f e4m3:exact:fpga=ecp5:4x4 --build",
+        "macsmith board ulx3s_85f e4m3:exact:4x4 --build --load --run --port /dev/ttyUSB0",
     ),
 )
 def board(
-    target: Annotated[
-        str,
-        typer.Argument(metavar="BOARD", help="sim, or the serial port of a programmed board."),
-    ],
-    design: DesignArgument,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[BOARD]", help="sim, or a name of --list."),
+    ] = None,
+    design: Annotated[
+        str | None,
+        typer.Argument(metavar="[DESIGN]", help="Design text, or a .toml file with one design."),
+    ] = None,
+    list_boards: Annotated[bool, typer.Option("--list", help="Names of all boards.")] = False,
+    build: Annotated[bool, typer.Option("--build", help="Make the bitstream.")] = False,
+    load: Annotated[bool, typer.Option("--load", help="Put it into the attached board.")] = False,
     run: Annotated[
         bool, typer.Option("--run", help="Send products and compare every result bit.")
     ] = False,
     serve: Annotated[
         bool, typer.Option("--serve", help="Keep the simulated board running until interrupted.")
     ] = False,
+    port: Annotated[
+        str | None, typer.Option("--port", metavar="PORT", help="Serial port of the board.")
+    ] = None,
     depth: Annotated[
         int, typer.Option("--depth", help="Entries in each of the two banks of A and of B.")
     ] = 128,
-    baud: Annotated[int, typer.Option("--baud", help="Of a serial port.")] = 1_000_000,
+    baud: Annotated[int, typer.Option("--baud", help="Of the serial line.")] = 1_000_000,
     seed: SeedOption = 0,
     build_dir: BuildDirOption = BUILD_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    from macsmith.console import columns, only_results_on_stdout, tell
+    from macsmith.console import only_results_on_stdout
 
+    if list_boards:
+        from macsmith.synth.boards import TRIED_BOARDS, board_names
+
+        names = board_names()
+        text = "\n".join(each + ("  (tried)" if each in TRIED_BOARDS else "") for each in names)
+        finish({"boards": names, "tried": list(TRIED_BOARDS)}, as_json, f"sim\n{text}")
+        return
+    if name is None or design is None:
+        raise ValueError("state a board and a design, or --list")
     parsed = read_design(design)
-    if run == serve:
-        raise ValueError("state one of --run and --serve")
-    is_simulated = target == "sim"
-    if serve and not is_simulated:
-        raise ValueError("--serve is for the simulated board: state sim")
-    if not is_simulated and "/" not in target and not target.upper().startswith("COM"):
-        raise ValueError(f"board {target!r}: must be sim or a serial port, such as /dev/ttyUSB1")
     with only_results_on_stdout():
-        from macsmith.board import SIMULATION_TIMEOUT_SECONDS, check_products, simulated
-        from macsmith.host import Accelerator
-        from macsmith.reports.progress import progress_line
-
-        if is_simulated:
-            folder = build_dir / parsed.id / "board"
-            with simulated(parsed, depth, folder, tell) as simulation:
-                if serve:
-                    tell(f"{parsed.text} answers at {simulation.port}; end with Ctrl-C")
-                    while simulation.is_running:
-                        time.sleep(0.2)
-                    raise RuntimeError("the simulated board ended")
-                connected = Accelerator.connect(
-                    simulation.port, parsed, timeout_seconds=SIMULATION_TIMEOUT_SECONDS
-                )
-                with connected, progress_line("products") as progress:
-                    result = check_products(connected, seed=seed, progress=progress)
+        if name == "sim":
+            if build or load or port is not None:
+                raise ValueError("sim is built by itself: leave --build, --load, --port out")
+            if run == serve:
+                raise ValueError("state one of --run and --serve")
+            result = _simulate(parsed, depth, seed, build_dir, serve=serve)
         else:
-            connected = Accelerator.connect(target, parsed, baud=baud)
-            with connected, progress_line("products") as progress:
-                result = check_products(connected, seed=seed, progress=progress)
-    rows = [
-        [product[key] for key in ("m", "k", "n", "results", "wrong", "macs", "seconds")]
-        for product in result["products"]
-    ]
-    lines = [
-        f"{parsed.text}: {'PASSED' if result['passed'] else 'FAILED'}, {result['results']} results"
-        f" compared with the golden model, {result['wrong']} wrong",
-        columns(("M", "K", "N", "results", "wrong", "MACs", "seconds"), rows),
-        f"{result['frames']} frames, {result['retries']} sent again",
-    ]
-    finish(result | {"board": target}, as_json, "\n".join(lines))
-    if not result["passed"]:
+            if serve:
+                raise ValueError("--serve is for the simulated board: state sim")
+            if not (build or run):
+                raise ValueError("state --build, --run or both")
+            if load and not build:
+                raise ValueError("--load puts in what --build makes: state both")
+            if run and port is None:
+                raise ValueError("--run needs the board's serial port: --port /dev/ttyUSB0")
+            result = _on_board(name, parsed, depth, baud, seed, build_dir, build, load, port)
+    finish({"board": name, **result}, as_json, _text(result))
+    if not result.get("passed", True):
         raise typer.Exit(EXIT_NO)
+
+
+def _simulate(
+    design: Design, depth: int, seed: int, build_dir: Path, *, serve: bool
+) -> dict[str, Any]:
+    from macsmith.board import SIMULATION_TIMEOUT_SECONDS, check_products, simulated
+    from macsmith.console import tell
+    from macsmith.host import Accelerator
+    from macsmith.reports.progress import progress_line
+
+    with simulated(design, depth, build_dir / design.id / "board", tell) as simulation:
+        if serve:
+            tell(f"{design.text} answers at {simulation.port}; end with Ctrl-C")
+            while simulation.is_running:
+                time.sleep(0.2)
+            raise RuntimeError("the simulated board ended")
+        accelerator = Accelerator.connect(
+            simulation.port, design, timeout_seconds=SIMULATION_TIMEOUT_SECONDS
+        )
+        with accelerator, progress_line("products") as progress:
+            return check_products(accelerator, seed=seed, progress=progress)
+
+
+def _on_board(
+    name: str,
+    design: Design,
+    depth: int,
+    baud: int,
+    seed: int,
+    build_dir: Path,
+    build: bool,
+    load: bool,
+    port: str | None,
+) -> dict[str, Any]:
+    from macsmith.board import check_products
+    from macsmith.console import tell
+    from macsmith.host import Accelerator
+    from macsmith.model.accelerator import AcceleratorConfig
+    from macsmith.reports.progress import progress_line
+    from macsmith.synth.boards import build_bitstream, load_bitstream
+
+    result: dict[str, Any] = {"design": design.text}
+    if build:
+        directory = build_dir / design.id / name
+        tell(f"building {design.text} for {name} in {directory}; placing and routing takes minutes")
+        made = build_bitstream(name, AcceleratorConfig(design, depth, depth), directory, baud=baud)
+        result |= {
+            "bitstream": str(made.bitstream),
+            "clock_mhz": {
+                clock: {"reached": reached, "wanted": wanted}
+                for clock, (reached, wanted) in made.clocks.items()
+            },
+            "cells": {
+                kind: {"used": used, "available": available}
+                for kind, (used, available) in made.cells.items()
+            },
+            "versions": made.versions,
+            "passed": all(reached >= wanted for reached, wanted in made.clocks.values()),
+        }
+        if load:
+            load_bitstream(name, made)
+    if port is not None:
+        accelerator = Accelerator.connect(port, design, baud=baud)
+        with accelerator, progress_line("products") as progress:
+            result |= check_products(accelerator, seed=seed, progress=progress)
+    return result
+
+
+def _text(result: dict[str, Any]) -> str:
+    """What was built, and what was computed."""
+    from macsmith.console import columns
+
+    lines: list[str] = []
+    if "bitstream" in result:
+        cells = [
+            (kind, count["used"], count["available"], f"{count['used'] / count['available']:.0%}")
+            for kind, count in result["cells"].items()
+        ]
+        lines += [
+            f"{result['design']}: {result['bitstream']}",
+            columns(("cells", "used", "of", ""), cells),
+        ]
+        for clock, mhz in result["clock_mhz"].items():
+            verdict = "" if mhz["reached"] >= mhz["wanted"] else ": TOO SLOW"
+            lines.append(f"{clock}: {mhz['reached']} MHz reached, {mhz['wanted']} wanted{verdict}")
+    if "products" in result:
+        rows = [
+            [product[key] for key in ("m", "k", "n", "results", "wrong", "macs", "seconds")]
+            for product in result["products"]
+        ]
+        lines += [
+            f"{result['design']}: {'PASSED' if result['passed'] else 'FAILED'}, "
+            f"{result['results']} results compared with the golden model, {result['wrong']} wrong",
+            columns(("M", "K", "N", "results", "wrong", "MACs", "seconds"), rows),
+            f"{result['frames']} frames, {result['retries']} sent again",
+        ]
+    return "\n".join(lines)

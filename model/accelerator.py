@@ -29,6 +29,8 @@ from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
 
 __all__ = [
+    "COUNTER_BITS",
+    "JOBS",
     "MAGIC",
     "REGISTERS",
     "VERSION",
@@ -46,6 +48,10 @@ WORD_BITS = 32
 #: ``MACS`` in ASCII.
 MAGIC = 0x4D414353
 VERSION = 1
+#: Of the counters of cycles and products; they go on from 0.
+COUNTER_BITS = 48
+#: Jobs that wait in the queue; one more is before the array.
+JOBS = 2
 
 
 class Packet(IntEnum):
@@ -85,7 +91,7 @@ class Register:
     meaning: str
 
 
-#: The register map. 64-bit counters are read low word first: that holds the high word still.
+#: The register map. Counters of 48 bits are read low word first: that holds the high word still.
 REGISTERS: tuple[Register, ...] = (
     Register("MAGIC", 0x00, "ro", "0x4D414353, MACS in ASCII"),
     Register("VERSION", 0x04, "ro", "version of packets and registers"),
@@ -101,7 +107,7 @@ REGISTERS: tuple[Register, ...] = (
         0x24,
         "ro",
         "bit 0: busy; then packets that were dropped: bit 1 unknown, bit 2 LOAD of a wrong size "
-        "or without a bank, bit 3 RUN of nothing or without operands",
+        "or without a bank, bit 3 RUN without operands or of a wrong size",
     ),
     Register("CYCLES", 0x28, "ro", "cycles busy, low word"),
     Register("CYCLES_HIGH", 0x2C, "ro", "high word"),

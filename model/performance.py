@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from macsmith.model.accelerator import AcceleratorConfig, Packet, RunFlag
+from macsmith.model.accelerator import JOBS, AcceleratorConfig, Packet, RunFlag
 from macsmith.model.schedule import Load, Schedule
 
 __all__ = ["Prediction", "predict"]
@@ -110,8 +110,7 @@ def predict(schedule: Schedule, latency_cycles: int) -> Prediction:
             now = first + packet.tiles * packet.beats * words[packet.packet]
             filled[packet.packet].append(now)
             continue
-        # four jobs wait in the queue's memory, one more at its output
-        if len(jobs) == 5:
+        if len(jobs) == JOBS + 1:
             now = max(now, jobs.popleft())
         second = now + 1
         now = second + 1
