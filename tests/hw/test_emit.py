@@ -280,7 +280,7 @@ def test_hardware_takes_descriptors_not_arithmetic() -> None:
                 modules = [node.module or ""]
                 if node.module == "macsmith.model.rounding":
                     # of stochastic rounding, bits and variant only
-                    assert "rounds_up(" not in path.read_text(), path.name
+                    assert ".rounds_up(" not in path.read_text(), path.name
                     assert {alias.name for alias in node.names} <= names_of_rounding, path.name
             elif isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
