@@ -16,7 +16,6 @@ from macsmith.hw.latency import (
     shares_outer,
     step_cycles,
 )
-from macsmith.hw.outer_step import OuterStep
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.read_out import read_out, start_state, state_bits
@@ -283,13 +282,14 @@ class Core(Block):
             with m.If(self.enable & ends):
                 m.d.sync += kept.eq(late_scale)
             m.d.comb += getattr(outer, name).eq(kept)
-        if isinstance(outer, OuterStep) and "random" in outer.signature.members:
+        if "random" in outer.signature.members:
             # the outer bits of the word of the chunk's last step go with the chunk
-            chunk_random = Signal(len(outer.random), reset_less=True)
-            word = self._chunk_word(m, len(outer.random))
+            outer_random: Signal = getattr(outer, "random")  # noqa: B009 - not of a block's scale
+            chunk_random = Signal(len(outer_random), reset_less=True)
+            word = self._chunk_word(m, len(outer_random))
             with m.If(self.enable & ends):
                 m.d.sync += chunk_random.eq(word)
-            m.d.comb += outer.random.eq(chunk_random)
+            m.d.comb += outer_random.eq(chunk_random)
         with m.If(self.enable):
             m.d.sync += chunk_valid.eq(ends)
         with m.If(self.enable & ends):

@@ -26,7 +26,7 @@ DESIGNS = """
 int8:int32 int4xuint3:int20:lanes3 uint5:int24:wrap:lanes2 int8:int18:clip int8:int16:clip:lanes5
 uint8xint7:int30:lanes7 e4m3:exact e4m3:exact:lanes3 e5m2:exact:lanes2 e2m1:exact:lanes4
 e4m3:int20:wrap:lanes3 int4xe3m2:exact:lanes2 e4m3:exact:mule4m3 e5m2fnuz:exact:lanes2
-e5m2:exact:mule5m2:lanes2 e4m3xe5m2:exact:lanes5 bf16:exact:lanes2 e8m0xe4m3:exact e3m2ns:exact
+e5m2:exact:mule5m2:lanes2 e4m3xe5m2:exact:lanes5 bf16:exact:lanes2 e8m0ieeexe4m3:exact e3m2ns:exact
 e4m3:exact/8/e6m9:lanes2 int8:int24/16/e6m9
 """
 

@@ -189,7 +189,7 @@ def test_every_sum_of_two_products(mode: Rounding, monkeypatch: pytest.MonkeyPat
     tiled = [fast.matmul(config, pairs, pairs.T) for config in configs]
     engines = [fast.engine_of(config, 2) for config in configs]
     # not for tiles: NaN into a format that has none
-    assert [engines.count(engine) for engine in Engine] == [5, 0, 21, 0, 0, 9]
+    assert [engines.count(engine) for engine in Engine] == [5, 0, 21, 0, 0, 0, 9]
     monkeypatch.setattr(fast, "_plan", lambda *_: fast.Plan(Engine.GENERAL))
     for config, results in zip(configs, tiled, strict=True):
         assert (fast.matmul(config, pairs, pairs.T) == results).all(), config
@@ -301,7 +301,8 @@ class Drawer:
 def check_random(seed: int, products: int) -> dict[Engine, int]:
     """Compare random designs on random operands; returns how many products of each engine."""
     draw = Drawer(seed)
-    counts = dict.fromkeys(Engine, 0)
+    # block formats have tests of their own
+    counts = {engine: 0 for engine in Engine if engine is not Engine.BLOCKS}
     while sum(counts.values()) < products:
         length = draw.random.choice([4, 8, 16, 32, 64, 128])
         config = draw.config(length)
