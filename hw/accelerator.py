@@ -23,8 +23,31 @@ from macsmith.model.accelerator import (
 
 __all__ = ["Accelerator", "Engine"]
 
+#: Packets in, results out.
+STREAMS = {
+    "i_valid": In(1),
+    "i_ready": Out(1),
+    "i_data": In(WORD_BITS),
+    "o_valid": Out(1),
+    "o_ready": In(1),
+    "o_data": Out(WORD_BITS),
+    "o_last": Out(1),
+}
 
-class Engine(Block):
+
+class _WithStreams(Block):
+    """A block with the streams of an accelerator."""
+
+    i_valid: Signal
+    i_ready: Signal
+    i_data: Signal
+    o_valid: Signal
+    o_ready: Signal
+    o_data: Signal
+    o_last: Signal
+
+
+class Engine(_WithStreams):
     """All of an accelerator but its registers; a restart resets it.
 
     Parameters
@@ -46,13 +69,6 @@ class Engine(Block):
         As the registers say.
     """
 
-    i_valid: Signal
-    i_ready: Signal
-    i_data: Signal
-    o_valid: Signal
-    o_ready: Signal
-    o_data: Signal
-    o_last: Signal
     status: Signal
     cycles: Signal
     stalls: Signal
@@ -63,13 +79,7 @@ class Engine(Block):
         super().__init__(
             "engine",
             {
-                "i_valid": In(1),
-                "i_ready": Out(1),
-                "i_data": In(WORD_BITS),
-                "o_valid": Out(1),
-                "o_ready": In(1),
-                "o_data": Out(WORD_BITS),
-                "o_last": Out(1),
+                **STREAMS,
                 "status": Out(4),
                 "cycles": Out(COUNTER_BITS),
                 "stalls": Out(COUNTER_BITS),
@@ -202,7 +212,7 @@ class Engine(Block):
         ]
 
 
-class Accelerator(Block):
+class Accelerator(_WithStreams):
     """Packets in, results out, and registers beside them (`macsmith.model.accelerator`).
 
     Parameters
@@ -225,13 +235,6 @@ class Accelerator(Block):
     register_data_i, register_data_o : In(32), Out(32)
     """
 
-    i_valid: Signal
-    i_ready: Signal
-    i_data: Signal
-    o_valid: Signal
-    o_ready: Signal
-    o_data: Signal
-    o_last: Signal
     register_address: Signal
     register_write: Signal
     register_read: Signal
@@ -243,13 +246,7 @@ class Accelerator(Block):
         super().__init__(
             "accelerator",
             {
-                "i_valid": In(1),
-                "i_ready": Out(1),
-                "i_data": In(WORD_BITS),
-                "o_valid": Out(1),
-                "o_ready": In(1),
-                "o_data": Out(WORD_BITS),
-                "o_last": Out(1),
+                **STREAMS,
                 "register_address": In(6),
                 "register_write": In(1),
                 "register_read": In(1),

@@ -20,12 +20,11 @@ from macsmith.hw.block import place
 from macsmith.hw.carry_select import add_in_groups
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
-from macsmith.hw.float_add import FloatAdd
+from macsmith.hw.float_add import place_float_add
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lane import Lane
 from macsmith.hw.largest_exponent import LargestExponent
 from macsmith.hw.round_aligned import RoundAligned
-from macsmith.hw.round_term import NormaliseTerm
 from macsmith.hw.step_block import StepBlock
 from macsmith.hw.terms import Term, operand_shape
 from macsmith.model.config import MacConfig
@@ -343,22 +342,18 @@ class AlignedStep(StepBlock):
         decode = Decode(fmt)
         place(m, platform, "decode_product_sum", decode)
         term = decode.term
-        normalise = NormaliseTerm(term.shape, fmt)
-        place(m, platform, "normalise_product_sum", normalise)
         overflow = self.config.overflow_of(fmt)
-        add = FloatAdd(term.shape, fmt, Rounding.NEAREST_EVEN, overflow)
-        place(m, platform, "add_product_sum", add)
+        add = place_float_add(
+            m,
+            platform,
+            ("normalise_product_sum", "add_product_sum"),
+            term,
+            fmt,
+            Rounding.NEAREST_EVEN,
+            overflow,
+            self.partial_sum_i,
+        )
         m.d.comb += [
             decode.code.eq(code),
-            normalise.significand.eq(term.significand),
-            normalise.exponent.eq(term.exponent),
-            add.term_sign.eq(term.sign),
-            add.term_significand.eq(normalise.normalised),
-            add.term_internal_exponent.eq(normalise.internal_exponent),
-            add.partial_sum_i.eq(self.partial_sum_i),
             self.partial_sum_o.eq(add.partial_sum_o),
         ]
-        if term.shape.has_nan:
-            m.d.comb += add.term_is_nan.eq(term.is_nan)
-        if term.shape.has_infinity:
-            m.d.comb += add.term_is_infinity.eq(term.is_infinity)

@@ -12,12 +12,11 @@ from macsmith.hw.block import Block, place
 from macsmith.hw.convert import flag_specials
 from macsmith.hw.decode import Decode
 from macsmith.hw.fixed_step import clip
-from macsmith.hw.float_add import FloatAdd
+from macsmith.hw.float_add import place_float_add
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lane import FixedTerm
 from macsmith.hw.lanes import add_ones_complements
 from macsmith.hw.multiply import Multiply
-from macsmith.hw.round_term import NormaliseTerm
 from macsmith.hw.terms import Term, TermShape
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format
@@ -153,23 +152,19 @@ class BlockStep(Block):
 
     def _add_float(self, m: Module, platform: Any, fmt: FloatFormat, term: Term) -> None:
         config = self.config
-        normalise = NormaliseTerm(term.shape, fmt)
-        place(m, platform, "normalise", normalise)
-        add = FloatAdd(term.shape, fmt, config.rounding, config.overflow_of(fmt))
-        place(m, platform, "add_block", add)
+        add = place_float_add(
+            m,
+            platform,
+            ("normalise", "add_block"),
+            term,
+            fmt,
+            config.rounding,
+            config.overflow_of(fmt),
+            self.partial_sum_i,
+        )
         m.d.comb += [
-            normalise.significand.eq(term.significand),
-            normalise.exponent.eq(term.exponent),
-            add.term_sign.eq(term.sign),
-            add.term_significand.eq(normalise.normalised),
-            add.term_internal_exponent.eq(normalise.internal_exponent),
-            add.partial_sum_i.eq(self.partial_sum_i),
             self.partial_sum_o.eq(add.partial_sum_o),
         ]
-        if term.shape.has_nan:
-            m.d.comb += add.term_is_nan.eq(term.is_nan)
-        if term.shape.has_infinity:
-            m.d.comb += add.term_is_infinity.eq(term.is_infinity)
 
     def _add_fixed(self, m: Module, platform: Any, term: Term) -> None:
         outer, bits = self.outer, term.shape.fixed_bits

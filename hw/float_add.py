@@ -10,12 +10,12 @@ from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.normalise import Normalise
 from macsmith.hw.round import Round, bits_below
-from macsmith.hw.round_term import TermScale
+from macsmith.hw.round_term import NormaliseTerm, TermScale
 from macsmith.hw.terms import Term, TermShape
 from macsmith.model.formats import FloatFormat
 from macsmith.model.rounding import Overflow, Rounding, RoundingMode, StochasticRounding
 
-__all__ = ["FloatAdd"]
+__all__ = ["FloatAdd", "place_float_add"]
 
 
 class FloatAdd(Block):
@@ -199,3 +199,37 @@ class FloatAdd(Block):
             encode.sign.eq(sign),
             self.partial_sum_o.eq(encode.code),
         ]
+
+
+def place_float_add(
+    m: Module,
+    platform: Any,
+    labels: tuple[str, str],
+    term: Term,
+    fmt: FloatFormat,
+    rounding: RoundingMode,
+    overflow: Overflow,
+    partial_sum: Value,
+) -> FloatAdd:
+    """A normaliser of a term and a float addition behind it, placed and wired.
+
+    `labels` are the names of the two. The sum is at `partial_sum_o` of what is returned; a random
+    word is left to the caller.
+    """
+    normalise = NormaliseTerm(term.shape, fmt)
+    place(m, platform, labels[0], normalise)
+    add = FloatAdd(term.shape, fmt, rounding, overflow)
+    place(m, platform, labels[1], add)
+    m.d.comb += [
+        normalise.significand.eq(term.significand),
+        normalise.exponent.eq(term.exponent),
+        add.term_sign.eq(term.sign),
+        add.term_significand.eq(normalise.normalised),
+        add.term_internal_exponent.eq(normalise.internal_exponent),
+        add.partial_sum_i.eq(partial_sum),
+    ]
+    if term.shape.has_nan:
+        m.d.comb += add.term_is_nan.eq(term.is_nan)
+    if term.shape.has_infinity:
+        m.d.comb += add.term_is_infinity.eq(term.is_infinity)
+    return add

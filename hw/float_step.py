@@ -8,7 +8,7 @@ from macsmith.hw.block import place
 from macsmith.hw.chain_float import ChainFloatAdd, ChainProduct
 from macsmith.hw.compact_add import CompactAdd
 from macsmith.hw.dual_path import DualPathAdd
-from macsmith.hw.float_add import FloatAdd
+from macsmith.hw.float_add import place_float_add
 from macsmith.hw.lane import Lane
 from macsmith.hw.loose_term import has_float_product, loose_term
 from macsmith.hw.normalised_product import NormalisedProduct
@@ -56,27 +56,23 @@ class FloatStep(StepBlock):
         lane = Lane(config, zero_specials=False, multiplier=self.architecture.multiply)
         place(m, platform, "lane", lane)
         term = lane.term
-        normalise = NormaliseTerm(lane.shape, fmt)
-        place(m, platform, "normalise_term", normalise)
-        add = FloatAdd(lane.shape, fmt, config.accumulator_rounding, config.overflow_of(fmt))
-        place(m, platform, "float_add", add)
+        add = place_float_add(
+            m,
+            platform,
+            ("normalise_term", "float_add"),
+            term,
+            fmt,
+            config.accumulator_rounding,
+            config.overflow_of(fmt),
+            self.partial_sum_i,
+        )
         m.d.comb += [
             lane.a.eq(self.a),
             lane.b.eq(self.b),
-            normalise.significand.eq(term.significand),
-            normalise.exponent.eq(term.exponent),
-            add.term_sign.eq(term.sign),
-            add.term_significand.eq(normalise.normalised),
-            add.term_internal_exponent.eq(normalise.internal_exponent),
-            add.partial_sum_i.eq(self.partial_sum_i),
             self.partial_sum_o.eq(add.partial_sum_o),
         ]
         if "random" in self.signature.members:
             m.d.comb += add.random.eq(self.random)
-        if lane.shape.has_nan:
-            m.d.comb += add.term_is_nan.eq(term.is_nan)
-        if lane.shape.has_infinity:
-            m.d.comb += add.term_is_infinity.eq(term.is_infinity)
 
     def _add_loose(self, m: Module, platform: Any) -> None:
         config, fmt = self.config, self.format

@@ -8,11 +8,10 @@ from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
 from macsmith.hw.decode import Decode
 from macsmith.hw.fixed_step import clip
-from macsmith.hw.float_add import FloatAdd
+from macsmith.hw.float_add import place_float_add
 from macsmith.hw.heap import BitHeap
 from macsmith.hw.lane import FixedTerm
 from macsmith.hw.lanes import add_ones_complements
-from macsmith.hw.round_term import NormaliseTerm
 from macsmith.hw.terms import Term
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat
@@ -75,27 +74,23 @@ class OuterStep(Block):
         decode = Decode(fmt)
         place(m, platform, "decode_chunk", decode)
         term = decode.term
-        normalise = NormaliseTerm(term.shape, fmt)
-        place(m, platform, "normalise_chunk", normalise)
-        add = FloatAdd(term.shape, fmt, config.accumulator_rounding, config.overflow_of(fmt))
-        place(m, platform, "add_chunk", add)
+        add = place_float_add(
+            m,
+            platform,
+            ("normalise_chunk", "add_chunk"),
+            term,
+            fmt,
+            config.accumulator_rounding,
+            config.overflow_of(fmt),
+            self.partial_sum_i,
+        )
         m.d.comb += [
             convert.partial_sum.eq(self.chunk),
             decode.code.eq(convert.code),
-            normalise.significand.eq(term.significand),
-            normalise.exponent.eq(term.exponent),
-            add.term_sign.eq(term.sign),
-            add.term_significand.eq(normalise.normalised),
-            add.term_internal_exponent.eq(normalise.internal_exponent),
-            add.partial_sum_i.eq(self.partial_sum_i),
             self.partial_sum_o.eq(add.partial_sum_o),
         ]
         if "random" in self.signature.members:
             m.d.comb += add.random.eq(self.random)
-        if term.shape.has_nan:
-            m.d.comb += add.term_is_nan.eq(term.is_nan)
-        if term.shape.has_infinity:
-            m.d.comb += add.term_is_infinity.eq(term.is_infinity)
 
     def _add_fixed(self, m: Module, platform: Any) -> None:
         outer = self.outer

@@ -5,9 +5,8 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal
 from macsmith.hw.block import Block, place
-from macsmith.hw.float_add import FloatAdd
+from macsmith.hw.float_add import place_float_add
 from macsmith.hw.partial_products import Multiplier
-from macsmith.hw.round_term import NormaliseTerm
 from macsmith.hw.switch_lane import SwitchLane, integer_modes
 from macsmith.hw.switch_step import step_members
 from macsmith.model.config import MacConfig
@@ -78,25 +77,21 @@ class SwitchFloatStep(Block):
             multiplier=self.multiplier,
         )
         place(m, platform, "lane", lane)
-        term, shape = lane.term, lane.shape
-        normalise = NormaliseTerm(shape, fmt)
-        place(m, platform, "normalise_term", normalise)
-        add = FloatAdd(shape, fmt, config.rounding, config.overflow_of(fmt))
-        place(m, platform, "float_add", add)
+        term = lane.term
+        add = place_float_add(
+            m,
+            platform,
+            ("normalise_term", "float_add"),
+            term,
+            fmt,
+            config.rounding,
+            config.overflow_of(fmt),
+            self.partial_sum_i,
+        )
         m.d.comb += [
             lane.mode.eq(self.mode),
             lane.a.eq(self.a),
             lane.b.eq(self.b),
-            normalise.significand.eq(term.significand),
-            normalise.exponent.eq(term.exponent),
-            add.term_sign.eq(term.sign),
-            add.term_significand.eq(normalise.normalised),
-            add.term_internal_exponent.eq(normalise.internal_exponent),
-            add.partial_sum_i.eq(self.partial_sum_i),
             self.partial_sum_o.eq(add.partial_sum_o),
         ]
-        if shape.has_nan:
-            m.d.comb += add.term_is_nan.eq(term.is_nan)
-        if shape.has_infinity:
-            m.d.comb += add.term_is_infinity.eq(term.is_infinity)
         return m

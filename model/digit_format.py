@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from macsmith.model.special import Special
+from macsmith.model.special import NumbersOnly, Special
 
 __all__ = ["DIGITS", "DigitFormat"]
 
@@ -24,7 +24,7 @@ DIGITS = range(1, 9)
 
 
 @dataclass(frozen=True)
-class DigitFormat:
+class DigitFormat(NumbersOnly):
     """A number of signed digits.
 
     Parameters
@@ -61,26 +61,6 @@ class DigitFormat:
     def is_signed(self) -> bool:
         """True: half of the digits are negative."""
         return True
-
-    @property
-    def has_nan(self) -> bool:
-        """False: every code is a number."""
-        return False
-
-    @property
-    def has_infinity(self) -> bool:
-        """False: every code is a number."""
-        return False
-
-    @property
-    def has_specials(self) -> bool:
-        """False: every code is a number."""
-        return False
-
-    @property
-    def has_negative_zero(self) -> bool:
-        """False: the second code of ternary's zero is a zero like the other."""
-        return False
 
     @property
     def fraction_bits(self) -> int:

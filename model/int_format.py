@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from macsmith.model.special import Special
+from macsmith.model.special import NumbersOnly, Special
 
 __all__ = ["INT_BITS", "IntFormat"]
 
@@ -19,7 +19,7 @@ INT_BITS = range(2, 17)
 
 
 @dataclass(frozen=True)
-class IntFormat:
+class IntFormat(NumbersOnly):
     """A two's-complement or unsigned integer format, with an optional binary point.
 
     Parameters
@@ -59,26 +59,6 @@ class IntFormat:
             raise ValueError(
                 f"int{self.bits}: fraction must be 0 to 32 bits, not {self.fraction_bits}"
             )
-
-    @property
-    def has_nan(self) -> bool:
-        """False: integers have no NaN."""
-        return False
-
-    @property
-    def has_infinity(self) -> bool:
-        """False: integers have no infinity."""
-        return False
-
-    @property
-    def has_specials(self) -> bool:
-        """False: every code is a number."""
-        return False
-
-    @property
-    def has_negative_zero(self) -> bool:
-        """False: two's complement has one zero."""
-        return False
 
     @property
     def least_exponent(self) -> int:

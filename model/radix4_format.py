@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from macsmith.model.special import Special
+from macsmith.model.special import NumbersOnly, Special
 
 __all__ = ["RADIX4_EXPONENT_BITS", "Radix4Format"]
 
@@ -23,7 +23,7 @@ RADIX4_EXPONENT_BITS = range(1, 5)
 
 
 @dataclass(frozen=True)
-class Radix4Format:
+class Radix4Format(NumbersOnly):
     """A signed power-of-four format.
 
     Parameters
@@ -71,26 +71,6 @@ class Radix4Format:
     def is_signed(self) -> bool:
         """True: there is a sign bit."""
         return True
-
-    @property
-    def has_nan(self) -> bool:
-        """False: every code is a number."""
-        return False
-
-    @property
-    def has_infinity(self) -> bool:
-        """False: every code is a number."""
-        return False
-
-    @property
-    def has_specials(self) -> bool:
-        """False: every code is a number."""
-        return False
-
-    @property
-    def has_negative_zero(self) -> bool:
-        """False: a zero with its sign bit set is a zero like the other, and never written."""
-        return False
 
     @property
     def fraction_bits(self) -> int:

@@ -1,8 +1,8 @@
-"""What a code can stand for that is no number."""
+"""What a code can stand for that is no number, and formats without any of it."""
 
 from enum import Enum
 
-__all__ = ["Special"]
+__all__ = ["NumbersOnly", "Special"]
 
 
 class Special(Enum):
@@ -11,3 +11,27 @@ class Special(Enum):
     NAN = "nan"
     POSITIVE_INFINITY = "inf"
     NEGATIVE_INFINITY = "-inf"
+
+
+class NumbersOnly:
+    """A format in which every code is a number, and no code a negative zero."""
+
+    @property
+    def has_nan(self) -> bool:
+        """False: every code is a number."""
+        return False
+
+    @property
+    def has_infinity(self) -> bool:
+        """False: every code is a number."""
+        return False
+
+    @property
+    def has_specials(self) -> bool:
+        """False: every code is a number."""
+        return False
+
+    @property
+    def has_negative_zero(self) -> bool:
+        """False: what would be one is a zero like the other, and never written."""
+        return False
