@@ -16,7 +16,7 @@ from pathlib import Path
 
 from macsmith.hw.emit import design_verilog
 from macsmith.model.design import Design, parse_design
-from macsmith.synth.recipes import RECIPES
+from macsmith.synth.recipes import recipe
 from macsmith.synth.synthesize import synthesize
 from macsmith.synth.technology import technology
 from rich.console import Console
@@ -36,7 +36,7 @@ Figures = dict[str, tuple[float, float]]
 
 def measure(design: Design, tech: str) -> Figures:
     """Area in um2 and delay in ps of a unit, by recipe."""
-    recipes = [recipe for recipe in RECIPES if recipe.name in SHOWN]
+    recipes = [recipe(name) for name in SHOWN]
     with tempfile.TemporaryDirectory() as folder:
         verilog = Path(folder) / f"{design.id}.v"
         verilog.write_text(design_verilog(design), encoding="utf-8")
@@ -68,14 +68,12 @@ def rows(text: str, tech: str, *, with_ports: bool) -> list[list[str]]:
     found = [
         [
             name,
-            *(f"{figures[recipe][0] / lanes:.1f} @ {figures[recipe][1]:.0f}" for recipe in SHOWN),
+            *(f"{figures[key][0] / lanes:.1f} @ {figures[key][1]:.0f}" for key in SHOWN),
         ]
         for name, figures in lines
     ]
     for name, combine in (("shared / sum of the single ones", sum), ("shared / largest", max)):
-        ratios = [
-            shared[recipe][0] / combine(each[recipe][0] for _, each in singles) for recipe in SHOWN
-        ]
+        ratios = [shared[key][0] / combine(each[key][0] for _, each in singles) for key in SHOWN]
         found.append([name, *(f"{ratio:.2f}" for ratio in ratios)])
     return found
 
