@@ -155,6 +155,49 @@ def _find_program(name: str, purpose: str) -> None:
         )
 
 
+def _prepare(directory: Path) -> tuple[Path, Path, str, list[Path]]:
+    """An empty folder as an absolute path (the tools run in other ones), Verilator's folder, the
+    compiler, and the compiled runtime."""
+    directory = directory.resolve()
+    root = _verilator_root()
+    compiler = find_compiler()
+    runtime = _runtime_objects(compiler, root)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory, root, compiler, runtime
+
+
+def _verilate(
+    directory: Path, root: Path, model: Path, top: str, files: Sequence[Path], *options: str
+) -> None:
+    """C++ of class ``Vtop`` in folder `model`.
+
+    Raises
+    ------
+    ToolError
+        Verilator failed.
+    """
+    run_tool(
+        "Verilator",
+        [
+            str(root / "bin" / "verilator_bin"),
+            "--cc",
+            *options,
+            "--prefix",
+            "Vtop",
+            "--top-module",
+            top,
+            *_MODEL_OPTIONS,
+            "--Mdir",
+            str(model),
+            *(str(file.resolve()) for file in files),
+        ],
+        cwd=directory,
+        env={**os.environ, "VERILATOR_ROOT": str(root)},
+        log_file=directory / "verilator.log",
+    )
+
+
 def build_simulation(
     directory: Path,
     sources: Sequence[Path],
@@ -195,12 +238,7 @@ def build_simulation(
     """
     import cocotb_tools.config
 
-    directory = directory.resolve()  # the tools run in other folders
-    root = _verilator_root()
-    compiler = find_compiler()
-    runtime = _runtime_objects(compiler, root)
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    directory, root, compiler, runtime = _prepare(directory)
     control = directory / "ports.vlt"
     control.write_text(
         "`verilator_config\n"
@@ -215,27 +253,7 @@ def build_simulation(
         with control.open("a", encoding="utf-8") as file:
             file.write(f'hier_block -module "{repeated_module}"\n')
         hierarchy = ("--hierarchical",)
-    run_tool(
-        "Verilator",
-        [
-            str(root / "bin" / "verilator_bin"),
-            "--cc",
-            *hierarchy,
-            "--vpi",
-            "--prefix",
-            "Vtop",
-            "--top-module",
-            top,
-            *_MODEL_OPTIONS,
-            "--Mdir",
-            str(model),
-            str(control),
-            *(str(source.resolve()) for source in sources),
-        ],
-        cwd=directory,
-        env={**os.environ, "VERILATOR_ROOT": str(root)},
-        log_file=directory / "verilator.log",
-    )
+    _verilate(directory, root, model, top, [control, *sources], "--vpi", *hierarchy)
     cocotb_main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     units = [[*sorted(model.glob("*.cpp")), cocotb_main]]
     if repeated_module is not None:
@@ -295,31 +313,9 @@ def build_program(directory: Path, sources: Sequence[Path], top: str, main: Path
     MissingToolError
         One of them is not there.
     """
-    directory = directory.resolve()  # the tools run in other folders
-    root = _verilator_root()
-    compiler = find_compiler()
-    runtime = _runtime_objects(compiler, root)
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    directory, root, compiler, runtime = _prepare(directory)
     model = directory / "model"
-    run_tool(
-        "Verilator",
-        [
-            str(root / "bin" / "verilator_bin"),
-            "--cc",
-            "--prefix",
-            "Vtop",
-            "--top-module",
-            top,
-            *_MODEL_OPTIONS,
-            "--Mdir",
-            str(model),
-            *(str(source.resolve()) for source in sources),
-        ],
-        cwd=directory,
-        env={**os.environ, "VERILATOR_ROOT": str(root)},
-        log_file=directory / "verilator.log",
-    )
+    _verilate(directory, root, model, top, sources)
     whole = model / "all.cc"
     parts = [*sorted(model.glob("*.cpp")), main.resolve()]
     whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
