@@ -36,8 +36,8 @@ __all__ = [
 ]
 
 DEFAULT_BAUD = 1_000_000
-#: Boards that are tried with every release; any other amaranth-boards platform goes by its name.
-TRIED_BOARDS = ("icebreaker", "ulx3s_85f", "orangecrab_r0_2_25f", "orangecrab_r0_2_85f")
+#: Boards that bitstreams were built for (docs/accelerator.md); any other goes by its name.
+TRIED_BOARDS = ("icebreaker", "ulx3s_85f", "orangecrab_r0_2_25f")
 _NAME = "macsmith"
 _RESET_BITS = 10  # of the counter that holds the reset after power-on
 _INSTALL = f"make install-board, or {sys.executable} -m pip install 'macsmith[board]'"
