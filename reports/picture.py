@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Annotation
 
-__all__ = ["draw_pareto"]
+__all__ = ["draw_fronts", "draw_pareto"]
 
 _INK, _SOFT, _GRID, _FRONT = "#1c2126", "#5c6670", "#eef1f4", "#9fb3c4"
 
@@ -49,6 +49,9 @@ _OFFSETS: tuple[tuple[float, float, str], ...] = (
     (-16, -36, "right"),
 )
 
+
+# More entries than this take two lines.
+_LEGEND_COLUMNS = 14
 
 # A label further from its mark than this is tied to it by a line.
 _NEAR_POINTS = 15.0
@@ -81,11 +84,6 @@ def draw_pareto(
     ValueError
         No row has an accuracy and a cost to draw.
     """
-    # The object-oriented interface: no window system, no global state of pyplot.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
     if technology is None and rows:
         technology = str(rows[0]["technology"])
     here = [row for row in rows if row["technology"] == technology]
@@ -97,18 +95,82 @@ def draw_pareto(
             f"a picture must have an accuracy and a cost metric, not {len(metrics)} and "
             f"{len(costs)} (technology {technology}, accuracy {accuracy or 'any'})"
         )
-    colours, marks = operand_colours(rows), accumulator_marks(rows)
-    figure = Figure(figsize=(12.4, 6.2), dpi=160, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(costs), squeeze=False)[0]
-    figure.subplots_adjust(left=0.065, right=0.985, top=0.80, bottom=0.155, wspace=0.16)
-    for axis, cost in zip(axes, costs, strict=True):
-        _draw_axes(axis, here, chosen, cost, colours, marks)
-    figure.text(0.012, 0.955, title, fontsize=15, fontweight="bold", color=_INK, va="center")
-    figure.text(
-        0.012, 0.905, f"{chosen.label}, {chosen.unit}", fontsize=10.5, color=_SOFT, va="center"
+    _draw_panels(
+        rows,
+        path,
+        [[(technology, cost) for cost in costs]],
+        chosen,
+        title=title,
+        footnote=footnote,
     )
-    figure.text(0.012, 0.03, footnote, fontsize=8.5, color=_SOFT, va="center")
+
+
+def draw_fronts(
+    rows: Sequence[Row],
+    path: Path,
+    technologies: Mapping[str, str],
+    *,
+    accuracy: str,
+    costs: Sequence[str],
+    title: str = "",
+    footnote: str = "",
+) -> None:
+    """Draw accuracy against costs in several technologies, fronts marked, as PNG.
+
+    Parameters
+    ----------
+    rows
+        Report rows.
+    path
+        PNG file to write: a column of panels a technology, a row of panels a cost.
+    technologies
+        Names, with what to write above their panels.
+    accuracy, costs
+        Columns, of `ACCURACY_METRICS` and `COST_METRICS`.
+
+    Raises
+    ------
+    ValueError
+        A column is unknown, or the rows of a technology lack it.
+    """
+    chosen = _metric(ACCURACY_METRICS, accuracy)
+    panels = [
+        [(technology, _metric(COST_METRICS, cost)) for technology in technologies] for cost in costs
+    ]
+    for technology, cost in (panel for row in panels for panel in row):
+        here = [row for row in rows if row["technology"] == technology]
+        if chosen not in present([chosen], here) or cost not in present([cost], here):
+            raise ValueError(
+                f"rows of {technology} must have {chosen.column} and {cost.column} to be drawn"
+            )
+    _draw_panels(rows, path, panels, chosen, title=title, footnote=footnote, heads=technologies)
+
+
+def _metric(metrics: Sequence[Metric], column: str) -> Metric:
+    found = next((metric for metric in metrics if metric.column == column), None)
+    if found is None:
+        known = ", ".join(metric.column for metric in metrics)
+        raise ValueError(f"a column to draw must be one of {known}, not {column}")
+    return found
+
+
+def _draw_panels(
+    rows: Sequence[Row],
+    path: Path,
+    panels: Sequence[Sequence[tuple[str, Metric]]],
+    accuracy: Metric,
+    *,
+    title: str,
+    footnote: str,
+    heads: Mapping[str, str] | None = None,
+) -> None:
+    """A grid of panels, each a technology and a cost, under one title and one legend."""
+    # The object-oriented interface: no window system, no global state of pyplot.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    colours, marks = operand_colours(rows), accumulator_marks(rows)
     handles: list[Any] = [
         Line2D([], [], marker="o", ls="", color=colour, label=pretty_operands(name), ms=6)
         for name, colour in colours.items()
@@ -119,15 +181,51 @@ def draw_pareto(
         else Line2D([], [], marker=mark.matplotlib, ls="", ms=6, mfc="white", mec=_INK, label=name)
         for name, mark in marks.items()
     ]
+    # heights in inches: what stands above and below the panels does not grow with them
+    legend_rows = 1 if len(handles) + len(accumulators) <= _LEGEND_COLUMNS else 2
+    head, foot = 1.0 + 0.24 * (legend_rows - 1) + (0.2 if heads else 0.0), 0.96
+    height = head + foot + 4.24 * len(panels) + 0.75 * (len(panels) - 1)
+    width = 12.4 if len(panels[0]) <= 2 else 6.2 * len(panels[0])
+    figure = Figure(figsize=(width, height), dpi=160, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    grid = figure.subplots(len(panels), len(panels[0]), squeeze=False)
+    figure.subplots_adjust(
+        left=0.81 / width,
+        right=1 - 0.19 / width,
+        top=1 - head / height,
+        bottom=foot / height,
+        wspace=0.16,
+        hspace=0.75 / 4.24,
+    )
+    for axes, row in zip(grid, panels, strict=True):
+        for axis, (technology, cost) in zip(axes, row, strict=True):
+            here = [row for row in rows if row["technology"] == technology]
+            _draw_axes(axis, here, accuracy, cost, colours, marks)
+    for axis, (technology, _) in zip(grid[0], panels[0], strict=True):
+        if heads:
+            axis.set_title(heads[technology], loc="left", fontsize=11, color=_INK)
+
+    def write(inches_from_top: float, text: str, **style: Any) -> None:
+        place = (0.15 / width, 1 - inches_from_top / height)
+        figure.text(*place, text, va="center", **style)
+
+    write(0.28, title, fontsize=15, fontweight="bold", color=_INK)
+    write(0.59, f"{accuracy.label}, {accuracy.unit}", fontsize=10.5, color=_SOFT)
+    write(height - 0.19, footnote, fontsize=8.5, color=_SOFT)
     legend = {"frameon": False, "fontsize": 9, "handletextpad": 0.1, "columnspacing": 1.0}
+    top = 1 - 0.71 / height
     figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0.005, 0.885), ncols=12, **legend
+        handles=handles, loc="upper left", bbox_to_anchor=(0.06 / width, top), ncols=24, **legend
     )
-    figure.legend(
-        handles=accumulators, loc="upper right", bbox_to_anchor=(0.99, 0.885), ncols=8, **legend
+    second = 1 - 0.95 / height if legend_rows == 2 else top
+    place = (
+        {"loc": "upper left", "bbox_to_anchor": (0.06 / width, second)}
+        if legend_rows == 2
+        else {"loc": "upper right", "bbox_to_anchor": (1 - 0.12 / width, top)}
     )
+    figure.legend(handles=accumulators, ncols=24, **place, **legend)
     canvas.draw()  # type: ignore[no-untyped-call]
-    for axis in axes:
+    for axis in grid.flat:
         _place_labels(axis, canvas)
     picture = io.BytesIO()
     # no date or version in the file: the same rows give the same bytes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from macsmith.reports.picture import draw_pareto
+from macsmith.reports.picture import draw_fronts, draw_pareto
 from made_up import made_up_rows
 from matplotlib.image import imread
 
@@ -38,3 +38,34 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must have an accuracy and a cost metric, not 0 and 0"):
         draw_pareto(rows, tmp_path / "a.png")
     assert not (tmp_path / "a.png").exists()
+
+
+def test_fronts_in_several_technologies(tmp_path: Path) -> None:
+    technologies = {"asap7": "ASAP7", "sky130": "SKY130"}
+    rows = made_up_rows(tuple(technologies))
+    draw_fronts(
+        rows,
+        tmp_path / "a.png",
+        technologies,
+        accuracy="smollm2_nll_change_per_token",
+        costs=["area_um2_per_mac", "energy_pj_per_mac"],
+    )
+    height, width = imread(tmp_path / "a.png").shape[:2]
+    assert width >= 1800
+    assert height > 1400  # two rows of panels
+    with pytest.raises(ValueError, match="rows of ice40 must have"):
+        draw_fronts(
+            rows,
+            tmp_path / "b.png",
+            {"ice40": "iCE40"},
+            accuracy="smollm2_nll_change_per_token",
+            costs=["area_um2_per_mac"],
+        )
+    with pytest.raises(ValueError, match=r"must be one of .*, not area"):
+        draw_fronts(
+            rows,
+            tmp_path / "b.png",
+            technologies,
+            accuracy="smollm2_nll_change_per_token",
+            costs=["area"],
+        )
