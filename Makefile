@@ -1,4 +1,5 @@
 # make report   explore the default designs and write build/report/index.html
+# make published   remakes reports/published/: three technologies, two networks (an hour)
 # make test     the test suite (about ten minutes; `make test-slow` runs the long checks too)
 # make lint     ruff, mypy --strict, basedpyright
 # make install  only .venv with the pinned tools and the macsmith command
@@ -13,7 +14,7 @@ BIN := .venv/bin
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); [ $$n -gt 4 ] && n=4; echo $$n)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install install-board report test test-slow lint format check-tools clean
+.PHONY: help install install-board report published test test-slow lint format check-tools clean
 
 help:
 	@sed -n '1,/^$$/s/^# *//p' Makefile
@@ -54,6 +55,9 @@ install-board: .venv/.board-installed
 
 report: install
 	@$(BIN)/macsmith explore
+
+published: install
+	@$(BIN)/python -m macsmith.reports.study --jobs $(JOBS)
 
 test: install
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal

@@ -15,7 +15,7 @@ from macsmith.reports.store import Record
 from macsmith.reports.sweep import Sweep, default_sweep_path
 from macsmith.reports.table import write_if_changed, write_tables
 
-__all__ = ["write_report"]
+__all__ = ["technology_facts", "write_report"]
 
 DEFAULT_TITLE = "Number formats and accumulators"
 
@@ -79,8 +79,14 @@ _NOTES: tuple[tuple[str, str], ...] = (
 )
 
 
-def _technology_facts(name: str) -> tuple[str, str]:
-    """Name of a technology for people, and its provenance."""
+def technology_facts(name: str) -> tuple[str, str]:
+    """Title of a technology and its provenance, for people.
+
+    Raises
+    ------
+    ValueError
+        There is no such technology.
+    """
     from macsmith.synth.fpga import FAMILIES, family_of
     from macsmith.synth.price import resolve_technology
 
@@ -166,7 +172,7 @@ def write_report(
         The files, the page first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    technologies = {name: _technology_facts(name) for name in sweep.technologies}
+    technologies = {name: technology_facts(name) for name in sweep.technologies}
     title = sweep.title or DEFAULT_TITLE
     page = render_page(
         rows,
