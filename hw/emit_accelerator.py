@@ -223,7 +223,7 @@ def generate_accelerator(
         "versions": tool_versions(),
     }
     if interface == "uart":
-        manifest["divisor"] = divisor
+        manifest["cycles_per_bit"] = divisor
     texts["manifest.json"] = json.dumps(manifest, indent=2) + "\n"
     directory = Path(directory)
     write_all(directory, texts)

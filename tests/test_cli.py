@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from macsmith.reports import stages
+from macsmith.reports.accelerator_files import generate_accelerator
 from macsmith.sim.coverage import Coverage
 from macsmith.sim.tools import ToolError
 from macsmith.sim.verify import Check, VerifyResult
@@ -91,6 +93,35 @@ def test_bitslice(tmp_path: Path) -> None:
     assert (tmp_path / result["example"]).exists()
 
 
+def test_generate_accelerator(tmp_path: Path) -> None:
+    """Behind AXI and behind a serial line; the manifest tells digests of what is there."""
+    design, folder = "int4:int12:2x1", tmp_path / "rtl"
+    done = run(
+        "generate", design, "--accelerator", "axi", "--depth", "16", "-o", str(folder), "--json",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert {Path(name).name for name in result["files"]} == {
+        "int4_int12_2x1_axi.v", "registers.md", "accelerator.h", "manifest.json",
+    }  # fmt: skip
+    for entry in result["files"]:
+        assert Path(entry).parent == folder
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for entry in manifest["files"]:
+        text = (folder / entry["name"]).read_bytes()
+        assert hashlib.sha256(text).hexdigest() == entry["sha256"]
+    assert "#define MACSMITH_A_DEPTH 16" in (folder / "accelerator.h").read_text()
+    assert "`CYCLES`" in (folder / "registers.md").read_text()
+    assert "input aresetn" in (folder / "int4_int12_2x1_axi.v").read_text()
+
+    made = generate_accelerator(
+        design, interface="uart", depth=16, clock_hz=12e6, baud=1e6, build_dir=tmp_path / "build"
+    )
+    assert made["cycles_per_bit"] == 12
+    assert (tmp_path / "build/int4_int12_2x1/accelerator/uart/int4_int12_2x1_uart.v").exists()
+
+
 # -- formats and doctor ---------------------------------------------------------------------------
 
 
@@ -143,6 +174,28 @@ def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (
+            ["generate", "int4:int12", "--accelerator", "spi"],
+            ["interface must be axi or uart, not 'spi'"],
+        ),
+        (["generate", "int4:int12", "--depth", "16"], ["--depth goes with --accelerator"]),
+        (
+            ["generate", "int4:int12", "--accelerator", "axi", "--depth", "17"],
+            ["a_depth must be a power of two, 2 to 32768 entries, not 17"],
+        ),
+        (
+            [
+                "generate",
+                "int4:int12",
+                "--accelerator",
+                "uart",
+                "--clock-hz",
+                "12e6",
+                "--baud",
+                "4e6",
+            ],
+            ["4e+06 baud must be at most a quarter of the clock, 3e+06"],
+        ),
         (["generate", "e4n3:exact"], ["unknown format 'e4n3'", "did you mean e4m3"]),
         (["formats", "e4m33"], ["fraction width must be 0 to 23 bits, not 33"]),
         (["verify", "e9m2:exact"], ["exponent width must be 1 to 8 bits, not 9"]),
