@@ -212,13 +212,13 @@ def _draw_panels(
     write(0.28, title, fontsize=15, fontweight="bold", color=_INK)
     write(0.59, f"{accuracy.label}, {accuracy.unit}", fontsize=10.5, color=_SOFT)
     write(height - 0.19, footnote, fontsize=8.5, color=_SOFT)
-    legend = {"frameon": False, "fontsize": 9, "handletextpad": 0.1, "columnspacing": 1.0}
+    legend: dict[str, Any] = {"frameon": False, "fontsize": 9, "handletextpad": 0.1, "columnspacing": 1.0}
     top = 1 - 0.71 / height
     figure.legend(
         handles=handles, loc="upper left", bbox_to_anchor=(0.06 / width, top), ncols=24, **legend
     )
     second = 1 - 0.95 / height if legend_rows == 2 else top
-    place = (
+    place: dict[str, Any] = (
         {"loc": "upper left", "bbox_to_anchor": (0.06 / width, second)}
         if legend_rows == 2
         else {"loc": "upper right", "bbox_to_anchor": (1 - 0.12 / width, top)}
