@@ -90,7 +90,7 @@ def draw_pareto(
     metrics = present(ACCURACY_METRICS, here)
     chosen = next((m for m in metrics if accuracy in (None, m.column)), None)
     costs = present(COST_METRICS, here)[:2]
-    if chosen is None or not costs:
+    if technology is None or chosen is None or not costs:
         raise ValueError(
             f"a picture must have an accuracy and a cost metric, not {len(metrics)} and "
             f"{len(costs)} (technology {technology}, accuracy {accuracy or 'any'})"
@@ -212,7 +212,12 @@ def _draw_panels(
     write(0.28, title, fontsize=15, fontweight="bold", color=_INK)
     write(0.59, f"{accuracy.label}, {accuracy.unit}", fontsize=10.5, color=_SOFT)
     write(height - 0.19, footnote, fontsize=8.5, color=_SOFT)
-    legend: dict[str, Any] = {"frameon": False, "fontsize": 9, "handletextpad": 0.1, "columnspacing": 1.0}
+    legend: dict[str, Any] = {
+        "frameon": False,
+        "fontsize": 9,
+        "handletextpad": 0.1,
+        "columnspacing": 1.0,
+    }
     top = 1 - 0.71 / height
     figure.legend(
         handles=handles, loc="upper left", bbox_to_anchor=(0.06 / width, top), ncols=24, **legend
