@@ -13,21 +13,28 @@ from typing import Any
 from macsmith.model.accumulators import ExactAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design, parse_design
+from macsmith.reports.checks import STORE_FOLDER
+from macsmith.reports.executors import Executor, LocalPool
 from macsmith.reports.points import (
+    DESIGN_STEPS,
     AccuracyPoint,
     DesignPoint,
     Point,
     is_lossless,
     point_records,
 )
-from macsmith.reports.pool import run_jobs
 from macsmith.reports.progress import job_progress
 from macsmith.reports.stages import DEFAULT_BUILD_DIR, step_folder
-from macsmith.reports.store import Record
+from macsmith.reports.store import Record, ResultStore
 from macsmith.reports.sweep import DEFAULT_TECHNOLOGIES, Sweep
 from macsmith.reports.table import design_rows, write_if_changed
 
 __all__ = ["ExploreResult", "explore", "sweep_points"]
+
+#: From so many files of single results on they are moved into packs.
+PACK_AT = 5000
+
+Work = Callable[[Path, bool, Point], list[Record] | None]
 
 
 @dataclass(frozen=True)
@@ -143,11 +150,9 @@ def _check_names(sweep: Sweep) -> None:
             raise ValueError(f"{where}: {field_name}: {error}") from None
 
 
-def _work(build_dir: Path, point: Point) -> list[Record]:
-    """What a worker process does."""
-    records = point_records(point, build_dir)
-    assert records is not None  # it may compute
-    return records
+def _work(build_dir: Path, wait: bool, point: Point) -> list[Record] | None:
+    """What a worker process does: the records, or None if another sweep has the point in hand."""
+    return point_records(point, build_dir, wait=wait)
 
 
 def _died(point: Point, reason: str) -> list[Record]:
@@ -182,7 +187,8 @@ def explore(
     technologies: Sequence[str] | None = None,
     tasks: Sequence[str] = (),
     jobs: int = 2,
-    work: Callable[[Path, Point], list[Record]] = _work,
+    executor: Executor | None = None,
+    work: Work = _work,
 ) -> ExploreResult:
     """Generate, verify, price and rate all designs of a sweep, and write the report.
 
@@ -199,7 +205,10 @@ def explore(
     technologies, tasks
         Only where `sweep` is a list of designs.
     jobs
-        Processes at once.
+        Processes at once, on this machine.
+    executor
+        Where else the points are computed, see `macsmith.reports.executors`; then `jobs` does not
+        count.
     work
         What is done for a point, for tests; a function of a module.
 
@@ -207,6 +216,8 @@ def explore(
     ------
     ValueError
         A design text, technology or task is wrong.
+    StoreFullError
+        The disk is full; what was kept before is whole.
     KeyboardInterrupt
         Interrupted; the message says how many points are kept.
     """
@@ -231,10 +242,16 @@ def explore(
             found[point] = records
     missing = [point for point in points if point not in found]
     if missing:
-        _compute(missing, found, build_dir, jobs, work, len(points))
+        _compute(missing, found, build_dir, executor or LocalPool(jobs), work, len(points))
+        pack_if_many(build_dir)
     # in the order of the points, not of their completion: the report must not depend on that
     found = {point: found[point] for point in points}
-    rows = [row for design in sweep.designs for row in _rows(design, sweep, points, found)]
+    own = {point.design: point for point in points if isinstance(point, DesignPoint)}
+    rows = [
+        row
+        for design in sweep.designs
+        for row in _rows(design, sweep, found[own[design.text]], found)
+    ]
     from macsmith.reports.report import write_report  # plots are slow to import
 
     folder = report_dir or build_dir / "report"
@@ -251,42 +268,49 @@ def explore(
     )
 
 
+def pack_if_many(build_dir: Path) -> None:
+    """Move results from files of their own into packs where there are thousands."""
+    store = ResultStore(build_dir / STORE_FOLDER)
+    for step in (*DESIGN_STEPS, "accuracy"):
+        store.pack(step, least=PACK_AT)
+
+
 def _compute(
     missing: Sequence[Point],
     found: dict[Point, list[Record]],
     build_dir: Path,
-    jobs: int,
-    work: Callable[[Path, Point], list[Record]],
+    executor: Executor,
+    work: Work,
     total: int,
 ) -> None:
-    """Compute the missing points in a pool, into `found`."""
+    """Compute the missing points, into `found`; at last those that another sweep had in hand."""
     with job_progress(len(missing), "exploring") as progress:
-        outcomes = run_jobs(
-            partial(work, build_dir),
-            missing,
-            jobs,
-            on_start=lambda running: progress.started([point.name for point in running]),
-        )
-        try:
-            for outcome in outcomes:
-                records = outcome.result
-                if records is None:
-                    records = _died(outcome.job, outcome.death or "its process died")
-                found[outcome.job] = records
-                progress.finished(outcome.job.name, _outcome_text(records))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"interrupted: {len(found)} of {total} points are kept; the same command goes on "
-                "from there"
-            ) from None
-        finally:
-            outcomes.close()  # ends the workers
+        for wait in (False, True):
+            outcomes = executor.run(
+                partial(work, build_dir, wait),
+                [point for point in missing if point not in found],
+                on_start=lambda running: progress.started([point.name for point in running]),
+            )
+            try:
+                for outcome in outcomes:
+                    records = outcome.result
+                    if outcome.death is not None:
+                        records = _died(outcome.job, outcome.death)
+                    if records is not None:
+                        found[outcome.job] = records
+                        progress.finished(outcome.job.name, _outcome_text(records))
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(
+                    f"interrupted: {len(found)} of {total} points are kept; the same command goes "
+                    "on from there"
+                ) from None
+            finally:
+                outcomes.close()  # ends the workers
 
 
 def _rows(
-    design: Design, sweep: Sweep, points: Sequence[Point], found: dict[Point, list[Record]]
+    design: Design, sweep: Sweep, records: list[Record], found: dict[Point, list[Record]]
 ) -> list[dict[str, Any]]:
-    own = next(p for p in points if isinstance(p, DesignPoint) and p.design == design.text)
     accuracies = [
         {
             task: (
@@ -297,7 +321,7 @@ def _rows(
         }
         for mode in design.mode_designs
     ]
-    return design_rows(design, sweep.technologies, found[own], accuracies)
+    return design_rows(design, sweep.technologies, records, accuracies)
 
 
 def _copy_verilog(designs: Sequence[Design], build_dir: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +25,14 @@ from macsmith.model.design import Design, parse_design
 from macsmith.reports import stages
 from macsmith.reports.checks import STORE_FOLDER, VERIFY_STEP, check_determinants
 from macsmith.reports.fingerprints import file_sha256, source_digest, versions
-from macsmith.reports.store import Record, ResultStore
+from macsmith.reports.leases import lease
+from macsmith.reports.store import Record, ResultStore, content_key
 
 if TYPE_CHECKING:
     from macsmith.hw.emit import GeneratedDesign
 
 __all__ = [
+    "DESIGN_STEPS",
     "AccuracyPoint",
     "DesignPoint",
     "Point",
@@ -38,6 +40,10 @@ __all__ = [
     "is_lossless",
     "point_records",
 ]
+
+
+#: Steps of a design, in their order.
+DESIGN_STEPS = ("generate", VERIFY_STEP, "synth")
 
 
 class StepFailedError(RuntimeError):
@@ -155,9 +161,12 @@ class _Steps:
 
 
 def point_records(
-    point: Point, build_dir: Path, *, may_compute: bool = True
+    point: Point, build_dir: Path, *, may_compute: bool = True, wait: bool = True
 ) -> list[Record] | None:
     """All records of a point, from the store or computed now.
+
+    While one process computes a point, no other one does: neither its results nor the files of
+    its design are made by two at a time.
 
     Parameters
     ----------
@@ -167,20 +176,48 @@ def point_records(
         Folder of artefacts; the store is its sub-folder ``store``.
     may_compute
         False: only look into the store.
+    wait
+        Whether to wait if another process is computing the point.
 
     Returns
     -------
     list of Record
         In the order of the steps; the last may be a failure, and later steps are then absent
         (technologies are independent of each other). None if `may_compute` is false and something
-        is not kept, or is kept as failed.
+        is not kept, or is kept as failed; or if another process is computing it and `wait` is
+        false.
+
+    Raises
+    ------
+    StoreFullError
+        There is no room to keep a result.
     """
-    steps = _Steps(ResultStore(Path(build_dir) / STORE_FOLDER), may_compute)
+    if not may_compute:
+        return _records(point, Path(build_dir), may_compute=False)
+    with lease(_store(Path(build_dir)).root / ".leases", _lease_name(point), wait=wait) as is_mine:
+        return _records(point, Path(build_dir), may_compute=True) if is_mine else None
+
+
+def _lease_name(point: Point) -> str:
+    if isinstance(point, AccuracyPoint):
+        return content_key("accuracy", _accuracy_determinants(point))
+    # all that works on one design writes the same files
+    return f"design {parse_design(point.design).id}"
+
+
+@cache
+def _store(build_dir: Path) -> ResultStore:
+    """One for each folder, which keeps its packs open."""
+    return ResultStore(build_dir / STORE_FOLDER)
+
+
+def _records(point: Point, build_dir: Path, *, may_compute: bool) -> list[Record] | None:
+    steps = _Steps(_store(build_dir), may_compute)
     try:
         if isinstance(point, AccuracyPoint):
-            _accuracy_step(steps, point, Path(build_dir))
+            _accuracy_step(steps, point, build_dir)
         else:
-            _DesignSteps(steps, point, Path(build_dir)).run()
+            _DesignSteps(steps, point, build_dir).run()
     except StepFailedError:
         pass
     except _NotKeptError:
@@ -275,27 +312,31 @@ class _DesignSteps:
         self.steps.step("synth", determinants, synthesize)
 
 
-def _accuracy_step(steps: _Steps, point: AccuracyPoint, build_dir: Path) -> None:
+def _accuracy_determinants(point: AccuracyPoint) -> dict[str, Any]:
     design = parse_design(point.design)
     arithmetic = (
         Design(mac=design.mac).text
         if point.own_sums
         else f"{design.mac.a.name} x {design.mac.b.name}"
     )
+    return {
+        "task": point.task,
+        "own_sums": point.own_sums,
+        "arithmetic": arithmetic,
+        "seed": point.seed,
+        "tokens": point.tokens,
+        "source": source_digest("model", "model/accuracy"),
+        "versions": versions("numpy"),
+    }
+
+
+def _accuracy_step(steps: _Steps, point: AccuracyPoint, build_dir: Path) -> None:
     steps.step(
         "accuracy",
-        {
-            "task": point.task,
-            "own_sums": point.own_sums,
-            "arithmetic": arithmetic,
-            "seed": point.seed,
-            "tokens": point.tokens,
-            "source": source_digest("model", "model/accuracy"),
-            "versions": versions("numpy"),
-        },
+        _accuracy_determinants(point),
         lambda: stages.accuracy(
             point.task,
-            design,
+            parse_design(point.design),
             build_dir,
             accumulation="bit-exact" if point.own_sums else "exact",
             tokens=point.tokens,

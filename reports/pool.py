@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -37,6 +38,15 @@ def _start_worker() -> None:
     # end a worker together with the compilers and simulators it has started.
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A parent that is killed cannot end its workers, and they would wait for jobs for ever.
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _end(executor: ProcessPoolExecutor) -> None:
@@ -78,8 +88,8 @@ def run_jobs(
 
     If a worker dies (killed for want of memory, a crash in a library), the jobs that were being
     done at the time are done again one by one, each in a new process; the one whose process dies
-    again is told as dead and the others go on. Closing the iterator, or an interrupt, ends the
-    workers and everything they have started.
+    again is told as dead and the others go on. Closing the iterator, an interrupt, or the death of
+    this process ends the workers and everything they have started.
 
     Parameters
     ----------

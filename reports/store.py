@@ -7,28 +7,60 @@ cannot pick up an old figure.
 
 Layout: ``<root>/<step>/<first two digits of key>/<key>.json``. A file is written beside its place
 and then renamed, so another process sees all of it or nothing; two processes that compute the
-same result write the same file.
+same result write the same file. When there are many, `ResultStore.pack` moves them into packs
+(`macsmith.reports.packs`) under ``<root>/<step>/packs``, where they are found as before.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import heapq
 import json
 import logging
 import math
 import os
-import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Record", "ResultStore", "content_key"]
+from macsmith.reports.leases import lease
+from macsmith.reports.packs import (
+    PACK_SUFFIX,
+    PART_PREFIX,
+    TABLE_SUFFIX,
+    Pack,
+    flat_row,
+    join_tables,
+    rows_table,
+    temporary_beside,
+    write_pack,
+)
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+__all__ = ["Record", "ResultStore", "StoreFullError", "content_key"]
 
 log = logging.getLogger(__name__)
 
 _RECORD_FIELDS = {"step", "key", "determinants", "values", "failure", "seconds"}
+
+_PACKS = "packs"
+#: More packs than this are joined into one by the next packing.
+_MOST_PACKS = 8
+#: A part of a file that nobody has touched for so long was left by a process that was killed.
+_ABANDONED_SECONDS = 3600.0
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class StoreFullError(OSError):
+    """There is no room for a result; what was kept before is whole."""
 
 
 def _canonical_json(value: Any) -> str:
@@ -101,6 +133,7 @@ class ResultStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._packs: dict[Path, Pack] = {}
 
     def _path(self, step: str, key: str) -> Path:
         return self.root / step / key[:2] / f"{key}.json"
@@ -111,9 +144,13 @@ class ResultStore:
         A file that is not a whole record (a disk that ran full, an edit by hand) counts as none
         and is told as a warning: the result is then computed anew.
         """
-        return self._read(self._path(step, content_key(step, determinants)))
+        key = content_key(step, determinants)
+        path = self._path(step, key)
+        document = self._read(path) or self._packed(step, key)
+        return None if document is None else _record(document)
 
-    def _read(self, path: Path) -> Record | None:
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        """The whole document of a file, None if there is none."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -124,12 +161,32 @@ class ResultStore:
         if not isinstance(document, dict) or set(document) != _RECORD_FIELDS:
             log.warning("%s: not a result record, left aside: its fields are not ours", path)
             return None
-        key = document.pop("key")
-        record = Record(**document)
-        if record.key != key or path.stem != key:
+        if path.stem != document["key"] or _record(document).key != document["key"]:
             log.warning("%s: its content does not give its key, left aside", path)
             return None
-        return record
+        return document
+
+    def _current_packs(self, step: str) -> list[Pack]:
+        """The packs that are there now, each opened once."""
+        folder = self.root / step / _PACKS
+        try:
+            names = sorted(name for name in os.listdir(folder) if name.endswith(PACK_SUFFIX))
+        except FileNotFoundError:
+            return []
+        paths = [folder / name for name in names if not name.startswith(".")]
+        for path in [path for path in self._packs if path.parent == folder and path not in paths]:
+            self._packs.pop(path).close()
+        return [self._packs.setdefault(path, Pack(path)) for path in paths]
+
+    def _packed(self, step: str, key: str) -> dict[str, Any] | None:
+        """The document of a key in a pack. Packs appear before files go, and a joined one before
+        its parts go: so what one look misses because of that, the next one finds."""
+        while True:
+            try:
+                found = (pack.get(key) for pack in self._current_packs(step))
+                return next((document for document in found if document is not None), None)
+            except FileNotFoundError:
+                continue
 
     def put(
         self,
@@ -161,7 +218,6 @@ class ResultStore:
         )
         key = record.key
         path = self._path(step, key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         document = {
             "step": record.step,
             "key": key,
@@ -171,23 +227,128 @@ class ResultStore:
             "seconds": record.seconds,
         }
         text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{key[:8]}-")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary_beside(path) as part:
+                part.write_text(text, encoding="utf-8")
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise StoreFullError(
+                error.errno,
+                f"{path.parent}: no room to keep a result of {step} ({error.strerror}); all that "
+                "was kept before is whole: make room and run the same command again",
+            ) from None
         # as it will be read: a tuple is a list from now on, and a second run gives the same rows
-        document = json.loads(text)
-        del document["key"]
-        return Record(**document)
+        return _record(json.loads(text))
+
+    def _files(self, step: str) -> list[Path]:
+        """Files of single records, in the order of their keys."""
+        return sorted((self.root / step).glob("??/*.json"), key=lambda path: path.name)
+
+    def _file_documents(self, step: str) -> Iterator[dict[str, Any]]:
+        for path in self._files(step):
+            document = self._read(path)
+            if document is not None:
+                yield document
 
     def records(self, step: str) -> Iterator[Record]:
-        """All whole records of a step, in the order of their keys."""
-        for path in sorted((self.root / step).glob("*/*.json")):
-            record = self._read(path)
-            if record is not None:
-                yield record
+        """All whole records of a step, in the order of their keys; each once."""
+        packs = [pack.documents() for pack in self._current_packs(step)]
+        parts = [self._file_documents(step), *packs]
+        last = ""
+        # of equal keys the file comes first: it is the latest
+        for document in heapq.merge(*parts, key=lambda document: document["key"]):
+            if document["key"] != last:
+                last = document["key"]
+                yield _record(document)
+
+    def frame(self, step: str) -> pandas.DataFrame:
+        """The single figures of all results of a step, one a row; failed ones are left out.
+
+        Columns are ``key``, ``seconds``, and whatever the determinants and values of any record
+        have that is one text or number. A million packed rows take about a second.
+        """
+        import pandas as pd
+        import pyarrow as pa
+
+        tables = self._tables(step)
+        loose = [
+            flat_row(document)
+            for document in self._file_documents(step)
+            if document["failure"] is None
+        ]
+        table = join_tables([rows_table(loose), *tables] if loose else tables)
+        # texts stay in Arrow's memory: a million Python objects a column would take seconds
+        text = pd.StringDtype("pyarrow")
+        frame: pandas.DataFrame = table.to_pandas(types_mapper={pa.string(): text}.get)
+        if loose or len(tables) > 1:
+            frame = frame.drop_duplicates("key", ignore_index=True)
+        return frame
+
+    def _tables(self, step: str) -> list[pyarrow.Table]:
+        while True:
+            try:
+                return [pack.table() for pack in self._current_packs(step)]
+            except FileNotFoundError:  # joined with others meanwhile
+                continue
+
+    def pack(self, step: str, *, least: int = 1) -> int:
+        """Move the step's results from files of their own into a pack.
+
+        Nothing is lost if this is interrupted at any point, other processes may read and write
+        meanwhile, and failures stay where they are, for they are tried again. Parts of files that
+        killed processes left are removed.
+
+        Parameters
+        ----------
+        least
+            Do nothing below so many files.
+
+        Returns
+        -------
+        int
+            How many results were moved.
+        """
+        folder = self.root / step / _PACKS
+        if len(self._files(step)) < max(least, 1):
+            return 0
+        with lease(self.root / ".leases", f"pack {step}", wait=False) as is_mine:
+            return self._pack(step, folder) if is_mine else 0
+
+    def _pack(self, step: str, folder: Path) -> int:
+        for part in (self.root / step).glob(f"*/{PART_PREFIX}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
+                    part.unlink()
+        taken: list[tuple[Path, int]] = []
+
+        def documents() -> Iterator[dict[str, Any]]:
+            for path in self._files(step):
+                with contextlib.suppress(FileNotFoundError):
+                    time_ns = path.stat().st_mtime_ns
+                    document = self._read(path)
+                    if document is not None and document["failure"] is None:
+                        taken.append((path, time_ns))
+                        yield document
+
+        write_pack(folder, documents())
+        for path, time_ns in taken:
+            # written again meanwhile: the same result, but let the later one stay
+            if path.stat().st_mtime_ns == time_ns:
+                path.unlink()
+        packs = self._current_packs(step)
+        if len(packs) > _MOST_PACKS:
+            joined = write_pack(
+                folder, (document for pack in packs for document in pack.documents())
+            )
+            for pack in packs:
+                pack.close()
+                if pack.path != joined:
+                    pack.path.unlink()
+                    pack.path.with_suffix(TABLE_SUFFIX).unlink(missing_ok=True)
+        return len(taken)
+
+
+def _record(document: Mapping[str, Any]) -> Record:
+    return Record(**{name: value for name, value in document.items() if name != "key"})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from macsmith.model.design import Design
 from macsmith.reports.checks import checked_text
+from macsmith.reports.packs import temporary_beside
 from macsmith.reports.store import Record
 
 if TYPE_CHECKING:
@@ -177,9 +178,8 @@ def write_if_changed(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, and not if it holds this already."""
     if path.is_file() and path.read_bytes() == content:
         return
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    with temporary_beside(path) as part:
+        part.write_bytes(content)
 
 
 def write_tables(rows: Sequence[Mapping[str, Any]], folder: Path) -> tuple[Path, Path]:

@@ -108,9 +108,7 @@ def fake_steps() -> Iterator[None]:
         yield
 
 
-def work(build_dir: Path, point: Point) -> list[Record]:
+def work(build_dir: Path, wait: bool, point: Point) -> list[Record] | None:
     """What a worker of `explore` does in tests."""
     with fake_steps():
-        records = points.point_records(point, build_dir)
-    assert records is not None
-    return records
+        return points.point_records(point, build_dir, wait=wait)

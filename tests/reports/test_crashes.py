@@ -1,0 +1,186 @@
+"""Sweeps that are killed, that share a store, that run out of disk: nothing lost or made twice."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import fake_steps
+import pytest
+from macsmith.reports import packs
+from macsmith.reports.explore import explore
+from macsmith.reports.leases import lease
+from macsmith.reports.points import DesignPoint, point_records
+from macsmith.reports.store import ResultStore, StoreFullError
+
+TESTS = Path(__file__).parent
+FORMATS = ("e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "e3m3", "int8", "int6")
+DESIGNS = [f"{name}:{accumulator}" for name in FORMATS for accumulator in ("exact", "e6m9")]
+
+# A sweep whose steps take a few hundredths of a second; run again, it goes on.
+PROGRAM = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import fake_steps
+from pathlib import Path
+from macsmith.reports.explore import explore
+def slow(build_dir, wait, point):
+    time.sleep(0.02)
+    return fake_steps.work(build_dir, wait, point)
+if __name__ == "__main__":
+    with fake_steps.fake_steps():
+        explore(sys.argv[3:], Path(sys.argv[2]), tasks=["g2p"], work=slow)
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    path = tmp_path / "log.txt"
+    path.touch()
+    monkeypatch.setenv(fake_steps.LOG_VARIABLE, str(path))
+    with fake_steps.fake_steps():
+        yield path
+
+
+def start_sweep(tmp_path: Path, build: Path, designs: list[str]) -> subprocess.Popen[bytes]:
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    return subprocess.Popen(
+        [sys.executable, script, TESTS, build, *designs],
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {fake_steps.LOG_VARIABLE: str(tmp_path / "log.txt")},
+    )
+
+
+def kept(build: Path) -> dict[str, int]:
+    """Results in the store, with the times at which they were written."""
+    return {path.name: path.stat().st_mtime_ns for path in (build / "store").rglob("*.json")}
+
+
+def lines(log: Path) -> list[str]:
+    return log.read_text().splitlines()
+
+
+def killed_sweeps(tmp_path: Path, log: Path, kills: int) -> None:
+    explore(DESIGNS, tmp_path / "whole", tasks=["g2p"], work=fake_steps.work)
+    whole = {
+        name: (tmp_path / "whole" / "report" / name).read_bytes()
+        for name in ("results.csv", "results.parquet")
+    }
+    all_steps = len(lines(log))
+    chance = random.Random(7)
+    build = tmp_path / "killed"
+    log.write_text("")
+    hits = 0
+    for number in range(kills):
+        before = kept(build) if build.exists() else {}
+        process = start_sweep(tmp_path, build, DESIGNS)
+        # some steps further, at any moment of the next ones
+        goal = len(lines(log)) + chance.randint(0, 2 * all_steps // kills)
+        while len(lines(log)) < goal and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, 0.05 if goal else 2))
+        hits += process.poll() is None
+        process.kill()
+        process.wait()
+        now = kept(build)
+        # whatever was kept is kept as it was: neither lost nor computed again
+        assert {name: now.get(name) for name in before} == before, number
+    assert hits >= kills // 2, "too few sweeps were running when they were killed"
+    time.sleep(0.5)  # the workers of the last one end with it
+    assert start_sweep(tmp_path, build, DESIGNS).wait() == 0
+    for name, content in whole.items():
+        assert (build / "report" / name).read_bytes() == content, name
+    # a step is done again only if it was cut off: at most one in each of two processes
+    assert all_steps <= len(lines(log)) <= all_steps + 2 * hits
+    assert list(ResultStore(build / "store").root.rglob("*.lock")) == [], "no lease is left"
+
+
+def test_a_killed_sweep_resumed_gives_the_same_table(tmp_path: Path, log: Path) -> None:
+    killed_sweeps(tmp_path, log, 2)
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_twenty_times_gives_the_same_table(tmp_path: Path, log: Path) -> None:
+    killed_sweeps(tmp_path, log, 20)
+
+
+def test_two_sweeps_on_one_store_compute_each_step_once(tmp_path: Path, log: Path) -> None:
+    build = tmp_path / "build"
+    processes = [start_sweep(tmp_path, build, DESIGNS) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert len(lines(log)) > 3 * len(DESIGNS)
+    assert len(lines(log)) == len(set(lines(log)))
+
+
+def test_a_lease_has_one_holder_and_ends_with_it(tmp_path: Path) -> None:
+    with (
+        lease(tmp_path, "a", wait=False) as first,
+        lease(tmp_path, "a", wait=False) as second,
+        lease(tmp_path, "b", wait=False) as other,
+    ):
+        assert (first, second, other) == (True, False, True)
+    with lease(tmp_path, "a", wait=False) as again:
+        assert again
+    assert list(tmp_path.iterdir()) == []
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom macsmith.reports.leases import lease\n"
+        "with lease(Path(sys.argv[1]), 'a', wait=False) as mine:\n"
+        "    print(mine, flush=True)\n    time.sleep(300)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"True\n"
+    with lease(tmp_path, "a", wait=False) as mine:
+        assert not mine
+    process.send_signal(signal.SIGKILL)
+    with lease(tmp_path, "a", wait=True) as mine:
+        assert mine
+    process.wait()
+    process.stdout.close()
+
+
+def test_without_locks_a_lease_is_told_and_given(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        mock.patch("fcntl.flock", side_effect=OSError(errno.ENOLCK, "No locks available")),
+        lease(tmp_path, "a", wait=True) as mine,
+    ):
+        assert mine
+    assert "no locks here" in caplog.text
+
+
+def test_a_point_in_hand_elsewhere_is_left_to_it(tmp_path: Path, log: Path) -> None:
+    point = DesignPoint("e4m3:exact", (), 0, None)
+    with lease(tmp_path / "store" / ".leases", "design e4m3_exact", wait=False):
+        assert point_records(point, tmp_path, wait=False) is None
+    assert lines(log) == []
+    assert point_records(point, tmp_path, wait=False) is not None
+
+
+def test_a_full_disk_ends_the_sweep_and_loses_nothing(tmp_path: Path, log: Path) -> None:
+    explore(["e4m3:exact"], tmp_path, work=fake_steps.work)
+    before = kept(tmp_path)
+    with pytest.raises(StoreFullError, match=r"no room to keep .*generate .*run the same"):
+        explore(["e4m3:exact", "e5m2:exact"], tmp_path, work=on_a_full_disk)
+    assert kept(tmp_path) == before
+    assert not list((tmp_path / "store").rglob(f"*/{packs.PART_PREFIX}*"))
+    result = explore(["e4m3:exact", "e5m2:exact"], tmp_path, work=fake_steps.work)
+    assert (result.computed_points, result.failed_points) == (1, 0)
+
+
+def on_a_full_disk(build_dir: Path, wait: bool, point: DesignPoint) -> object:
+    # a limit on the size of any file: writing past it fails as on a full disk
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    return fake_steps.work(build_dir, wait, point)
