@@ -93,7 +93,7 @@ class Engine(_WithStreams):
         config = self.config
         decoder = PacketDecoder(config)
         jobs = Queue(decoder.layout.size, JOBS)
-        sequencer = Sequencer(config.a_depth, config.b_depth)
+        sequencer = Sequencer(config)
         a = OperandBuffer(config.a_entry_bits, WORD_BITS, config.a_depth)
         b = OperandBuffer(config.b_entry_bits, WORD_BITS, config.b_depth)
         array: SystolicArray | Mac
@@ -157,7 +157,8 @@ class Engine(_WithStreams):
     def _send_results(self, m: Module, results: Queue) -> None:
         """Rows word by word."""
         config = self.config
-        row = Signal(range(config.rows)) if config.rows > 1 else Const(0, 1)
+        rows = config.tile_rows
+        row = Signal(range(rows)) if rows > 1 else Const(0, 1)
         is_last_word: Any = Const(1, 1)
         m.d.comb += [
             self.o_valid.eq(results.o_valid),
@@ -171,11 +172,11 @@ class Engine(_WithStreams):
                 m.d.sync += word.eq(Mux(is_last_word, 0, word + 1))
         m.d.comb += [
             results.o_ready.eq(self.o_ready & is_last_word),
-            self.o_last.eq(is_last_word & (row == config.rows - 1)),
+            self.o_last.eq(is_last_word & (row == rows - 1)),
         ]
-        if config.rows > 1:
+        if rows > 1:
             with m.If(results.o_valid & results.o_ready):
-                m.d.sync += row.eq(Mux(row == config.rows - 1, 0, row + 1))
+                m.d.sync += row.eq(Mux(row == rows - 1, 0, row + 1))
 
     def _count(
         self,
@@ -190,7 +191,7 @@ class Engine(_WithStreams):
         tiles = Signal(16)  # begun to leave the array or about to, but not sent
         is_busy = Signal()
         m.d.sync += tiles.eq(
-            tiles + (takes_beat & sequencer.beat_last) - (self.o_valid & self.o_ready & self.o_last)
+            tiles + (takes_beat & sequencer.tile_last) - (self.o_valid & self.o_ready & self.o_last)
         )
         m.d.comb += [
             is_busy.eq(

@@ -56,7 +56,7 @@ class PacketDecoder(Block):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
-        self.layout = job_layout(config.a_depth, config.b_depth)
+        self.layout = job_layout(config)
         super().__init__(
             "packet_decoder",
             {
@@ -145,7 +145,7 @@ class PacketDecoder(Block):
                             m.next = "header"
             with m.State("run"):
                 is_bad_size = (beats == 0) | (word[:16] == 0) | (word[16:] == 0)
-                is_bad_size |= beats > min(config.a_depth, config.b_depth)
+                is_bad_size |= beats > config.max_beats
                 is_bad_size |= (word[:16] > config.a_depth) | (word[16:] > config.b_depth)
                 is_bad_run = is_bad_size | (promised["a"] == 0) | (promised["b"] == 0)
                 m.d.comb += [

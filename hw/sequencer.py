@@ -6,18 +6,19 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.data import StructLayout, View
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block
+from macsmith.model.accelerator import AcceleratorConfig
 
 __all__ = ["Sequencer", "job_layout"]
 
 
-def job_layout(a_depth: int, b_depth: int) -> StructLayout:
+def job_layout(config: AcceleratorConfig) -> StructLayout:
     """A RUN packet as it waits for its turn (`macsmith.model.accelerator`): no count is larger
     than a bank."""
     return StructLayout(
         {
-            "beats": min(a_depth, b_depth).bit_length(),
-            "row_tiles": a_depth.bit_length(),
-            "column_tiles": b_depth.bit_length(),
+            "beats": config.max_beats.bit_length(),
+            "row_tiles": config.a_depth.bit_length(),
+            "column_tiles": config.b_depth.bit_length(),
             "release_a": 1,
             "release_b": 1,
             "last": 1,
@@ -28,10 +29,12 @@ def job_layout(a_depth: int, b_depth: int) -> StructLayout:
 class Sequencer(Block):
     """One beat a cycle, from one tile and from one job to the next.
 
+    With several sums in rotation, a beat of B meets one of A for each sum in turn.
+
     Parameters
     ----------
-    a_depth, b_depth
-        Entries in a bank.
+    config
+        The accelerator.
 
     Members
     -------
@@ -48,8 +51,8 @@ class Sequencer(Block):
     a_address, b_address : Out
     release_a, release_b : Out(1)
         Of the banks, with the last beat of a job.
-    beat_valid, beat_last : Out(1)
-        The entries that were read are before the array; they end a sum.
+    beat_valid, beat_last, tile_last : Out(1)
+        The entries that were read are before the array; they end a sum; the last of a tile.
     """
 
     job_valid: Signal
@@ -64,9 +67,11 @@ class Sequencer(Block):
     release_b: Signal
     beat_valid: Signal
     beat_last: Signal
+    tile_last: Signal
 
-    def __init__(self, a_depth: int, b_depth: int) -> None:
-        self.layout = job_layout(a_depth, b_depth)
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        self.layout = job_layout(config)
         super().__init__(
             "sequencer",
             {
@@ -76,12 +81,13 @@ class Sequencer(Block):
                 "can_read": In(1),
                 "advance": In(1),
                 "read": Out(1),
-                "a_address": Out((a_depth - 1).bit_length()),
-                "b_address": Out((b_depth - 1).bit_length()),
+                "a_address": Out((config.a_depth - 1).bit_length()),
+                "b_address": Out((config.b_depth - 1).bit_length()),
                 "release_a": Out(1),
                 "release_b": Out(1),
                 "beat_valid": Out(1),
                 "beat_last": Out(1),
+                "tile_last": Out(1),
             },
             is_clocked=True,
         )
@@ -99,10 +105,13 @@ class Sequencer(Block):
             )
         )
         row_start = Signal.like(self.a_address)
-        ends_tile, ends_row, ends_job = Signal(), Signal(), Signal()
+        ends_beat, ends_sums, ends_tile = Signal(), Signal(), Signal()
+        ends_row, ends_job = Signal(), Signal()
         m.d.comb += [
             self.read.eq(self.job_valid & self.can_read & self.advance),
-            ends_tile.eq(beat == job.beats),
+            ends_beat.eq(1),
+            ends_sums.eq(beat == job.beats),
+            ends_tile.eq(ends_sums & ends_beat),
             ends_row.eq(ends_tile & (column == job.column_tiles)),
             ends_job.eq(ends_row & (row == job.row_tiles)),
             self.job_ready.eq(self.read & ends_job),
@@ -111,13 +120,22 @@ class Sequencer(Block):
         ]
         with m.If(self.advance):
             m.d.sync += self.beat_valid.eq(self.read)
+        if self.config.sums > 1:
+            turn = Signal(range(self.config.sums))
+            m.d.comb += ends_beat.eq(turn == self.config.sums - 1)
+            with m.If(self.read):
+                m.d.sync += turn.eq(Mux(ends_beat, 0, turn + 1))
         with m.If(self.read):
             m.d.sync += [
-                self.beat_last.eq(ends_tile & job.last),
-                beat.eq(Mux(ends_tile, 1, beat + 1)),
+                self.beat_last.eq(ends_sums & job.last),
+                self.tile_last.eq(ends_tile & job.last),
                 self.a_address.eq(self.a_address + 1),
-                self.b_address.eq(self.b_address + 1),
             ]
+            with m.If(ends_beat):
+                m.d.sync += [
+                    beat.eq(Mux(ends_sums, 1, beat + 1)),
+                    self.b_address.eq(self.b_address + 1),
+                ]
             with m.If(ends_tile):
                 # the next column's tile has the same rows of A
                 m.d.sync += [column.eq(column + 1), self.a_address.eq(row_start)]

@@ -17,6 +17,9 @@ A RUN computes ``row tiles x column tiles`` tiles, the column tile counting fast
 over the k entries from ``i * k`` of A and ``j * k`` of B. Results leave row 0 first, C codes
 a row, column 0 in the lowest bits, each row padded to whole words. Without the flag LAST the sum is
 not finished: the next RUN goes on with it, so K may exceed a bank.
+
+A MAC with N sums in rotation has tiles of N rows: the entries from ``(i * k + beat) * N`` of A, one
+for each row, meet one entry of B.
 """
 
 from __future__ import annotations
@@ -140,6 +143,11 @@ class AcceleratorConfig:
     b_depth: int = 512
 
     def __post_init__(self) -> None:
+        if self.design.implementation.interleave > self.a_depth:
+            raise ValueError(
+                f"a_depth must hold a beat of all {self.design.implementation.interleave} sums, "
+                f"not {self.a_depth} entries"
+            )
         for name in ("a_depth", "b_depth"):
             depth = getattr(self, name)
             if not 2 <= depth <= 1 << 15 or depth & (depth - 1):
@@ -169,6 +177,21 @@ class AcceleratorConfig:
     def columns(self) -> int:
         """Columns of the array."""
         return self.design.implementation.columns
+
+    @property
+    def sums(self) -> int:
+        """Sums that a single MAC adds to in rotation."""
+        return self.design.implementation.interleave
+
+    @property
+    def tile_rows(self) -> int:
+        """Rows of a tile of results: the array's, or a MAC's sums."""
+        return self.rows * self.sums
+
+    @property
+    def max_beats(self) -> int:
+        """Longest sum of which both operands fit in a bank, in beats."""
+        return min(self.a_depth // self.sums, self.b_depth)
 
     @property
     def lanes(self) -> int:
@@ -208,7 +231,7 @@ class AcceleratorConfig:
     @property
     def result_depth(self) -> int:
         """Rows of results that are buffered: those of four tiles."""
-        return max(4, 1 << (4 * self.rows - 1).bit_length())
+        return max(4, 1 << (4 * self.tile_rows - 1).bit_length())
 
     @property
     def design_hash(self) -> int:

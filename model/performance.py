@@ -69,18 +69,21 @@ class _Array:
 
     def tile(self, ready: int, beats: int, *, is_last: bool) -> int:
         """Take a tile's beats, the first not before cycle `ready`; the cycle of the last one."""
+        sums = self.config.sums
         start = max(self.last_beat + 1, ready - self.stopped)
-        end = start + beats - 1
+        # after a pause the next beat waits until its sum's turn has come
+        start += (self.last_beat + 1 - start) % sums
+        end = start + beats * sums - 1
         if is_last:
-            end = max(end, self.last_end + self.config.rows)
+            end = max(end, self.last_end + self.config.tile_rows)
         self.leave(end)
         if start < ready - self.stopped:  # cannot be: waiting only makes `stopped` grow
             raise AssertionError("time ran backwards")
         self.last_beat = end
         if is_last:
             self.last_end = end
-            first = end + self.latency_cycles
-            self.rows_due.extend(range(first, first + self.config.rows))
+            first = end - (sums - 1) + self.latency_cycles
+            self.rows_due.extend(range(first, first + self.config.tile_rows))
         return end + self.stopped
 
 
@@ -107,7 +110,7 @@ def predict(schedule: Schedule, latency_cycles: int) -> Prediction:
     for packet in schedule.packets:
         if isinstance(packet, Load):
             first = max(now + 1, freed[packet.packet].popleft())
-            now = first + packet.tiles * packet.beats * words[packet.packet]
+            now = first + packet.entries(config) * words[packet.packet]
             filled[packet.packet].append(now)
             continue
         if len(jobs) == JOBS + 1:
@@ -120,7 +123,7 @@ def predict(schedule: Schedule, latency_cycles: int) -> Prediction:
         end = 0
         for _ in range(packet.row_tiles * packet.column_tiles):
             end = array.tile(ready, packet.beats, is_last=RunFlag.LAST in packet.flags)
-            beats += packet.beats
+            beats += packet.beats * config.sums
         read = end - _READ_CYCLES
         jobs.append(read)
         for flag, load in (

@@ -32,6 +32,10 @@ class Load:
     first_beat: int
     beats: int
 
+    def entries(self, config: AcceleratorConfig) -> int:
+        """How many: of A one for each sum in rotation."""
+        return self.tiles * self.beats * (config.sums if self.packet is Packet.LOAD_A else 1)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -67,7 +71,7 @@ class Schedule:
     @property
     def row_tiles(self) -> int:
         """Tiles along M."""
-        return -(-self.m // self.config.rows)
+        return -(-self.m // self.config.tile_rows)
 
     @property
     def column_tiles(self) -> int:
@@ -77,7 +81,7 @@ class Schedule:
     @property
     def result_words(self) -> int:
         """Words of results that come back."""
-        return self.row_tiles * self.column_tiles * self.config.rows * self.config.result_words
+        return self.row_tiles * self.column_tiles * self.config.tile_rows * self.config.result_words
 
 
 def make_schedule(config: AcceleratorConfig, m: int, k: int, n: int) -> Schedule:
@@ -95,17 +99,15 @@ def make_schedule(config: AcceleratorConfig, m: int, k: int, n: int) -> Schedule
         if size < 1:
             raise ValueError(f"{name} must be at least 1, not {size}")
     schedule = Schedule(config, m, k, n, ())
-    if schedule.beats > min(config.a_depth, config.b_depth):
-        packets = _segments(schedule)
-    else:
-        packets = _blocks(schedule)
+    fits = schedule.beats <= config.max_beats
+    packets = _blocks(schedule) if fits else _segments(schedule)
     return Schedule(config, m, k, n, tuple(packets))
 
 
 def _segments(schedule: Schedule) -> list[Load | Run]:
     """One tile at a time, a bank of each operand at a time."""
     config = schedule.config
-    depth = min(config.a_depth, config.b_depth)
+    depth = config.max_beats
     packets: list[Load | Run] = []
     for row in range(schedule.row_tiles):
         for column in range(schedule.column_tiles):
@@ -125,9 +127,9 @@ def _segments(schedule: Schedule) -> list[Load | Run]:
 def _blocks(schedule: Schedule) -> list[Load | Run]:
     """Banks full of whole sums; one operand stays while the other passes by."""
     config, beats = schedule.config, schedule.beats
-    row_blocks = _split(schedule.row_tiles, config.a_depth // beats)
+    row_blocks = _split(schedule.row_tiles, config.a_depth // (beats * config.sums))
     column_blocks = _split(schedule.column_tiles, config.b_depth // beats)
-    a_words = schedule.row_tiles * config.a_entry_words
+    a_words = schedule.row_tiles * config.sums * config.a_entry_words
     b_words = schedule.column_tiles * config.b_entry_words
     # A stays: B is loaded again for each block of rows, unless it stays as well
     a_stays = b_words * (len(row_blocks) - 1) <= a_words * (len(column_blocks) - 1)
@@ -175,21 +177,23 @@ def _check_codes(what: str, fmt: Format, codes: npt.ArrayLike) -> npt.NDArray[np
 
 
 def _entries(
-    codes: npt.NDArray[np.uint64], tile_size: int, lanes: int, bits: int
+    codes: npt.NDArray[np.uint64], tile_size: int, lanes: int, bits: int, sums: int
 ) -> npt.NDArray[np.uint32]:
-    """Codes ``[vectors, K]`` as words ``[tiles, beats, words of an entry]``."""
+    """Codes ``[vectors, K]`` as words ``[tiles, beats, words of the entries of a beat]``; those of
+    sums in rotation are entries of their own."""
     vectors, length = codes.shape
     tiles, beats = -(-vectors // tile_size), -(-length // lanes)
     padded = np.zeros((tiles * tile_size, beats * lanes), dtype=np.uint64)
     padded[:vectors, :length] = codes
     ordered = padded.reshape(tiles, tile_size, beats, lanes).transpose(0, 2, 1, 3)
-    entry = ordered.reshape(tiles, beats, tile_size * lanes, 1)
+    entry = ordered.reshape(tiles, beats, sums, tile_size // sums * lanes, 1)
     # lowest bit first, entries padded to whole words
     as_bits = (entry >> np.arange(bits, dtype=np.uint64) & np.uint64(1)).astype(np.uint8)
-    as_bits = as_bits.reshape(tiles, beats, -1)
-    missing = -as_bits.shape[2] % WORD_BITS
-    as_bits = np.pad(as_bits, ((0, 0), (0, 0), (0, missing)))
-    return np.packbits(as_bits, axis=2, bitorder="little").view("<u4").astype(np.uint32)
+    as_bits = as_bits.reshape(tiles, beats, sums, -1)
+    missing = -as_bits.shape[3] % WORD_BITS
+    as_bits = np.pad(as_bits, ((0, 0), (0, 0), (0, 0), (0, missing)))
+    words = np.packbits(as_bits, axis=3, bitorder="little").view("<u4").astype(np.uint32)
+    return words.reshape(tiles, beats, -1)
 
 
 def packet_words(
@@ -223,8 +227,8 @@ def packet_words(
                 f"{fmt.name} is not 0, so nothing can fill the last beat"
             )
     entries = {
-        Packet.LOAD_A: _entries(a, config.rows, config.lanes, mac.a.bits),
-        Packet.LOAD_B: _entries(b.T, config.columns, config.lanes, mac.b.bits),
+        Packet.LOAD_A: _entries(a, config.tile_rows, config.lanes, mac.a.bits, config.sums),
+        Packet.LOAD_B: _entries(b.T, config.columns, config.lanes, mac.b.bits, 1),
     }
     parts: list[Any] = []
     for packet in schedule.packets:
@@ -233,7 +237,7 @@ def packet_words(
             parts.append(np.array(words, dtype=np.uint32))
             continue
         parts.append(
-            np.array([load_header(packet.packet, packet.tiles * packet.beats)], dtype=np.uint32)
+            np.array([load_header(packet.packet, packet.entries(config))], dtype=np.uint32)
         )
         tiles = slice(packet.first_tile, packet.first_tile + packet.tiles)
         beats = slice(packet.first_beat, packet.first_beat + packet.beats)
@@ -258,7 +262,7 @@ def results_of_words(schedule: Schedule, words: npt.NDArray[np.uint32]) -> npt.N
     config = schedule.config
     if words.shape != (schedule.result_words,):
         raise ValueError(f"there must be {schedule.result_words} words, not {words.shape}")
-    bits, rows, columns = config.output_bits, config.rows, config.columns
+    bits, rows, columns = config.output_bits, config.tile_rows, config.columns
     octets = words.astype("<u4").view(np.uint8).reshape(-1, 4 * config.result_words)
     as_bits = np.unpackbits(octets, axis=1, bitorder="little")[:, : columns * bits]
     as_bits = as_bits.reshape(-1, columns, bits)
