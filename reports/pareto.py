@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Sense", "pareto_front"]
+__all__ = ["Sense", "hypervolume", "pareto_front"]
 
 Sense = Literal["min", "max"]
 
@@ -63,3 +63,35 @@ def pareto_front(objectives: ArrayLike, senses: Sequence[Sense] | None = None) -
         for point in candidates
     ]
     return front
+
+
+def hypervolume(points: ArrayLike, corner: ArrayLike) -> float:
+    """Area that points dominate in two objectives, both minimised, up to a worst corner.
+
+    Parameters
+    ----------
+    points
+        Shape [points, 2]; those beyond the corner add nothing. NaN: left out.
+    corner
+        Shape [2].
+
+    Raises
+    ------
+    ValueError
+        There are not two objectives.
+    """
+    found = np.asarray(points, dtype=np.float64)
+    worst = np.asarray(corner, dtype=np.float64)
+    if worst.shape != (2,) or (found.size and (found.ndim != 2 or found.shape[1] != 2)):
+        raise ValueError(
+            f"points must be [points, 2] and the corner [2], not {found.shape} and {worst.shape}"
+        )
+    if not found.size:
+        return 0.0
+    inside = found[(found < worst).all(axis=1)]
+    volume, lowest = 0.0, worst[1]
+    for x, y in inside[np.lexsort((inside[:, 1], inside[:, 0]))]:
+        if y < lowest:
+            volume += float((worst[0] - x) * (lowest - y))
+            lowest = y
+    return volume

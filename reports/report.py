@@ -8,9 +8,9 @@ from typing import Any
 
 from macsmith.reports.fingerprints import versions
 from macsmith.reports.metrics import ACCURACY_METRICS, COST_METRICS, present
-from macsmith.reports.page import render_page
+from macsmith.reports.page import ModuleAreas, render_page
 from macsmith.reports.picture import draw_pareto
-from macsmith.reports.points import AccuracyPoint, Point
+from macsmith.reports.points import AccuracyPoint, DesignPoint, Point
 from macsmith.reports.store import Record
 from macsmith.reports.sweep import Sweep, default_sweep_path
 from macsmith.reports.table import write_if_changed, write_tables
@@ -155,6 +155,17 @@ def _accuracy_provenance(found: Mapping[Point, list[Record]]) -> dict[str, str]:
     return facts
 
 
+def _module_areas(found: Mapping[Point, list[Record]]) -> ModuleAreas:
+    """Where the area of each design goes, by technology."""
+    return {
+        (point.design, record.determinants["technology"]): record.values["module_area_um2"]
+        for point, records in found.items()
+        if isinstance(point, DesignPoint)
+        for record in records
+        if record.step == "synth" and "module_area_um2" in record.values
+    }
+
+
 def write_report(
     sweep: Sweep,
     rows: Sequence[Mapping[str, Any]],
@@ -180,6 +191,7 @@ def write_report(
         provenance=_provenance(sweep, found, dict(technologies.values())),
         notes=[{"title": name, "text": text} for name, text in _NOTES],
         technology_labels={name: label for name, (label, _) in technologies.items()},
+        module_areas=_module_areas(found),
     )
     files = [folder / "index.html"]
     write_if_changed(files[0], page.encode())

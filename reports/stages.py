@@ -374,7 +374,11 @@ def _area_split(
     areas = measure_module_areas([verilog], design.id, chosen, build_dir=folder)
     result: dict[str, Any] = {
         "module_area_um2": {
-            module.name: {"instances": module.instances, "area_um2": module.area_um2}
+            module.name: {
+                "instances": module.instances,
+                "area_um2": module.area_um2,
+                "own_area_um2": module.own_area_um2,
+            }
             for module in areas
         }
     }

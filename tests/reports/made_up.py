@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -9,6 +10,24 @@ from macsmith.model.design import parse_design
 from macsmith.reports.sweep import default_sweep_path, load_sweep
 
 ENERGY_SHARES = {"multiply": 0.2, "accumulate": 0.5, "clock": 0.3}
+
+
+MODULE_SHARES = {"core": 0.3, "align": 0.5, "round": 0.2}
+
+
+def made_up_module_areas(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Area by module of each row that has an area; the aligner occurs twice."""
+    return {
+        (row["design"], row["technology"]): {
+            f"{row['design_id']}_{name}": {
+                "instances": 1 + (name == "align"),
+                "own_area_um2": share * row["area_um2_per_mac"] / (1 + (name == "align")),
+            }
+            for name, share in MODULE_SHARES.items()
+        }
+        for row in rows
+        if "area_um2_per_mac" in row
+    }
 
 
 def made_up_rows(technologies: tuple[str, ...] = ("asap7", "ice40")) -> list[dict[str, Any]]:
@@ -33,6 +52,7 @@ def made_up_rows(technologies: tuple[str, ...] = ("asap7", "ice40")) -> list[dic
                 "lanes": 1,
                 "technology": technology,
                 "checked": "65536 operand pairs, 204800 results",
+                "finished_unix_s": 1.7e9 + 40.0 * len(rows),
                 "checked_results": 204800,
                 "smollm2_nll_change_per_token": own,
                 "smollm2_nll_change_standard_error": 0.01 + own / 20,
@@ -64,4 +84,44 @@ def made_up_rows(technologies: tuple[str, ...] = ("asap7", "ice40")) -> list[dic
         rows[5].pop(column)
     rows[5]["failure"] = "synth: yosys: ABC ended with signal 9 <no memory & no luck>"
     assert parse_design(rows[5]["design"])
+    return rows
+
+
+def many_rows(count: int) -> list[dict[str, Any]]:
+    """Very many designs with figures that follow their widths, with some scatter."""
+    chance = random.Random(2)
+    formats = [f"e{e}m{m}" for e in range(2, 6) for m in range(1, 6)]
+    operands = formats + [f"{a}x{b}" for a in formats[:10] for b in formats[10:]]
+    accumulators = ("exact", "e5m8", "e6m5", "e6m9", "e8m7", "e6m9/32", "e6m9/64", "e8m23")
+    options = [
+        f":lanes{n}{stages}" for n in (2, 4, 8, 16) for stages in ("", ":stages1", ":stages2")
+    ]
+    texts = itertools.product(operands, accumulators, options)
+    rows: list[dict[str, Any]] = []
+    for text in itertools.islice(map("{0[0]}:{0[1]}{0[2]}".format, texts), count):
+        design = parse_design(text)
+        bits = design.mac.a.bits + design.mac.b.bits
+        area = 0.2 * bits**2 * chance.uniform(0.7, 1.5)
+        loss = 30 * 2.0 ** (-bits / 2) * chance.uniform(0.5, 2)
+        rows.append(
+            {
+                "design": design.text,
+                "design_id": design.id,
+                "operands": design.text.split(":")[0],
+                "accumulator": design.text.split(":")[1],
+                "technology": "asap7",
+                "checked": "65536 operand pairs, 204800 results",
+                "checked_results": 204800,
+                "smollm2_nll_change_per_token": loss,
+                "smollm2_nll_change_standard_error": loss / 20,
+                "area_um2_per_mac": area,
+                "delay_ps": 3000 - area,
+                "energy_pj_per_mac": area / 300,
+                **{
+                    f"{part}_energy_pj_per_mac": s * area / 300 for part, s in ENERGY_SHARES.items()
+                },
+                "finished_unix_s": 1.7e9 + len(rows),
+            }
+        )
+    assert len(rows) == count
     return rows

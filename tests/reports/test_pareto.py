@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from macsmith.reports.pareto import pareto_front
+from macsmith.reports.pareto import hypervolume, pareto_front
 
 NAN = float("nan")
 
@@ -63,3 +63,24 @@ def test_errors_tell_what_must_be() -> None:
         pareto_front([[1, 2]], senses=["min"])
     with pytest.raises(ValueError, match="a sense must be 'min' or 'max', not 'most'"):
         pareto_front([[1, 2]], senses=["min", "most"])  # type: ignore[list-item]
+
+
+def test_hypervolume_is_the_area_of_a_staircase() -> None:
+    # 3 x 1 right of (1, 4), 2 x 2 right of (2, 2), up to the corner (4, 5): a beaten point and one
+    # beyond the corner add nothing
+    points = [[1, 4], [2, 2], [3, 3], [2, 4], [9, 0], [NAN, 1]]
+    assert hypervolume(points, [4, 5]) == 3 * 1 + 2 * 2
+    assert hypervolume([], [4, 5]) == 0.0
+    with pytest.raises(ValueError, match=r"must be \[points, 2\] and the corner \[2\]"):
+        hypervolume([[1, 2, 3]], [1, 2])
+
+
+def test_hypervolume_is_that_of_counted_cells() -> None:
+    random = np.random.default_rng(3)
+    points = random.integers(0, 20, size=(30, 2))
+    cells = sum(
+        bool(((points[:, 0] <= x) & (points[:, 1] <= y)).any())
+        for x in range(20)
+        for y in range(20)
+    )
+    assert hypervolume(points, [20, 20]) == cells
