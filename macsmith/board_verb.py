@@ -32,11 +32,14 @@ __all__ = ["app"]
         "A design as an accelerator: array, operand banks, packets and a serial line. The "
         "simulated board is the whole top under Verilator behind a pseudo-terminal that the host "
         "opens like any serial port; for a board that amaranth-boards knows, a bitstream is built "
-        "with the tools' wheels. --run sends matrix products and compares every result bit.",
+        "with the tools' wheels. --run sends matrix products and compares every result bit; --task "
+        "computes a real network with every matrix product on the board, and compares every bit "
+        "and the network's errors with the golden model's.",
         "macsmith board --list",
         "macsmith board sim e4m3:exact:4x4 --run",
         "macsmith board sim int8:int32:8x8 --depth 256 --run --json",
         "macsmith board sim e4m3:exact:4x4 --serve",
+        "macsmith board sim int8:int32:8x8 --depth 256 --task g2p --samples 20",
         "macsmith board ulx3s_85f e4m3:exact:fpga=ecp5:4x4 --build",
         "macsmith board ulx3s_85f e4m3:exact:4x4 --build --load --run --port /dev/ttyUSB0",
     ),
@@ -59,6 +62,29 @@ def board(
     serve: Annotated[
         bool, typer.Option("--serve", help="Keep the simulated board running until interrupted.")
     ] = False,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task", metavar="g2p|smollm2", help="Compute this network on the board instead."
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            "--samples",
+            min=1,
+            help="With --task: words (g2p; 8), or predicted tokens (smollm2; 1).",
+        ),
+    ] = None,
+    interface: Annotated[
+        str,
+        typer.Option(
+            "--interface",
+            metavar="axi|uart",
+            help="With sim --task: words straight into the accelerator's streams (1 cycle each), "
+            "or over the serial line (160 cycles each: an hour where axi takes a minute).",
+        ),
+    ] = "axi",
     port: Annotated[
         str | None, typer.Option("--port", metavar="PORT", help="Serial port of the board.")
     ] = None,
@@ -82,8 +108,30 @@ def board(
     if name is None or design is None:
         raise ValueError("state a board and a design, or --list")
     parsed = read_design(design)
+    if task is None and samples is not None:
+        raise ValueError("--samples is the size of a task's sample: state --task")
     with only_results_on_stdout():
-        if name == "sim":
+        if name == "sim" and task is not None:
+            if build or load or port is not None or run or serve:
+                raise ValueError("sim --task builds and runs by itself: leave the others out")
+            from macsmith.board_task import task_simulated
+
+            result = task_simulated(
+                parsed,
+                task,
+                samples=samples,
+                interface=interface,
+                depth=depth,
+                seed=seed,
+                build_dir=build_dir,
+            )
+        elif task is not None:
+            if build or load or run or serve or port is None:
+                raise ValueError("--task runs on a board that has the design: state --port alone")
+            from macsmith.board_task import task_on_port
+
+            result = task_on_port(parsed, task, port=port, baud=baud, samples=samples, seed=seed)
+        elif name == "sim":
             if build or load or port is not None:
                 raise ValueError("sim is built by itself: leave --build, --load, --port out")
             if run == serve:
@@ -99,7 +147,12 @@ def board(
             if run and port is None:
                 raise ValueError("--run needs the board's serial port: --port /dev/ttyUSB0")
             result = _on_board(name, parsed, depth, baud, seed, build_dir, build, load, port)
-    finish({"board": name, **result}, as_json, _text(result))
+    if task is not None:
+        from macsmith.network_on_board import network_text
+
+        finish({"board": name, **result}, as_json, network_text(result))
+    else:
+        finish({"board": name, **result}, as_json, _text(result))
     if not result.get("passed", True):
         raise typer.Exit(EXIT_NO)
 

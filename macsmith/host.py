@@ -171,7 +171,7 @@ class Accelerator:
     @classmethod
     def connect(
         cls,
-        port: str | Transport,
+        port: str | Transport | Link,
         design: Design | str,
         *,
         baud: int = 1_000_000,
@@ -183,7 +183,8 @@ class Accelerator:
         Parameters
         ----------
         port
-            Serial port (``/dev/ttyUSB1``, ``COM3``, a pseudo-terminal), or an open byte link.
+            Serial port (``/dev/ttyUSB1``, ``COM3``, a pseudo-terminal), an open byte link, or a
+            link that carries requests in a way of its own.
         design
             What the board must compute.
         baud
@@ -200,8 +201,11 @@ class Accelerator:
         """
         if isinstance(design, str):
             design = parse_design(design)
-        transport = _open(port, baud) if isinstance(port, str) else port
-        link = Link(transport, timeout_seconds=timeout_seconds, attempts=attempts)
+        if isinstance(port, Link):
+            link = port
+        else:
+            transport = _open(port, baud) if isinstance(port, str) else port
+            link = Link(transport, timeout_seconds=timeout_seconds, attempts=attempts)
         try:
             return cls(link, _identify(link, design))
         except BaseException:

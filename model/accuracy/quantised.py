@@ -1,6 +1,7 @@
 """Linear layers on quantised operands: with exact sums, or bit for bit as a design has them."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,8 +65,9 @@ class ExactArithmetic:
 
 @dataclass
 class BitExactWeight:
-    """Scaled weights and their codes, by the binades they were moved down."""
+    """Scaled weights of a layer and their codes, by the binades they were moved down."""
 
+    layer: str
     scaled: ScaledMatrix
     largest_norm: float
     codes: dict[int, Codes] = field(default_factory=dict)
@@ -98,10 +100,20 @@ class BitExactArithmetic:
         What the design computes; its A are activations, its B weights.
     scaling
         Rule for the scales of both.
+    matmul
+        Computes result codes ``[M, N]`` from codes ``[M, K]`` and ``[K, N]`` of the configuration
+        `readable` gives; by default the compiled golden model.
     """
 
-    def __init__(self, config: MacConfig, scaling: Scaling) -> None:
+    def __init__(
+        self,
+        config: MacConfig,
+        scaling: Scaling,
+        *,
+        matmul: Callable[[Codes, Codes], Codes] | None = None,
+    ) -> None:
         self.config, self.scaling = readable(config), scaling
+        self._matmul = matmul or self._golden_matmul
         self._target_a = target_magnitude(config.a)
         self._target_b = target_magnitude(config.b)
         self._limit = largest_sum(config)
@@ -114,7 +126,7 @@ class BitExactArithmetic:
         """Scale weights; they are encoded when the headroom of a product is known."""
         self.work.layers.add(name)
         scaled = scale_matrix(weight, self._target_b, self.scaling)
-        return BitExactWeight(scaled, _largest_row_norm(scaled.values))
+        return BitExactWeight(name, scaled, _largest_row_norm(scaled.values))
 
     def prepare_input(self, activations: Float32Array) -> BitExactInput:
         """Scale activations; they are encoded when the headroom of a product is known."""
@@ -172,6 +184,9 @@ class BitExactArithmetic:
         self.largest_headroom_binades = max(self.largest_headroom_binades, headroom)
         return headroom
 
+    def _golden_matmul(self, a_codes: Codes, b_codes: Codes) -> Codes:
+        return fast.matmul(self.config, a_codes, b_codes)
+
     def _sum(self, a_codes: Codes, b_codes: Codes) -> NDArray[np.float64]:
         lanes = self.config.lanes
         length = a_codes.shape[1]
@@ -192,7 +207,7 @@ class BitExactArithmetic:
         total = np.zeros((a_codes.shape[0], b_codes.shape[1]))
         for start in range(0, length, terms):
             part = slice(start, start + terms)
-            codes = fast.matmul(self.config, a_codes[:, part], b_codes[part])
+            codes = self._matmul(a_codes[:, part], b_codes[part])
             total += decode_results(self.config, codes)
         return total
 

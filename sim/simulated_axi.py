@@ -1,0 +1,108 @@
+"""An accelerator behind AXI in simulation, with masters that its streams never wait for."""
+
+import shutil
+import struct
+import subprocess
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from macsmith.hw.emit_accelerator import accelerator_verilog
+from macsmith.model.accelerator import AcceleratorConfig
+from macsmith.sim.tools import ToolError
+from macsmith.sim.verilator import build_program
+
+__all__ = ["SimulatedAxi", "build_axi"]
+
+_REFUSED = 0xFFFFFFFF
+
+
+def build_axi(config: AcceleratorConfig, directory: Path) -> Path:
+    """Compile the simulation of an accelerator behind AXI.
+
+    Parameters
+    ----------
+    config
+        The accelerator.
+    directory
+        Where it is built; an existing one is replaced.
+
+    Returns
+    -------
+    Path
+        The program.
+
+    Raises
+    ------
+    ToolError, MissingToolError, YosysError
+        A tool failed or is missing.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    top, verilog = accelerator_verilog(config, "axi")
+    source = directory / f"{top}.v"
+    source.write_text(verilog, encoding="utf-8")
+    main = directory / "axi_main.cpp"
+    text = resources.files("macsmith.sim").joinpath("axi_main.cpp").read_text(encoding="utf-8")
+    main.write_text(text, encoding="utf-8")
+    return build_program(directory / "simulation", [source], top, main)
+
+
+class SimulatedAxi:
+    """A running simulation: registers over AXI4-Lite, packets and results over AXI4-Stream.
+
+    Its clock stands still between requests. So the counters tell what the accelerator does with
+    a packet stream that always has a word, and a result stream that is always ready.
+
+    Parameters
+    ----------
+    program
+        What `build_axi` returned.
+    """
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+        self._process = subprocess.Popen(
+            [str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def request(self, operation: int, words: Sequence[int]) -> tuple[int, ...]:
+        """The answer to a request, numbered as `macsmith.model.link.Operation` is.
+
+        Raises
+        ------
+        ToolError
+            The simulation ended.
+        ValueError
+            It does not know the request, or an AXI access was answered with an error.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            stdin.write(struct.pack(f"={len(words) + 2}I", operation, len(words), *words))
+            stdin.flush()
+            head = stdout.read(4)
+            count = struct.unpack("=I", head)[0] if len(head) == 4 else 0
+            body = stdout.read(4 * count) if count != _REFUSED else b""
+        except BrokenPipeError:
+            head, body, count = b"", b"", 0
+        if not head or (count != _REFUSED and len(body) != 4 * count):
+            code = self._process.poll()
+            raise ToolError("the simulation", [str(self._program)], f"it ended, code {code}")
+        if count == _REFUSED:
+            raise ValueError(
+                f"the accelerator refused operation {operation} with {list(words[:4])}"
+            )
+        return struct.unpack(f"={count}I", body)
+
+    def close(self) -> None:
+        """End the simulation."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
