@@ -27,12 +27,21 @@ class Prediction:
 
     `cycles` from the first word in to the last word out, as the register CYCLES counts them;
     `beats` that the array takes; `macs` products added, padding included; `useful_macs` without.
+    `fill_cycles` pass before the first beat, `drain_cycles` after the last one.
     """
 
     cycles: int
+    fill_cycles: int
+    drain_cycles: int
     beats: int
     macs: int
     useful_macs: int
+
+    @property
+    def wait_cycles(self) -> int:
+        """Cycles between the first and the last beat in which the array takes none: operands are
+        still being loaded, or results have no room to leave."""
+        return self.cycles - self.fill_cycles - self.drain_cycles - self.beats
 
     @property
     def utilisation(self) -> float:
@@ -101,7 +110,7 @@ def predict(schedule: Schedule, latency_cycles: int) -> Prediction:
     config = schedule.config
     array = _Array(config, latency_cycles)
     now = 0  # the cycle in which the next word of a packet can be taken
-    beats = 0
+    beats, first_beat, end = 0, 0, 0
     words = {Packet.LOAD_A: config.a_entry_words, Packet.LOAD_B: config.b_entry_words}
     # when each bank that was filled can be read, and when each that was given free can be filled
     filled: dict[Packet, deque[int]] = {packet: deque() for packet in words}
@@ -120,7 +129,8 @@ def predict(schedule: Schedule, latency_cycles: int) -> Prediction:
         ready = second + _JOB_CYCLES + _READ_CYCLES
         for bank in filled.values():
             ready = max(ready, bank[0] + _READ_CYCLES)
-        end = 0
+        if not beats:
+            first_beat = ready
         for _ in range(packet.row_tiles * packet.column_tiles):
             end = array.tile(ready, packet.beats, is_last=RunFlag.LAST in packet.flags)
             beats += packet.beats * config.sums
@@ -137,6 +147,8 @@ def predict(schedule: Schedule, latency_cycles: int) -> Prediction:
     products = config.rows * config.columns * config.lanes
     return Prediction(
         cycles=array.end + 1,
+        fill_cycles=first_beat,
+        drain_cycles=array.end - end,
         beats=beats,
         macs=beats * products,
         useful_macs=schedule.m * schedule.k * schedule.n,

@@ -19,6 +19,7 @@ def test_one_beat_by_hand() -> None:
     assert latency_cycles(design) == 1
     found = predict(make_schedule(config, 1, 1, 1), 1)
     assert (found.cycles, found.beats, found.macs, found.useful_macs) == (12, 1, 1, 1)
+    assert (found.fill_cycles, found.wait_cycles, found.drain_cycles) == (8, 0, 3)
 
 
 def test_resident_operands_keep_the_array_busy() -> None:
