@@ -542,6 +542,7 @@ def accuracy(
         "macsmith explore",
         "macsmith explore chunks.toml -o build/chunks --jobs 4",
         "macsmith explore chunks.toml --tech asap7 --tech sky130 --json",
+        "macsmith explore chunks.toml --executor slurm --executor-config cluster.toml",
     ),
 )
 def explore(
@@ -566,12 +567,25 @@ def explore(
         typer.Option("--task", metavar="TASK", help="Instead of the sweep's; may be repeated."),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at once.")] = 2,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            "--executor",
+            metavar="NAME",
+            help="Compute on a cluster, through Parsl: slurm, lsf, pbs, sge, kubernetes, or local.",
+        ),
+    ] = None,
+    executor_config: Annotated[
+        Path | None,
+        typer.Option("--executor-config", metavar="FILE.toml", help="What the executor is told."),
+    ] = None,
     build_dir: BuildDirOption = BUILD_DIR,
     as_json: JsonOption = False,
 ) -> None:
     from dataclasses import replace
 
     from macsmith.console import only_results_on_stdout
+    from macsmith.reports.executors import find_executor
     from macsmith.reports.sweep import default_sweep_path, load_sweep
 
     chosen = load_sweep(sweep or default_sweep_path())
@@ -579,11 +593,12 @@ def explore(
         chosen = replace(chosen, technologies=tuple(dict.fromkeys(tech)))
     if task:
         chosen = replace(chosen, tasks=tuple(dict.fromkeys(task)))
+    cluster = find_executor(executor, executor_config, jobs=jobs, run_dir=build_dir / "parsl")
     with only_results_on_stdout():
         from macsmith.reports.explore import explore as run
 
         try:
-            result = run(chosen, build_dir, report_dir=output, jobs=jobs)
+            result = run(chosen, build_dir, report_dir=output, jobs=jobs, executor=cluster)
         except KeyboardInterrupt as interrupt:
             # typer would swallow the message, which says what is kept
             raise RuntimeError(str(interrupt) or "interrupted") from None

@@ -13,13 +13,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Outcome", "run_jobs"]
+__all__ = ["ONE_THREAD", "Outcome", "run_jobs"]
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 
-# Numerical libraries would each start as many threads as there are cores, in every process.
-_ONE_THREAD: dict[str, str] = dict.fromkeys(
+#: Numerical libraries would each start as many threads as there are cores, in every process.
+ONE_THREAD: dict[str, str] = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
 )
 
@@ -65,8 +65,8 @@ def _end(executor: ProcessPoolExecutor) -> None:
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
     """New processes started inside use one thread for linear algebra."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
     try:
         yield
     finally:
