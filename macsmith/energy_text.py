@@ -12,6 +12,7 @@ __all__ = ["energy_text"]
 _SPLIT = (
     ("decode", "operands decoded"),
     ("multiply", "multiplied"),
+    ("scale", "sums of blocks times their scales"),
     ("align", "products put in place"),
     ("accumulate", "summed"),
     ("round", "normalised, rounded, converted to the result"),
@@ -32,7 +33,10 @@ _BESIDE = (
 
 
 def energy_text(result: Mapping[str, Any]) -> str:
-    """Split and operands of the energy of a price's record; parts that it lacks are left out."""
+    """Split and operands of the energy of a price's record; parts that it lacks are left out.
+
+    So is that of scales where it is 0: there are no blocks then.
+    """
 
     def figure(name: str) -> float | None:
         return result.get(f"{name}_energy_pj_per_mac")
@@ -41,7 +45,7 @@ def energy_text(result: Mapping[str, Any]) -> str:
     split = [
         (name, value, f"{100 * value / whole:.1f} %", note)
         for name, note in _SPLIT
-        if (value := figure(name)) is not None
+        if (value := figure(name)) is not None and (value or name != "scale")
     ]
     wires = figure("wire")
     if wires is not None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
+from macsmith.model.accuracy.block_stimulus import block_columns, block_sums
 from macsmith.model.accuracy.stimulus import (
     SYNTHETIC,
     Operands,
@@ -71,8 +72,7 @@ def operand_waveforms(
     Raises
     ------
     ValueError
-        Unknown operands or layer, a dataflow that the design's ports do not allow, or a design of
-        block formats.
+        Unknown operands or layer, or a dataflow that the design's ports do not allow.
     """
     design = _design(design)
     chosen, dataflow = parse_operands(operands), _parse_dataflow(dataflow)
@@ -84,11 +84,8 @@ def operand_waveforms(
             for mode in design.mode_designs
         ]
         return mixed_waveforms(design, [waves for waves, _ in each]), each[0][1]
-    if design.mac.scales:
-        raise ValueError(
-            f"{design.text}: energy of block formats is not measured yet; price area and delay "
-            "alone with --operands none"
-        )
+    if design.mac.block is not None:
+        return _block_waveforms(design, chosen, dataflow, seed, streams, is_a_zero)
     if dataflow is Dataflow.WEIGHT_STATIONARY:
         return _weight_stationary(design, chosen, seed, streams, is_a_zero), 1
     implementation, lanes = design.implementation, design.mac.lanes
@@ -187,14 +184,78 @@ def _first_full_cycle(design: Design) -> int:
 def _weight_stationary(
     design: Design, operands: Operands, seed: int, streams: int, is_a_zero: bool
 ) -> Waveforms:
-    if design.implementation.form != "unit":
-        raise ValueError(
-            f"{design.text}: weight-stationary operands need a partial sum from outside; price the "
-            f"unit instead ({design.text}:unit)"
-        )
+    _check_partial_sum_port(design)
     lanes = design.mac.lanes
     products, most = sum_products(operands), mac_widths(design.mac).max_terms
     rows = min(WEIGHT_STATIONARY_ROWS, min(products, most or products) // lanes)
     a, b = weight_stationary_stream(operands, design, streams, ENERGY_CYCLES, rows, seed)
     places = np.random.default_rng(seed).integers(rows, size=streams)
     return weight_stationary_waveforms(design, a, b, places, is_a_zero=is_a_zero)
+
+
+def _block_waveforms(
+    design: Design,
+    operands: Operands,
+    dataflow: Dataflow,
+    seed: int,
+    streams: int,
+    is_a_zero: bool,
+) -> tuple[Waveforms, int]:
+    """`operand_waveforms` of block formats: a block's scales stand at the ports as long as it."""
+    if dataflow is Dataflow.WEIGHT_STATIONARY:
+        return _weight_stationary_blocks(design, operands, seed, streams, is_a_zero), 1
+    mac, is_unit = design.mac, design.implementation.form == "unit"
+    lanes, block, most = mac.lanes, mac.block or 1, mac_widths(mac).max_terms
+    whole = -(-sum_products(operands) // lanes) * lanes
+    products = min(whole, (most or whole) // lanes * lanes)
+    length = -(-ENERGY_CYCLES * lanes // products) * products
+    if not is_unit:
+        length += (_first_full_cycle(design) + 1 + _HELD_CYCLES) * lanes
+    sums = -(-length // products)
+    a, b = block_sums(operands, design, streams * sums, products, seed)
+    if is_a_zero:
+        a = a.zeroed()
+    # the scale of each step's block
+    at = np.arange(products // lanes) * lanes // block
+    scales = [side.scales[:, at] for side in (a, b) if side.scales is not None]
+    steps = length // lanes
+    waveforms = port_waveforms(
+        design,
+        a.codes.reshape(streams, -1)[:, :length],
+        b.codes.reshape(streams, -1)[:, :length],
+        sum_products=products,
+        reset_cycles=0 if is_unit else 2,
+        scales=np.stack(scales, axis=-1).reshape(streams, -1, len(scales))[:, :steps],
+    )
+    return waveforms, _first_full_cycle(design)
+
+
+def _weight_stationary_blocks(
+    design: Design, operands: Operands, seed: int, streams: int, is_a_zero: bool
+) -> Waveforms:
+    _check_partial_sum_port(design)
+    mac = design.mac
+    lanes, block, most = mac.lanes, mac.block or 1, mac_widths(mac).max_terms
+    products = -(-sum_products(operands) // block) * block
+    steps_a_block = block // lanes
+    rows = min(WEIGHT_STATIONARY_ROWS, min(products, most or products) // lanes)
+    rows = max(rows // steps_a_block, 1) * steps_a_block
+    a, b = block_columns(operands, design, streams, ENERGY_CYCLES, rows, seed)
+    places = np.random.default_rng(seed).integers(rows, size=streams)
+    return weight_stationary_waveforms(
+        design,
+        a.codes,
+        b.codes,
+        places,
+        a_scales=a.scales,
+        b_scales=b.scales,
+        is_a_zero=is_a_zero,
+    )
+
+
+def _check_partial_sum_port(design: Design) -> None:
+    if design.implementation.form != "unit":
+        raise ValueError(
+            f"{design.text}: weight-stationary operands need a partial sum from outside; price the "
+            f"unit instead ({design.text}:unit)"
+        )

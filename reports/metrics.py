@@ -177,6 +177,7 @@ ENERGY_PARTS: tuple[EnergyColumn, ...] = tuple(
     for name, label, colour in (
         ("decode", "decode", "#8fb8de"),
         ("multiply", "multiply", "#1769aa"),
+        ("scale", "scales of blocks", "#7a3fa0"),
         ("align", "align", "#18a5b8"),
         ("accumulate", "accumulate", "#1b8a5a"),
         ("round", "round, convert", "#8aa62b"),

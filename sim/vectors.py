@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 from macsmith.model import fast
-from macsmith.model.accumulators import ChunkedAccumulator
+from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
@@ -253,6 +253,7 @@ def port_waveforms(
     *,
     sum_products: int,
     reset_cycles: int = 2,
+    scales: ArrayLike | None = None,
 ) -> dict[str, NDArray[np.generic]]:
     """Values of every input port but the clock, cycle by cycle, as a design computes sums.
 
@@ -268,6 +269,9 @@ def port_waveforms(
         Products of one sum, a multiple of the lanes.
     reset_cycles
         Cycles of reset before the first step of a stream design.
+    scales
+        Only of block formats: codes of the scales of A and B, of those that have one, at each step,
+        (streams, steps, n).
 
     Returns
     -------
@@ -295,20 +299,23 @@ def port_waveforms(
             f"{f' up to {limit}' if limit else ''} products, not {sum_products}"
         )
     steps, streams, _ = a.shape
+    at_steps = _step_scales(design, scales, streams, steps)
     is_last = (np.arange(1, steps + 1) * mac.lanes) % sum_products == 0
     if implementation.interleave > 1:
         # the sums of a stream in rotation, as many beats as before
         lengths = np.diff(np.append(0, np.append(np.flatnonzero(is_last) + 1, steps)))
         source = rotate(lengths[lengths > 0], implementation.interleave).source[:steps]
         a, b, is_last = a[source], b[source], is_last[source] & (source >= 0)
+        at_steps = at_steps[source]
     ones = np.ones((steps, streams), dtype=np.uint8)
     if implementation.form == "unit":
-        return _unit_waveforms(design, a, b, is_last)
+        return _unit_waveforms(design, a, b, is_last, at_steps)
     ports = {
         "i_a": _port_words(a, mac.a.bits),
         "i_b": _port_words(b, mac.b.bits),
         "i_valid": ones,
         "i_last": ones * is_last[:, np.newaxis],
+        **_scale_ports(mac, at_steps, "i_"),
     }
     if mac.random_bits and implementation.lfsr == "port":
         ports["i_random"] = _random_wave(design, steps, streams)
@@ -323,13 +330,44 @@ def port_waveforms(
     return waveforms
 
 
+def _step_scales(
+    design: Design, scales: ArrayLike | None, streams: int, steps: int
+) -> NDArray[np.uint32]:
+    """Scales of each step as (steps, streams, n)."""
+    wanted = (streams, steps, len(design.mac.scales))
+    if scales is None:
+        scales = np.zeros((streams, steps, 0), dtype=np.uint32)
+    codes = np.asarray(scales)
+    if codes.shape != wanted:
+        raise ValueError(
+            f"scales: must have the shape {wanted} of streams, steps and operands with a scale, "
+            f"not {codes.shape}"
+        )
+    return np.ascontiguousarray(codes.swapaxes(0, 1), dtype=np.uint32)
+
+
+def _scale_ports(
+    mac: MacConfig, scales: NDArray[np.unsignedinteger], prefix: str = ""
+) -> dict[str, NDArray[np.unsignedinteger]]:
+    """Ports of the scales, of (cycles, streams, n) codes."""
+    sides = [side for side in "ab" if getattr(mac, f"{side}_scale") is not None]
+    return {
+        f"{prefix}{side}_scale": np.ascontiguousarray(scales[:, :, index])
+        for index, side in enumerate(sides)
+    }
+
+
 def _random_wave(design: Design, steps: int, streams: int) -> NDArray[np.uint64]:
     """Words at a port: those of the shift register, one stream after the other."""
     return register_words(design, steps * streams).reshape(streams, steps).T.copy()
 
 
 def _unit_waveforms(
-    design: Design, a: NDArray[np.uint32], b: NDArray[np.uint32], is_last: NDArray[np.bool_]
+    design: Design,
+    a: NDArray[np.uint32],
+    b: NDArray[np.uint32],
+    is_last: NDArray[np.bool_],
+    scales: NDArray[np.uint32],
 ) -> dict[str, NDArray[np.generic]]:
     """Waveforms of a unit; the partial sum restarts at zero after the last step of a sum."""
     mac = design.mac
@@ -349,7 +387,8 @@ def _unit_waveforms(
         chunk_end[index] = is_end
         before = state[:, 0] if words == 1 else state
         word = None if random is None else random[index]
-        after = fast.step(mac, before, a[index], b[index], is_end, word)
+        factors = scales[index] if mac.scales else None
+        after = fast.step(mac, before, a[index], b[index], is_end, word, factors)
         state = after.reshape(streams, words)
         if is_last[index]:
             state = np.zeros_like(state)
@@ -358,8 +397,9 @@ def _unit_waveforms(
         "a": _port_words(a, mac.a.bits),
         "b": _port_words(b, mac.b.bits),
         "partial_sum_i": partial_sums[:, :, 0] if words == 1 else partial_sums,
+        **_scale_ports(mac, scales),
     }
-    if isinstance(mac.accumulator, ChunkedAccumulator):
+    if mac.has_chunk_end:
         waveforms["chunk_end"] = chunk_end
     if random is not None:
         waveforms["random"] = random
@@ -372,6 +412,8 @@ def weight_stationary_waveforms(
     b_codes: NDArray[np.unsignedinteger],
     places: NDArray[np.integer],
     *,
+    a_scales: NDArray[np.unsignedinteger] | None = None,
+    b_scales: NDArray[np.unsignedinteger] | None = None,
     is_a_zero: bool = False,
 ) -> dict[str, NDArray[np.generic]]:
     """Values of every input port of a unit that stands in a column of a weight-stationary array.
@@ -388,8 +430,12 @@ def weight_stationary_waveforms(
         Weights, (streams, rows * lanes).
     places
         Row of the unit in each stream, 0 the first.
+    a_scales, b_scales
+        Only of block formats, of those operands that have one: codes of the scales of the blocks,
+        (streams, steps, blocks) and (streams, blocks). A row sees that of its block.
     is_a_zero
-        The unit itself gets activations of code 0; the partial sums stay those of the others.
+        The unit itself gets activations of code 0, and a scale of code 0; the partial sums stay
+        those of the others.
 
     Returns
     -------
@@ -407,13 +453,18 @@ def weight_stationary_waveforms(
     words = -(-mac_widths(mac).partial_sum_bits // 64)
     chunk = chunk_steps(mac)
     random = register_words(design, streams * steps * rows) if mac.random_bits else None
+    sides = [] if a_scales is None else [a_scales.reshape(streams * steps, -1)]
+    sides += [] if b_scales is None else [np.repeat(b_scales, steps, axis=0)]
+    block_of_row = np.arange(rows) * mac.lanes // (mac.block or products)
+    scales = np.stack(sides, axis=-1).astype(np.uint32)[:, block_of_row] if sides else None
     state = np.zeros((streams * steps, words), dtype=np.uint64)
     for row in range(int(place.max())):
         here = place > row
         is_end = chunk is not None and (row + 1) % chunk == 0
         before = state[here, 0] if words == 1 else state[here]
         word = None if random is None else random.reshape(rows, -1)[row, here]
-        after = fast.step(mac, before, a[here, row], b[here, row], is_end, word)
+        factors = None if scales is None else scales[here, row]
+        after = fast.step(mac, before, a[here, row], b[here, row], is_end, word, factors)
         state[here] = after.reshape(-1, words)
 
     def wave(rows_of_streams: NDArray[Scalar]) -> NDArray[Scalar]:
@@ -426,7 +477,12 @@ def weight_stationary_waveforms(
         "b": _port_words(wave(b[every, place]), mac.b.bits),
         "partial_sum_i": wave(state[:, 0] if words == 1 else state),
     }
-    if isinstance(mac.accumulator, ChunkedAccumulator):
+    if scales is not None:
+        own_scales = scales[every, place]
+        if is_a_zero and a_scales is not None:
+            own_scales[:, 0] = 0
+        waveforms |= _scale_ports(mac, wave(own_scales))
+    if mac.has_chunk_end:
         assert chunk is not None
         waveforms["chunk_end"] = wave(((place + 1) % chunk == 0).astype(np.uint8))
     if random is not None:

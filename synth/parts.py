@@ -35,9 +35,10 @@ __all__ = [
     "read_reference",
 ]
 
-PARTS = ("decode", "multiply", "align", "accumulate", "round", "control")
-"""Parts of the logic. ``round`` is also normalising and conversion to the result format, and
-``control`` whatever no other part claims: handshake, counters, skew, switches."""
+PARTS = ("decode", "multiply", "scale", "align", "accumulate", "round", "control")
+"""Parts of the logic. ``scale`` is the scales of blocks and their product with a block's sum,
+``round`` also normalising and conversion to the result format, and ``control`` whatever no other
+part claims: handshake, counters, skew, switches."""
 
 # By the names of instances.
 _RULES: tuple[tuple[str, str], ...] = (
@@ -50,6 +51,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"core|chunk_counter|random_words|drain|skew_.*|align_results|rows", "control"),
 )
 _PATTERNS = tuple((re.compile(pattern), part) for pattern, part in _RULES)
+# Everything within: a product with scales is made like any other.
+_SCALE = re.compile(r"decode_[ab]_scale|multiply_scales|scale")
 # Full adders, named by their heap: they belong to the block around them.
 _FULL_ADDER = re.compile(r"add_\d+")
 _CONTROL = re.compile(r"align_results")
@@ -80,6 +83,8 @@ def part_of_path(path: Sequence[str]) -> str:
 
     The innermost name that says something decides.
     """
+    if any(_SCALE.fullmatch(name) for name in path):
+        return "scale"
     for name in reversed(path):
         if _FULL_ADDER.fullmatch(name):
             continue

@@ -27,7 +27,13 @@ from macsmith.model.formats import Format
 from macsmith.model.widths import mac_widths
 from numpy.typing import NDArray
 
-__all__ = ["BitExactBlockArithmetic", "BlockArithmetic", "BlockMatrix", "parse_block_scaling"]
+__all__ = [
+    "BitExactBlockArithmetic",
+    "BlockArithmetic",
+    "BlockMatrix",
+    "BlockOperand",
+    "parse_block_scaling",
+]
 
 
 def parse_block_scaling(config: MacConfig, name: str) -> ScaleRule:
@@ -61,8 +67,16 @@ class BlockMatrix:
     values: Float32Array
 
 
-class _Operand:
-    """How one of the two operands is quantised."""
+class BlockOperand:
+    """How one of the two operands is quantised, whether it has blocks or not.
+
+    Parameters
+    ----------
+    name
+        Of a block format or any other.
+    rule
+        For the scales of blocks.
+    """
 
     def __init__(self, name: str, rule: ScaleRule) -> None:
         fmt = parse_operand(name)
@@ -102,7 +116,7 @@ class BlockArithmetic:
     def __init__(self, config: MacConfig, rule: ScaleRule) -> None:
         self.config = config
         a, b = config.operand_names
-        self._a, self._b = _Operand(a, rule), _Operand(b, rule)
+        self._a, self._b = BlockOperand(a, rule), BlockOperand(b, rule)
         self.work = Work()
 
     def prepare_weight(self, name: str, weight: Float32Array) -> BlockMatrix:

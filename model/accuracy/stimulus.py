@@ -145,8 +145,8 @@ def operand_stream(
     config, random = design.mac, np.random.Generator(np.random.PCG64(seed))
     if chosen.source == "uniform":
         return (
-            _uniform_codes(config.a, length, random),
-            _uniform_codes(config.b, length, random),
+            uniform_codes(config.a, length, random),
+            uniform_codes(config.b, length, random),
         )
     a, b = _matrices(chosen, config, scaling, -(-length // SYNTHETIC_PRODUCTS), random)
     outputs = -(-length // a.shape[1])
@@ -189,8 +189,8 @@ def weight_stationary_stream(
     length = rows * config.lanes
     if chosen.source == "uniform":
         return (
-            _uniform_codes(config.a, (streams, steps, length), random),
-            _uniform_codes(config.b, (streams, length), random),
+            uniform_codes(config.a, (streams, steps, length), random),
+            uniform_codes(config.b, (streams, length), random),
         )
     a, b = _matrices(chosen, config, scaling, max(streams, steps), random)
     if length > a.shape[1]:
@@ -216,19 +216,26 @@ def _matrices(
 ) -> tuple[Float32Array, Float32Array]:
     """Scaled activations and weights; `rows` of each where they are drawn."""
     rule = parse_scaling(scaling)
-    if operands.source == "gaussian":
-        shape = (rows, SYNTHETIC_PRODUCTS)
-        activations, weights = (random.standard_normal(shape, dtype=np.float32) for _ in range(2))
-    else:
-        captured = capture_layer(operands.source, operands.layer)
-        activations, weights = captured["activations"], captured["weights"]
+    activations, weights = layer_matrices(operands, rows, random)
     a = scale_matrix(activations, target_magnitude(config.a), rule)
     b = scale_matrix(weights, target_magnitude(config.b), rule)
     return a.values, b.values
 
 
-def _uniform_codes(fmt: Format, shape: int | tuple[int, ...], random: np.random.Generator) -> Codes:
-    """Codes of finite values, all equally often."""
+def layer_matrices(
+    operands: Operands, rows: int, random: np.random.Generator
+) -> tuple[Float32Array, Float32Array]:
+    """Return activations and weights before quantisation; `rows` of each where they are drawn."""
+    if operands.source == "gaussian":
+        shape = (rows, SYNTHETIC_PRODUCTS)
+        activations, weights = (random.standard_normal(shape, dtype=np.float32) for _ in range(2))
+        return activations, weights
+    captured = capture_layer(operands.source, operands.layer)
+    return captured["activations"], captured["weights"]
+
+
+def uniform_codes(fmt: Format, shape: int | tuple[int, ...], random: np.random.Generator) -> Codes:
+    """Return codes of finite values, all equally often."""
     if isinstance(fmt, IntFormat):
         return random.integers(1 << fmt.bits, size=shape, dtype=np.uint32)
     if not isinstance(fmt, FloatFormat):  # at most 16 bits: looked up

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from macsmith.model import fast
+from macsmith.model import fast, golden
+from macsmith.model.accuracy.block_stimulus import block_columns
 from macsmith.model.accuracy.packages import MissingPackageError
 from macsmith.model.accuracy.stimulus import operand_stream, parse_operands, sum_products
 from macsmith.model.design import parse_design
+from macsmith.model.widths import mac_widths
 from macsmith.reports.activities import further_activities, operand_waveforms
 
 
@@ -72,12 +74,103 @@ def test_further_activities() -> None:
     assert idle.waveforms["i_valid"][first].all()
 
 
-def test_what_has_no_gaussian_or_no_energy() -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["mxint8:fp32:lanes32:unit", "nvfp4xe4m3:fp32:lanes4:unit", "mxfp4:e5m10:lanes8:unit"],
+)
+def test_blocks_of_a_unit(text: str) -> None:
+    """Scales stay as long as their block, and sums are those of the definition."""
+    design = parse_design(text)
+    mac = design.mac
+    waves, first = operand_waveforms(design, "gaussian", streams=2)
+    assert first == 1
+    names = [name for name in ("a_scale", "b_scale") if name in waves]
+    assert len(names) == len(mac.scales)
+    assert mac.block is not None
+    steps_a_sum, steps_a_block = 576 // mac.lanes, mac.block // mac.lanes
+    assert len(waves["a"]) >= 256
+    assert ("chunk_end" in waves) == (steps_a_block > 1)
+    outer = mac_widths(mac).inner_state_bits
+    for stream in range(2):
+
+        def codes(port: str, bits: int, stream: int = stream) -> list[int]:
+            words = waves[port][:steps_a_sum, stream].reshape(steps_a_sum, -1).tolist()
+            whole = [sum(word << 64 * n for n, word in enumerate(row)) for row in words]
+            each = range(mac.lanes)
+            return [word >> bits * lane & ((1 << bits) - 1) for word in whole for lane in each]
+
+        sides = [waves[name][:steps_a_sum, stream].reshape(-1, steps_a_block) for name in names]
+        assert all((side == side[:, :1]).all() for side in sides)
+        scales = [tuple(block) for block in np.stack([s[:, 0] for s in sides], axis=-1).tolist()]
+        raw = mac.model_copy(update={"output": "raw"})
+        wanted = golden.dot(raw, codes("a", mac.a.bits), codes("b", mac.b.bits), scales=scales)
+        at_end = {
+            name: waves[name][steps_a_sum - 1, stream : stream + 1]
+            for name in ("partial_sum_i", *names)
+        }
+        after = fast.step(
+            mac,
+            at_end["partial_sum_i"].astype(np.uint64),
+            np.array([codes("a", mac.a.bits)[-mac.lanes :]]),
+            np.array([codes("b", mac.b.bits)[-mac.lanes :]]),
+            True,
+            None,
+            np.stack([at_end[name] for name in names], axis=-1),
+        )
+        assert int(after[0]) >> outer == wanted
+        assert not waves["partial_sum_i"][steps_a_sum, stream]  # the next sum begins at zero
+
+
+def test_blocks_of_a_mac_and_of_a_column() -> None:
+    design = parse_design("mxfp4:fp32:lanes8")
+    waves, first = operand_waveforms(design, "gaussian", streams=2)
+    assert first == 3
+    assert waves["i_a_scale"].shape == waves["i_b"].shape == waves["i_last"].shape
+    assert not waves["i_a_scale"][:2].any()
+    changes = np.flatnonzero((waves["i_a_scale"][3:] != waves["i_a_scale"][2:-1]).any(axis=1)) + 1
+    assert len(changes) > 10
+    assert not (changes % 4).any()
+    assert (np.flatnonzero(waves["i_last"][2:, 0])[:3] == (71, 143, 215)).all()
+    zero = further_activities(design, "gaussian", waves, macs_per_cycle=8.0)["zero_operand"]
+    assert not zero.waveforms["i_a"].any()
+    assert not zero.waveforms["i_a_scale"].any()
+    assert zero.waveforms["i_b_scale"].any()
+
+    design = parse_design("mxfp4:fp32:lanes8:unit")
+    waves, _ = operand_waveforms(design, "gaussian", dataflow="ws", streams=6)
+    for name in ("b", "b_scale", "chunk_end"):
+        assert (waves[name] == waves[name][:1]).all(), name
+    assert not (waves["a"] == waves["a"][:1]).all()
+    zero_waves, _ = operand_waveforms(design, "gaussian", dataflow="ws", streams=6, is_a_zero=True)
+    assert not zero_waves["a"].any()
+    assert not zero_waves["a_scale"].any()
+    for name in ("b", "b_scale", "partial_sum_i"):
+        assert (zero_waves[name] == waves[name]).all(), name
+    # the sum of the rows above a place, with their scales, by the definition
+    a, b = block_columns("gaussian", design, 6, 256, 72, 0)
+    place = np.random.default_rng(0).integers(72, size=6)
+    stream = int(place.argmax())
+    blocks, step = int(place[stream]) // 4, 5
+    assert blocks > 2
+    assert a.scales is not None
+    assert b.scales is not None
+    pairs = [(int(a.scales[stream, step, n]), int(b.scales[stream, n])) for n in range(blocks)]
+    wanted = golden.dot(
+        design.mac.model_copy(update={"output": "raw"}),
+        a.codes[stream, step, : 32 * blocks].tolist(),
+        b.codes[stream, : 32 * blocks].tolist(),
+        scales=pairs,
+    )
+    inner = mac_widths(design.mac).inner_state_bits
+    assert int(waves["partial_sum_i"][step, stream]) >> inner == wanted
+    with pytest.raises(ValueError, match="weight-stationary operands need a partial sum from"):
+        operand_waveforms("mxfp4:fp32:lanes8", "gaussian", dataflow="ws")
+
+
+def test_what_has_no_gaussian_operands() -> None:
     waves, _ = operand_waveforms("uint8xint8:int32", "uniform", streams=2)
     found = further_activities("uint8xint8:int32", "uniform", waves, macs_per_cycle=1.0)
     assert list(found) == ["zero_operand", "idle"]
-    with pytest.raises(ValueError, match="block formats is not measured yet; price area and delay"):
-        operand_waveforms("mxint8:fp32:lanes32:unit", "uniform")
 
 
 def test_a_layer_of_a_network() -> None:

@@ -28,6 +28,10 @@ from macsmith.synth.yosys import run_yosys
         ("core.step.add_7.g", "accumulate"),
         ("convert.round_to_result.normalise.g", "round"),
         ("convert.g", "round"),
+        ("outer_step.decode_a_scale.g", "scale"),
+        ("outer_step.scale.add_3.g", "scale"),
+        ("outer_step.multiply_scales.decode.g", "scale"),
+        ("outer_step.add_block.g", "accumulate"),
         ("align_results.g", "control"),
         ("core.g", "control"),
         ("$auto$ff.cc:337:slice$425", "control"),
@@ -78,7 +82,7 @@ def test_against_kept_hierarchy(tmp_path: Path) -> None:
         if cell.flip_flop is None:
             area[part] += cell.area_um2
             right += cell.area_um2 * (part == truth(instance.name))
-    assert set(area) == set(PARTS)
+    assert set(area) == set(PARTS) - {"scale"}  # only blocks have one
     assert right / sum(area.values()) > 0.9
     # by the wrong design's names it would not be
     wrong = assign_parts(netlist, tech.models(), reference.__class__(
