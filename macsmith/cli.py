@@ -15,6 +15,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
+import macsmith.layers_verb  # noqa: F401  (its verb joins the others)
 from macsmith.board_verb import app
 from macsmith.console import error_text
 

@@ -22,7 +22,8 @@ from macsmith.sim.verify import Check, VerifyResult
 from macsmith import cli
 
 VERBS = (
-    "formats", "generate", "verify", "synth", "bitslice", "accuracy", "explore", "board", "doctor",
+    "formats", "generate", "verify", "synth", "bitslice", "accuracy", "explore", "layers", "board",
+    "doctor",
 )  # fmt: skip
 
 
@@ -122,6 +123,34 @@ def test_generate_accelerator(tmp_path: Path) -> None:
     assert (tmp_path / "build/int4_int12_2x1/accelerator/uart/int4_int12_2x1_uart.v").exists()
 
 
+def test_layers(tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    price = {
+        "design": "int8:int32", "technology": "asap7", "energy_pj_per_mac": 0.25,
+        "zero_operand_energy_pj_per_mac": 0.125, "idle_energy_pj_per_mac": 0.0625,
+    }  # fmt: skip
+    (tmp_path / "price.json").write_text(json.dumps(price))
+    arguments = ["layers", "g2p", "int8:int32:8x8", "--tokens", "3", "--price-file", "price.json"]
+    done = run(*arguments, "--clock-mhz", "100", "--csv", "rows.csv", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert [row["layer"] for row in result["layers"]] == [
+        "enc_w_ih", "enc_w_hh", "dec_w_ih", "dec_w_hh", "fc_w",
+    ]  # fmt: skip
+    assert result["all"]["cycles"] == sum(row["cycles"] for row in result["layers"])
+    assert result["seconds"] == pytest.approx(result["all"]["cycles"] / 1e8)
+    assert "0.25 pJ a MAC" in result["mac_energy_source"]
+    assert "ISCA 2021" in result["buffer_energy_source"]
+    assert result["all"]["pj_per_mac"] > 0.25
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 7
+    shown = run(*arguments[:5], cwd=tmp_path)
+    assert "no price is kept: state --price" in shown.stdout
+    (tmp_path / "price.json").write_text("{}")
+    assert "must have energy_pj_per_mac, and has none" in fails(
+        *arguments, cwd=tmp_path, lines=None
+    )
+
+
 # -- formats and doctor ---------------------------------------------------------------------------
 
 
@@ -196,6 +225,15 @@ def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path) -> None:
             ],
             ["4e+06 baud must be at most a quarter of the clock, 3e+06"],
         ),
+        (
+            ["layers", "smollm2", "int8:int32:4x4", "--tech", "tsmc3"],
+            ["technology 'tsmc3' is unknown; must be one of asap7, sky130, ihp-sg13g2, ice40"],
+        ),
+        (
+            ["layers", "smollm2", "int8:int32:4x4", "--price", "--energy-pj-per-mac", "1"],
+            ["state one of --energy-pj-per-mac, --price-file and --price"],
+        ),
+        (["layers", "mnist", "int8:int32:4x4"], ["must be one of g2p, smollm2, not 'mnist'"]),
         (["generate", "e4n3:exact"], ["unknown format 'e4n3'", "did you mean e4m3"]),
         (["formats", "e4m33"], ["fraction width must be 0 to 23 bits, not 33"]),
         (["verify", "e9m2:exact"], ["exponent width must be 1 to 8 bits, not 9"]),
