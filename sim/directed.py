@@ -156,6 +156,13 @@ class _Builder:
                 return False
         return True
 
+    def add_power(self, total: _Sum, exponent: int) -> bool:
+        """Add a power of two, as one product or as two of the half; False if there are none."""
+        for part, count in ((exponent, 1), (exponent - 1, 2)):
+            if (power := self.powers.get(part)) is not None:
+                return all(self.add(total, power) for _ in range(count))
+        return False
+
     def grown_until(
         self, fmt: FloatFormat, bit_exponent: int, product: Product | None
     ) -> _Sum | None:
@@ -163,8 +170,7 @@ class _Builder:
         if a product is given, that product as often as it takes. None if it does not get there."""
         total = self.new()
         if product is None:
-            power = self.powers.get(bit_exponent + fmt.fraction_bits)
-            return total if power is not None and self.add(total, power) else None
+            return total if self.add_power(total, bit_exponent + fmt.fraction_bits) else None
         previous: Fraction | Special = Fraction(0)
         while True:
             if not self.grow(total, product):
@@ -212,6 +218,15 @@ def _rounding_sums(builder: _Builder, fmt: FloatFormat, *, is_output: bool) -> I
                         odd, sign * unit / 2
                     ):
                         yield odd.steps
+                    elif product is None:
+                        # where two halves of the last bit would be lost, the bit comes first
+                        odd = builder.new()
+                        if (
+                            builder.add_power(odd, floor_log2(unit))
+                            and builder.add_power(odd, last_bit + fmt.fraction_bits)
+                            and builder.add_value(odd, unit / 2)
+                        ):
+                            yield odd.steps
                     # and a quarter less than a last bit above: three quarters over
                     other = builder.grown_until(fmt, last_bit, product)
                     assert other is not None
@@ -307,6 +322,10 @@ def _cancelling_sums(builder: _Builder) -> Iterator[Steps]:
         negated = kit.negative(product)
         if negated is None or kit.value(product) == 0:
             continue
+        if not kit.has_zero:
+            total = builder.new()
+            if builder.grow(total, product) and builder.grow(total, negated):
+                yield total.steps
         for third in [None, *powers[:1], *powers[-1:]]:
             for order in (0, 1, 2):
                 sequence = [product, negated]

@@ -95,6 +95,16 @@ class ProductKit:
         return dict(sorted(found.items()))
 
     @cached_property
+    def has_every_power(self) -> bool:
+        """Whether `powers` has no gaps; products of powers of four have."""
+        return len(self.powers) == max(self.powers) - min(self.powers) + 1 if self.powers else False
+
+    @cached_property
+    def has_zero(self) -> bool:
+        """Whether codes 0 and 0, which unused lanes get, add nothing; of binary digits they do."""
+        return self.term((0, 0)).value == 0
+
+    @cached_property
     def chunk_powers(self) -> dict[int, Product]:
         """Those of `powers` that, alone in a chunk, reach the outer accumulator as they are."""
         widths = mac_widths(self.config)

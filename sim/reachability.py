@@ -119,13 +119,18 @@ class _Derivation:
             terms.grown is not None
             and min(terms.grown, terms.grown / terms.count * 2**fmt.fraction_bits) / 4
             >= Fraction(2) ** lowest_sum
+            and lowest_sum <= fmt.max_exponent
         )
-        is_rounded = terms.count >= 3 and (is_direct or is_grown)
+        is_single = self.adds_single_terms(level)
+        is_rounded = terms.count >= 3 and is_single and (is_direct or is_grown)
         for event in REMAINDER_EVENTS:
             self.decide(
                 f"{level}: {event}",
                 # with all terms positive, more than half needs a product with two bits set
-                is_rounded and (event != "above half" or terms.has_negative),
+                is_rounded
+                and (event != "above half" or terms.has_negative)
+                # an odd last bit is made by adding it, and more than half of it by coming back
+                and (event in ("below half", "tie above even") or terms.highest - terms.lowest > 1),
                 f"partial sums do not reach 2**{needed} in {terms.count} terms: none is rounded",
             )
         self.random_events(level)
@@ -146,9 +151,15 @@ class _Derivation:
             and fmt.fraction_bits > 0
             and terms.count >= 3
             and top - bits >= max(terms.lowest, fmt.least_exponent)
-            and top >= fmt.min_normal_exponent,
+            and top >= fmt.min_normal_exponent
+            and is_single,
             f"no terms are {bits} binades apart",
         )
+
+    def adds_single_terms(self, level: str) -> bool:
+        """Whether sums of powers of two, one a step and each binade of them, are made for sure."""
+        is_alone = self.kit.has_zero or (self.config.lanes == 1 and level == "partial sum")
+        return is_alone and self.kit.has_every_power
 
     def random_events(self, level: str) -> None:
         """Both directions of a rounding for every kind of random bits.
@@ -233,6 +244,8 @@ class _Derivation:
         """All events of one accumulator."""
         fmt = widths.format
         has_nan, has_infinity = self.special_products()
+        if widths.posit is not None:
+            has_infinity = False  # it becomes NaR
         if fmt is not None:
             has_nan = has_nan and fmt.has_nan
             is_kept = _keeps_infinity(self.config.overflow_of(fmt))

@@ -173,7 +173,10 @@ class SumTracer:
             yield f"{level}: {'negative' if exact < 0 else 'positive'}"
         fmt = widths.code_format
         if fmt is not None:
-            for event in rounding_events(fmt, exact):
+            events = list(rounding_events(fmt, exact))
+            if isinstance(after, Special) and "overflow" not in events:
+                events.append("overflow")  # it was rounded up beyond the largest number
+            for event in events:
                 yield f"{level}: {event}"
             if 0 < abs(exact) <= largest / 2 ** max(fmt.fraction_bits, 1):
                 yield f"{level}: cancellation of leading bits"
