@@ -121,6 +121,22 @@ def test_required_bins_fill(text: str, quick: bool) -> None:
     assert result.filled == result.required > 20
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "r4e3:fp32",  # no products of odd powers of two
+        "r4e3:e6m9/64/fp32:mule5m3",
+        "bin3:e5m13:lanes4",  # no zero for the other lanes
+        "bin4:e8m9:oute4m3",  # one power of two
+        "uint3:e4m6/4:rto",  # the largest number is next to the first that is rounded
+        "e3m1fnuzxbin3:fp16",  # overflow by rounding up
+        "binary8p3se:posit8es1:prop",  # infinity becomes NaR
+    ],
+)
+def test_required_bins_fill_where_formats_lack_something(text: str) -> None:
+    assert Coverage(tuple(bins_of(text, quick=True))).missing == []
+
+
 def test_coverage_notices_missing_directed_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     """The requirement is derived from the formats, not from what the stimulus happens to do."""
     monkeypatch.setattr(stimulus, "directed_sums", lambda config: [])
