@@ -4,7 +4,7 @@ from typing import Any
 
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
-from macsmith.hw.array import SystolicArray
+from macsmith.hw.array_block import array_block
 from macsmith.hw.block import Block, place
 from macsmith.hw.mac import Mac
 from macsmith.hw.operand_buffer import OperandBuffer
@@ -96,11 +96,8 @@ class Engine(_WithStreams):
         sequencer = Sequencer(config)
         a = OperandBuffer(config.a_entry_bits, WORD_BITS, config.a_depth)
         b = OperandBuffer(config.b_entry_bits, WORD_BITS, config.b_depth)
-        array: SystolicArray | Mac
-        if config.design.implementation.is_array:
-            array = SystolicArray(config.design)
-        else:
-            array = Mac(config.design)
+        is_array = config.design.implementation.is_array
+        array = array_block(config.design) if is_array else Mac(config.design)
         row_bits = config.columns * config.output_bits
         results = Queue(row_bits, config.result_depth)
         for name, block in (

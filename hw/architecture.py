@@ -37,6 +37,7 @@ class Architecture:
     fpga: str = "none"
     dsp: str = "off"
     pair: str = "off"
+    feed: str = "passed"
 
 
 DEFAULT_ARCHITECTURE = Architecture()
@@ -65,11 +66,12 @@ def resolve_architecture(config: MacConfig, implementation: Implementation) -> A
         outer=implementation.outer
         if implementation.outer != "auto"
         else _best_outer(config, implementation),
-        loop=implementation.loop if implementation.loop != "auto" else _best_loop(implementation),
+        loop=_loop(config, implementation),
         accumulate=_accumulate(config, implementation),
         fpga=implementation.fpga,
         dsp=implementation.dsp,
         pair="columns" if pairs_columns(config, implementation) else "off",
+        feed=implementation.feed,
         **_dot_choices(config, implementation, path),
     )
 
@@ -216,6 +218,37 @@ def _check_table(config: MacConfig) -> None:
         )
 
 
+def _loop(config: MacConfig, implementation: Implementation) -> str:
+    """How the partial sum is added to, and how a new one begins.
+
+    ``restart`` where operands are broadcast on the iCE40, whose cells have one output each: a
+    flip-flop behind an adder's LUT shares its cell only if nothing else reads the sum.
+    e4m3:exact:terms64:outraw:4x4 with dsp=on, accelerator and serial line, LUT4 and flip-flops
+    behind none: ``merged`` 5320, ``restart`` 4620; with operands passed on, 6163.
+    """
+    widths = mac_widths(config)
+    can_restart = (
+        widths.inner.format is None
+        and widths.inner.posit is None
+        and widths.outer is None
+        and not widths.inner.clips
+        and config.aligned is None
+    )
+    if implementation.loop == "restart":
+        if not (can_restart and implementation.is_array and implementation.fpga != "none"):
+            raise ValueError(
+                "loop=restart keeps a finished sum until the next one replaces it: it must be an "
+                "array built for FPGAs (fpga=), whose sums are exact or intN, do not clip, and "
+                "have no chunks; leave it out"
+            )
+        return "restart"
+    if implementation.loop != "auto":
+        return implementation.loop
+    if implementation.feed == "broadcast" and implementation.fpga == "ice40" and can_restart:
+        return "restart"
+    return _best_loop(implementation)
+
+
 def _best_loop(implementation: Implementation) -> str:
     """Whether the partial sum joins the tree of the products, or is added to their sum.
 
@@ -266,6 +299,7 @@ def _best_outer(config: MacConfig, implementation: Implementation) -> str:
     accumulator = config.accumulator
     is_shared = (
         isinstance(accumulator, ChunkedAccumulator)
+        and implementation.feed == "passed"
         and 2 <= implementation.rows <= accumulator.length // config.lanes
     )
     return "shared" if is_shared else "own"

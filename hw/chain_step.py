@@ -4,15 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib.wiring import In
 from macsmith.hw.architecture import Architecture
 from macsmith.hw.block import place
 from macsmith.hw.chain import ChainSum
 from macsmith.hw.chain_lane import ChainLane, ChainTerm
 from macsmith.hw.dsp_multiply import PackedMultiply, PairMultiply, SharedMultiply
-from macsmith.hw.dsp_plan import DSP_FAMILIES, DspPlan, plan_column_pair, plan_products
+from macsmith.hw.dsp_plan import (
+    DSP_FAMILIES,
+    DspPlan,
+    moved_bits,
+    plan_column_pair,
+    plan_products,
+)
 from macsmith.hw.fixed_step import clip
 from macsmith.hw.lane import Lane, fixed_term_bits
+from macsmith.hw.moved_lane import MovedLane
 from macsmith.hw.radix4 import add_product_rows
 from macsmith.hw.step_block import StepBlock
 from macsmith.hw.terms import is_integer_product
@@ -43,7 +51,14 @@ class ChainStep(StepBlock):
         What is computed.
     architecture
         How it is built.
+
+    Members
+    -------
+    is_first : In(1)
+        Only with ``loop=restart``: the sum is that of this step's products alone.
     """
+
+    is_first: Signal
 
     def __init__(self, config: MacConfig, architecture: Architecture) -> None:
         self.plan = DspPlan("lut")
@@ -54,8 +69,17 @@ class ChainStep(StepBlock):
             assert plan is not None
             self.plan = plan
         self.widths = mac_widths(config).inner
+        # where operands are broadcast, they are moved once for all elements that they go to
+        is_moved = architecture.feed == "broadcast"
+        self.moved_bits = moved_bits(config, architecture.fpga, self.plan) if is_moved else 0
+        self.restarts = architecture.loop == "restart"
         super().__init__(
-            "chain_step", config, architecture, self.widths.bits, columns=self.plan.columns
+            "chain_step",
+            config,
+            architecture,
+            self.widths.bits,
+            columns=self.plan.columns,
+            members={"is_first": In(1)} if self.restarts else {},
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -84,7 +108,7 @@ class ChainStep(StepBlock):
     def _adds_apart(self) -> bool:
         """Whether the lanes are summed apart from the partial sum."""
         is_several = self.config.lanes > 1 or is_integer_product(self.config)
-        return self.architecture.loop == "apart" and is_several
+        return self.restarts or (self.architecture.loop == "apart" and is_several)
 
     def _sum_width(self, largest: int) -> int:
         width = self.widths.integer_bits
@@ -105,6 +129,7 @@ class ChainStep(StepBlock):
     ) -> Value:
         """The next partial sum of one column."""
         widths, width = self.widths, self._sum_width(largest)
+        lane_sum: Value | None = None
         if self._adds_apart:
             lane_sum = chain.sum()
             chain = ChainSum(m, f"{prefix}add_partial_sum", width)
@@ -113,9 +138,18 @@ class ChainStep(StepBlock):
         total = Signal(width, name=f"{prefix}total")
         m.d.comb += total.eq(chain.sum())
         integer: Value = total
+        if self.restarts:
+            # in one LUT with the adder's bit: the carry beside it is not looked at
+            assert lane_sum is not None
+            alone = Signal(signed(len(lane_sum)), name=f"{prefix}alone")
+            restarted = Signal(signed(width), name=f"{prefix}restarted")
+            m.d.comb += [alone.eq(lane_sum), restarted.eq(Mux(self.is_first, alone, total))]
+            integer = restarted
         if widths.clips:
             integer = clip(m, f"{prefix}clipped", total, widths.integer_bits)
         flags = partial_sum[widths.integer_bits :]
+        if self.restarts:
+            flags = flags & (~self.is_first).replicate(len(flags))
         if set_flags:
             flags = flags | Cat(*set_flags)
         return Cat(integer, flags)
@@ -234,9 +268,12 @@ class ChainStep(StepBlock):
         is_single = self.plan.leftover == "single"
         return lanes[: len(lanes) - 1 : 2], left if is_single else [], [] if is_single else left
 
-    def _multiply_outside(self, m: Module, platform: Any, lanes: list[list[ChainLane]]) -> None:
+    def _multiply_outside(
+        self, m: Module, platform: Any, lanes: list[list[ChainLane | MovedLane]]
+    ) -> None:
         """Form the products of lanes' significands in blocks."""
         plan = self.plan
+        signs = (bool(self.moved_bits), bool(self.moved_bits))
         if plan.columns > 1:
             for index, (first, second) in enumerate(zip(*lanes, strict=True)):
                 products = self._shared_products(
@@ -246,7 +283,7 @@ class ChainStep(StepBlock):
                     first.factor_a,
                     first.factor_b,
                     second.factor_b,
-                    (False, False),
+                    signs,
                 )
                 for lane, product in zip((first, second), products, strict=True):
                     m.d.comb += lane.product.eq(product.bits)
@@ -268,7 +305,7 @@ class ChainStep(StepBlock):
                 ]
                 continue
             factors = [(lane.factor_a, lane.factor_b) for lane in (one, other)]
-            products = self._pair_products(m, platform, index, factors, (False, False))
+            products = self._pair_products(m, platform, index, factors, signs)
             for lane, product in zip((one, other), products, strict=True):
                 m.d.comb += lane.product.eq(product.bits)
         for index in singles:
@@ -285,10 +322,11 @@ class ChainStep(StepBlock):
     ) -> list[list[Value]]:
         """Put all lanes' terms into the chains; returns, for each, what the flags of the partial
         sum are set by (`macsmith.model.widths`)."""
-        lanes: list[list[ChainLane]] = []
+        lanes: list[list[ChainLane | MovedLane]] = []
         flags: list[list[Value]] = []
         for chain, codes, prefix in zip(chains, b, prefixes, strict=True):
-            found, set_flags = self._add_column(m, platform, chain, codes, prefix)
+            add_column = self._add_moved_column if self.moved_bits else self._add_column
+            found, set_flags = add_column(m, platform, chain, codes, prefix)
             lanes.append(found)
             flags.append(set_flags)
         self._multiply_outside(m, platform, lanes)
@@ -296,7 +334,7 @@ class ChainStep(StepBlock):
 
     def _add_column(
         self, m: Module, platform: Any, chain: ChainSum, b: Value, prefix: str
-    ) -> tuple[list[ChainLane], list[Value]]:
+    ) -> tuple[list[ChainLane | MovedLane], list[Value]]:
         """Put the terms of one column into its chain; returns its lanes, unless products are
         rounded, and what sets its flags."""
         config = self.config
@@ -305,7 +343,7 @@ class ChainStep(StepBlock):
         positive: list[Value] = []
         negative: list[Value] = []
         inside = self._groups()[2]
-        lanes: list[ChainLane] = []
+        lanes: list[ChainLane | MovedLane] = []
         for index in range(config.lanes):
             lane: Lane | ChainLane
             if config.product is None:
@@ -334,3 +372,26 @@ class ChainStep(StepBlock):
             is_nan = Cat(*nans).any()
             return lanes, [is_nan | Cat(*positive).any(), is_nan | Cat(*negative).any()]
         return lanes, [Cat(*nans).any()] if bounds.flag_bits else []
+
+    def _add_moved_column(
+        self, m: Module, platform: Any, chain: ChainSum, b: Value, prefix: str
+    ) -> tuple[list[ChainLane | MovedLane], list[Value]]:
+        """The same, where the multipliers help to move the products."""
+        config, bounds = self.config, mac_widths(self.config).term
+        lanes: list[ChainLane | MovedLane] = []
+        for index in range(config.lanes):
+            lane = MovedLane(config, self.moved_bits)
+            place(m, platform, f"{prefix}lane_{index}", lane)
+            lanes.append(lane)
+            m.d.comb += [
+                lane.a.eq(self.a.word_select(index, config.a.bits)),
+                lane.b.eq(b.word_select(index, config.b.bits)),
+            ]
+            chain.add(lane.number, -bounds.max_integer, bounds.max_integer)
+        found = [lane for lane in lanes if isinstance(lane, MovedLane)]
+        is_nan = Cat(*(lane.is_nan for lane in found)).any()
+        if bounds.flag_bits == 2:
+            positive = Cat(*(lane.is_infinity & ~lane.sign for lane in found)).any()
+            negative = Cat(*(lane.is_infinity & lane.sign for lane in found)).any()
+            return lanes, [is_nan | positive, is_nan | negative]
+        return lanes, [is_nan] if bounds.flag_bits else []

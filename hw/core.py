@@ -8,6 +8,7 @@ from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block
 from macsmith.hw.block_step import scale_members
 from macsmith.hw.carry_save import PropagateCarries
+from macsmith.hw.chain_step import ChainStep
 from macsmith.hw.latency import (
     columns_per_element,
     keeps_carries,
@@ -197,11 +198,14 @@ class Core(Block):
         cycles, sums = step_cycles(self.design), self.design.implementation.interleave
         feed = self.design.implementation.stages
         inner_random_bits = self.config.random_bits_of(self.widths.inner.accumulator)
-        late = ("partial_sum_i", "random") if inner_random_bits else ("partial_sum_i",)
         keeps_inner = not self.config.is_block_a_step
-        step = pipelined(
-            inner_step(self.config, self.architecture), cycles, late if keeps_inner else (), feed
+        step_block = inner_step(self.config, self.architecture)
+        late = tuple(
+            name
+            for name in ("partial_sum_i", "is_first", *(["random"] if inner_random_bits else []))
+            if keeps_inner and name in step_block.signature.members
         )
+        step = pipelined(step_block, cycles, late, feed)
         place_enabled(m, platform, "step", step, self.enable)
         m.d.comb += [step.a.eq(self.a), step.b.eq(self.b)]
         valid = delay(m, "valid_delayed", self.valid, cycles, self.enable, reset=True)
@@ -216,6 +220,9 @@ class Core(Block):
             # the step is one that rounds, pipelined or not
             m.d.comb += getattr(step, "random").eq(self.random[:inner_random_bits])  # noqa: B009
 
+        if isinstance(step_block, ChainStep) and step_block.restarts:
+            self._restart(m, step, valid, sum_ends)
+            return m
         if keeps_inner:
             close_loop(
                 m,
@@ -242,6 +249,23 @@ class Core(Block):
                 )
             m.d.comb += [self.finished.eq(Cat(inner, words)), self.is_finished.eq(ends)]
         return m
+
+    def _restart(self, m: Module, step: Block, valid: Value, sum_ends: Value) -> None:
+        """A sum that stays where it is until the next one's first beat takes its place."""
+        is_first = Signal(init=1)
+        before: Signal = getattr(step, "partial_sum_i")  # noqa: B009 - a `ChainStep` or a `Pipelined`
+        after: Signal = getattr(step, "partial_sum_o")  # noqa: B009
+        partial_sum = Signal(len(before), reset_less=True)
+        with m.If(self.enable & valid):
+            m.d.sync += [partial_sum.eq(after), is_first.eq(sum_ends)]
+        m.d.comb += [
+            before.eq(partial_sum),
+            getattr(step, "is_first").eq(is_first),  # noqa: B009
+            self.finished.eq(partial_sum),
+            self.is_finished.eq(
+                delay(m, "is_finished", valid & sum_ends, 1, self.enable, reset=True)
+            ),
+        ]
 
     def _chunk_word(self, m: Module, bits: int) -> Value:
         """The outer bits of the word of a chunk's last step, when the chunk is finished."""

@@ -13,7 +13,7 @@ from macsmith.hw.terms import is_integer_product, operand_shape
 from macsmith.model.accumulators import ChunkedAccumulator, format_accumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
-from macsmith.model.formats import IntFormat
+from macsmith.model.formats import FloatFormat, IntFormat
 from macsmith.model.implementation import Implementation
 from macsmith.model.widths import mac_widths
 
@@ -22,6 +22,7 @@ __all__ = [
     "DspFamily",
     "DspPlan",
     "dsp_blocks",
+    "moved_bits",
     "pack_two",
     "pairs_columns",
     "plan_column_pair",
@@ -217,6 +218,21 @@ def plan_column_pair(config: MacConfig, family: str) -> DspPlan | None:
     if not _fits(entry, (shared, packed), is_signed=operands.is_signed):
         return None
     return DspPlan("shared", b_offset=offset, columns=2)
+
+
+def moved_bits(config: MacConfig, family: str, plan: DspPlan) -> int:
+    """Low bits of both operands' exponents that can be spent on moving significands, with sign,
+    before a block multiplies them; 0 where products are not of floats, or are packed."""
+    floats = isinstance(config.a, FloatFormat) and isinstance(config.b, FloatFormat)
+    if not floats or plan.kind not in ("pair", "single") or config.product is not None:
+        return 0
+    entry = DSP_FAMILIES[family]
+    shapes = operand_shape(config.a), operand_shape(config.b)
+    room = entry.pair_bits if plan.kind == "pair" else min(entry.a_bits, entry.b_bits)
+    # the widest unsigned operand is as wide as the widest signed one, or one bit less
+    spare = room - 1 - max(shape.significand_bits for shape in shapes)
+    most = min(shape.max_exponent.bit_length() for shape in shapes)
+    return min((spare + 1).bit_length() - 1, most)
 
 
 def pairs_columns(config: MacConfig, implementation: Implementation) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from macsmith.hw.architecture import resolve_architecture
-from macsmith.hw.array import SystolicArray
+from macsmith.hw.array_block import array_block
 from macsmith.hw.block import FULL_ADDER_MODULE, Block, Emission
 from macsmith.hw.dsp_multiply import PAIR_MODULE, pair_verilog
 from macsmith.hw.mac import Mac
@@ -74,7 +74,7 @@ def _top_block(design: Design) -> Block:
     if design.implementation.form == "unit":
         return Unit(design.mac, design.implementation)
     if design.implementation.is_array:
-        return SystolicArray(design)
+        return array_block(design)
     return Mac(design)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "outer_cycles",
     "propagate_cycles",
     "read_out_cycles",
+    "restarts",
     "shares_outer",
     "step_cycles",
 ]
@@ -44,6 +45,11 @@ def step_cycles(design: Design) -> int:
 def keeps_carries(design: Design) -> bool:
     """Whether the inner accumulator is a carry-save one."""
     return resolve_architecture(design.mac, design.implementation).loop == "carrysave"
+
+
+def restarts(design: Design) -> bool:
+    """Whether a sum is read out of its register, in which the next one's first beat replaces it."""
+    return resolve_architecture(design.mac, design.implementation).loop == "restart"
 
 
 def propagate_cycles(design: Design) -> int:
@@ -83,6 +89,8 @@ def convert_cycles(design: Design) -> int:
 def core_latency_cycles(design: Design) -> int:
     """Cycles from a sum's last beat to `macsmith.hw.core.Core.is_finished`, 0 if the same."""
     cycles = step_cycles(design)
+    if restarts(design):
+        cycles += 1
     if keeps_carries(design):
         cycles += 1 + propagate_cycles(design)
     if mac_widths(design.mac).outer is not None and not shares_outer(design):
@@ -98,6 +106,8 @@ def edge_cycles(design: Design) -> int:
 
 def drain_start_cycles(design: Design) -> int:
     """Cycles from a tile's last beat to the first result at the edge of an array's column 0."""
+    if design.implementation.feed == "broadcast":
+        return core_latency_cycles(design) + 1
     # one into the element's registers, one from row to row, one into its result register
     return core_latency_cycles(design) + design.implementation.rows + 1
 
@@ -109,6 +119,8 @@ def latency_cycles(design: Design) -> int:
         return 0
     if design.implementation.is_array:
         columns = design.implementation.columns // columns_per_element(design)
+        if design.implementation.feed == "broadcast":
+            columns = 0  # they are in line
         return drain_start_cycles(design) + columns + edge_cycles(design)
     return core_latency_cycles(design) + 1 + read_out_cycles(design) + convert_cycles(design)
 

@@ -1,7 +1,9 @@
 """What the steps of all inner accumulators have in common: their ports."""
 
+from collections.abc import Mapping
+
 from amaranth.hdl import Signal
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 from macsmith.hw.architecture import Architecture
 from macsmith.hw.block import Block
 from macsmith.model.config import MacConfig
@@ -26,6 +28,8 @@ class StepBlock(Block):
         Width of the random word, 0 without stochastic rounding.
     columns
         Columns of an array that the step serves, with A in common.
+    members
+        Further members.
 
     Members
     -------
@@ -51,14 +55,15 @@ class StepBlock(Block):
         partial_sum_bits: int,
         random_bits: int = 0,
         columns: int = 1,
+        members: Mapping[str, Member] | None = None,
     ) -> None:
         self.config, self.architecture = config, architecture
-        members = {
+        ports = {
             "a": In(config.lanes * config.a.bits),
             "b": In(columns * config.lanes * config.b.bits),
             "partial_sum_i": In(columns * partial_sum_bits),
             "partial_sum_o": Out(columns * partial_sum_bits),
         }
         if random_bits:
-            members["random"] = In(random_bits)
-        super().__init__(module_name, members)
+            ports["random"] = In(random_bits)
+        super().__init__(module_name, {**ports, **(members or {})})

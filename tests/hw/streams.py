@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from amaranth.sim import Simulator
-from macsmith.hw.array import SystolicArray
+from macsmith.hw.array_block import array_block
+from macsmith.hw.block import Block
 from macsmith.hw.mac import Mac
 from macsmith.model import golden
 from macsmith.model.design import Design, parse_design
@@ -34,9 +35,9 @@ class Run:
     wrong_random: int = 0
 
 
-def device(design: Design) -> Mac | SystolicArray:
+def device(design: Design) -> Block:
     """The component of a stream design."""
-    return SystolicArray(design) if design.implementation.is_array else Mac(design)
+    return array_block(design) if design.implementation.is_array else Mac(design)
 
 
 def _pack(codes: list[int], bits: int) -> int:
