@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from macsmith.model.config import MacConfig
+    from macsmith.model.cost.estimate import estimate, estimate_table
     from macsmith.model.design import Design, parse_design
     from macsmith.model.formats import FloatFormat, Format, IntFormat, parse_format
     from macsmith.model.implementation import Implementation
@@ -30,6 +31,8 @@ __all__ = [
     "MacConfig",
     "Sweep",
     "accuracy",
+    "estimate",
+    "estimate_table",
     "explore",
     "generate",
     "load_sweep",
@@ -48,6 +51,8 @@ _HOME = {
     "Format": "model.formats",
     "IntFormat": "model.formats",
     "parse_format": "model.formats",
+    "estimate": "model.cost.estimate",
+    "estimate_table": "model.cost.estimate",
     "accuracy": "reports.stages",
     "generate": "reports.stages",
     "synthesize": "reports.stages",

@@ -15,13 +15,16 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-import macsmith.layers_verb  # noqa: F401  (its verb joins the others)
-from macsmith.board_verb import app
+from macsmith import board_verb, estimate_verb, layers_verb
 from macsmith.console import error_text
+from macsmith.verbs import app
 
 __all__ = ["main"]
 
 EXIT_NOT_DONE = 2
+
+#: Modules that add verbs when they are imported.
+VERBS = (board_verb, estimate_verb, layers_verb)
 
 _INTERRUPTED = "interrupted"
 _TYPER_INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt

@@ -1,0 +1,241 @@
+"""Estimates of area, delay and LUTs without synthesis, one design or a table of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from macsmith.model.cost.columns import Columns, design_columns, table_columns
+from macsmith.model.cost.features import FAMILIES, area_features, delay_paths, families
+from macsmith.model.cost.fit import predict_longest
+from macsmith.model.cost.widths import Widths, derive_widths
+from macsmith.model.design import Design, parse_design
+from numpy.typing import NDArray
+
+__all__ = [
+    "DEFAULT_TARGET",
+    "EstimateTable",
+    "estimate",
+    "estimate_table",
+    "estimated_technologies",
+    "formulas",
+]
+
+Numbers = NDArray[np.float64]
+
+DEFAULT_TARGET = {"asic": "area", "fpga": "lut"}
+"""Clock target that is meant where none is stated."""
+
+
+@cache
+def _model() -> dict[str, Any]:
+    path = resources.files("macsmith.model.cost") / "coefficients.json"
+    model: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return model
+
+
+def estimated_technologies() -> dict[str, tuple[str, ...]]:
+    """Technologies that can be estimated, with the clock targets of each."""
+    return {name: tuple(targets) for name, targets in _model().items()}
+
+
+@dataclass(frozen=True)
+class EstimateTable:
+    """Estimates of many designs; arrays of one number each.
+
+    Attributes
+    ----------
+    technology, target
+        Cell library and clock target, or FPGA family and ``lut``.
+    figures
+        ``area_um2`` and ``delay_ps``, or ``lut``; ``flip_flops``; each of the whole design, with
+        ``<figure>_low`` and ``<figure>_high``, between which nine of ten samples lay when they were
+        left out of the fit.
+    macs
+        Products a cycle.
+    family
+        Index into `macsmith.model.cost.features.FAMILIES`.
+    is_inside
+        Whether the design lies within the samples of its family.
+    """
+
+    technology: str
+    target: str
+    figures: dict[str, Numbers]
+    macs: Numbers
+    family: NDArray[np.intp]
+    is_inside: NDArray[np.bool_]
+    _widths: Widths
+    _unmodelled: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.macs)
+
+    def outside(self, row: int) -> str:
+        """Why a design is outside of what was sampled; empty if it is inside."""
+        if self.is_inside[row]:
+            return ""
+        if self._unmodelled[row]:
+            return "a choice of its text is not in the model"
+        family = FAMILIES[self.family[row]]
+        region = _region(self.technology, self.target).get(family)
+        if region is None:
+            return f"no samples of {family}"
+        reasons = [
+            f"{name} {self._widths[name][row]:g} (samples: {low:g} to {high:g})"
+            for name, (low, high) in region.items()
+            if not low <= self._widths[name][row] <= high
+        ]
+        return f"{family}: {', '.join(reasons)}"
+
+    def record(self, row: int) -> dict[str, Any]:
+        """One design's estimates as JSON can hold them."""
+        found: dict[str, Any] = {"technology": self.technology, "target": self.target}
+        found["family"] = FAMILIES[self.family[row]]
+        found |= {name: float(f"{column[row]:.5g}") for name, column in self.figures.items()}
+        found["macs"] = int(self.macs[row])
+        found["is_inside"] = bool(self.is_inside[row])
+        if not self.is_inside[row]:
+            found["outside"] = self.outside(row)
+        return found
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All of it as columns, ready for a DataFrame."""
+        names = np.array(FAMILIES, dtype=object)
+        return {
+            **self.figures,
+            "macs": self.macs,
+            "family": names[self.family],
+            "is_inside": self.is_inside,
+        }
+
+
+def _entry(technology: str, target: str | None) -> tuple[str, dict[str, Any]]:
+    model = _model()
+    name = technology.strip().lower()
+    if name not in model:
+        raise ValueError(
+            f"technology {technology!r} has no cost model; must be one of {', '.join(model)}"
+        )
+    targets = model[name]
+    chosen = target or next(
+        iter(DEFAULT_TARGET[kind] for kind in DEFAULT_TARGET if DEFAULT_TARGET[kind] in targets)
+    )
+    if chosen not in targets:
+        raise ValueError(
+            f"clock target {chosen!r} is not one of {name}; must be {' or '.join(targets)}"
+        )
+    return chosen, targets[chosen]
+
+
+def _region(technology: str, target: str) -> dict[str, dict[str, list[float]]]:
+    """Least and largest of each number, by family."""
+    _, entry = _entry(technology, target)
+    main = next(iter(entry.values()))
+    return {name: family["region"] for name, family in main["families"].items()}
+
+
+def estimate_table(
+    designs: Sequence[Design | str] | Mapping[str, Any],
+    technology: str = "asap7",
+    target: str | None = None,
+) -> EstimateTable:
+    """Estimates of many designs at once.
+
+    Parameters
+    ----------
+    designs
+        Designs or their texts; or, some hundred times as quick, columns
+        (`macsmith.model.cost.columns.TABLE_DEFAULTS`), a DataFrame for example.
+    technology
+        A cell library or FPGA family that was sampled.
+    target
+        ``area`` or ``speed`` of a cell library (the first by default); ``lut`` of an FPGA family.
+
+    Raises
+    ------
+    ValueError
+        A design text or column is wrong, or there is no model of the technology or target.
+    """
+    chosen, entry = _entry(technology, target)
+    if isinstance(designs, Mapping) or hasattr(designs, "columns"):
+        columns = table_columns(designs)  # type: ignore[arg-type]
+    else:
+        parsed = [parse_design(each) if isinstance(each, str) else each for each in designs]
+        columns = design_columns(parsed)
+    return _estimated(columns, technology.strip().lower(), chosen, entry)
+
+
+def _estimated(
+    columns: Columns, technology: str, target: str, entry: dict[str, Any]
+) -> EstimateTable:
+    widths = derive_widths(columns)
+    family = families(widths).astype(np.intp)
+    pieces = {"all": area_features(widths)}
+    paths = delay_paths(widths) if "delay_ps" in entry else {}
+    figures: dict[str, Numbers] = {}
+    for metric, trained in entry.items():
+        value = predict_longest(trained["coefficients"], paths if metric == "delay_ps" else pieces)
+        figures[metric] = value
+        if metric == "flip_flops":
+            continue
+        low, high = np.empty((2, len(FAMILIES)))
+        for number, name in enumerate(FAMILIES):
+            found = trained["families"].get(name, trained)
+            low[number], high[number] = found["interval"]
+        figures[f"{metric}_low"] = value * low[family]
+        figures[f"{metric}_high"] = value * high[family]
+    unmodelled = columns["unmodelled"] > 0
+    inside = ~unmodelled
+    regions = _region(technology, target)
+    for number, name in enumerate(FAMILIES):
+        rows = family == number
+        if not rows.any():
+            continue
+        if name not in regions:
+            inside &= ~rows
+            continue
+        for quantity, (least, most) in regions[name].items():
+            value = widths[quantity]
+            inside &= ~rows | ((value >= least) & (value <= most))
+    macs = widths["lanes"] * widths["rows"] * widths["columns"]
+    return EstimateTable(technology, target, figures, macs, family, inside, widths, unmodelled)
+
+
+def estimate(
+    design: Design | str, technology: str = "asap7", target: str | None = None
+) -> dict[str, Any]:
+    """Estimate of one design; see `EstimateTable.record`.
+
+    Raises
+    ------
+    ValueError
+        As `estimate_table`.
+    """
+    parsed = parse_design(design) if isinstance(design, str) else design
+    table = estimate_table([parsed], technology, target)
+    return {"design": parsed.text, **table.record(0)}
+
+
+def formulas(technology: str = "asap7", target: str | None = None) -> str:
+    """The model of a technology and clock target as formulas.
+
+    Raises
+    ------
+    ValueError
+        There is no such model.
+    """
+    chosen, entry = _entry(technology, target)
+    lines = [f"{technology}, {chosen}"]
+    for metric, trained in entry.items():
+        lines.append(f"{metric} =")
+        lines += [
+            f"  {'+' if index else ' '} {value:.4g} {name}"
+            for index, (name, value) in enumerate(trained["coefficients"].items())
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,299 @@
+"""Structural features: what a design is made of, as counts that area, LUTs and delay grow with.
+
+Features of area are numbers of one-bit pieces (partial products, multiplexers, adder places,
+register bits), named ``part.piece``; those of delay are levels of logic.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from macsmith.model.cost.widths import (
+    ALIGNED,
+    COMPACT,
+    DUAL,
+    FIXED,
+    OTHER_SUM,
+    SINGLE,
+    WINDOW,
+    Numbers,
+    Widths,
+    log2,
+)
+
+__all__ = ["FAMILIES", "Features", "area_features", "delay_paths", "families", "placement_gates"]
+
+Features = dict[str, Numbers]
+
+#: Structures, as `families` numbers them.
+FAMILIES = (
+    "integers",
+    "fixed point",
+    "float",
+    "window",
+    "aligned",
+    "blocks",
+    "chunks",
+    "posits",
+    "arrays",
+)
+
+
+def families(w: Widths) -> Numbers:
+    """Which of `FAMILIES` each design is of."""
+    kind = w["kind"]
+    found = np.where(w["is_integer"] > 0, 0.0, 1.0)
+    found = np.where((kind == COMPACT) | (kind == DUAL) | (kind == SINGLE), 2.0, found)
+    found = np.where(kind == WINDOW, 3.0, found)
+    found = np.where(kind == ALIGNED, 4.0, found)
+    found = np.where((w["is_posit"] > 0) | (kind == OTHER_SUM), 7.0, found)
+    found = np.where(w["is_chunked"] > 0, 6.0, found)
+    found = np.where(w["is_block"] > 0, 5.0, found)
+    return np.where(w["rows"] * w["columns"] > 1, 8.0, found)
+
+
+def placement_gates(bits: Numbers, reach: Numbers, places: Numbers) -> Numbers:
+    """Gates that put a word of `bits` to one of ``reach + 1`` places: fine multiplexers, then a
+    decoded choice of blocks, whichever split is least."""
+    best = np.full(np.shape(bits), np.inf)
+    fine = np.zeros(np.shape(bits))
+    for level in range(8):
+        blocks = np.floor(reach / 2.0**level) + 1
+        word = bits + np.minimum(2.0**level - 1, reach)
+        coarse = 0.75 * np.minimum(blocks * word, places * blocks) + 0.5 * places + 2 * blocks
+        best = np.minimum(best, fine + np.where(blocks > 1, coarse, 0.0))
+        fine = fine + 1.75 * (bits + np.minimum(2.0 ** (level + 1) - 1, reach))
+    return best
+
+
+def area_features(w: Widths) -> Features:
+    """Pieces of logic and registers, by name.
+
+    Those of a step count once for every element of an array; those at its edge once a column.
+    """
+    f: Features = {}
+    kind, lanes = w["kind"], w["lanes"]
+    elements = w["rows"] * w["columns"]
+    is_integer = (w["is_integer"] > 0) & ((kind == FIXED) | (kind == WINDOW))
+    fixed_integer = is_integer & (kind == FIXED)
+    fixed_other = (kind == FIXED) & ~is_integer
+    single = (kind == COMPACT) | (kind == DUAL) | (kind == SINGLE)
+    placed = ~is_integer & ~single
+
+    def put(name: str, condition: Numbers | np.ndarray, value: Numbers) -> None:
+        f[name] = np.where(condition, value, 0.0) * elements
+
+    mul, edge = lanes * w["pa"] * w["pb"], lanes * (w["pa"] + w["pb"])
+    put("integer.partial_products", is_integer, mul)
+    put("integer.rows", is_integer, edge)
+    put("integer.lanes", is_integer, lanes)
+    put("integer.sum", fixed_integer, w["sum"])
+    put("integer.extension", fixed_integer, np.maximum(w["sum"] - w["lane_sum"], 0))
+    # what is placed in fixed point
+    put("lane.partial_products", placed, mul)
+    put("lane.rows", placed, edge)
+    put("lane.exponents", placed, lanes * w["exponent_field_bits"])
+    put("lane.specials", placed & (w["flags"] > 0), lanes * w["code_bits"])
+    put("lane.subnormals", placed, lanes * w["subnormals"])
+    place = lanes * placement_gates(w["product"], w["range"], w["span"])
+    put("lane.places", placed & (kind != ALIGNED), place)
+    put("lane.adders", placed & (kind != ALIGNED), lanes * w["span"])
+    put("lane.ones", placed, lanes)
+    put("posit.decode", w["is_posit"] > 0, lanes * w["code_bits"] * log2(w["code_bits"]))
+    put("sum.bits", fixed_other, w["sum"])
+    put("sum.extension", fixed_other, np.maximum(w["sum"] - w["lane_sum"], 0))
+    # one product into a float
+    m, e = w["precision"], w["exponent"]
+    product = w["pa"] * w["pb"]
+    put("float.partial_products", single, product)
+    put("float.rows", single, w["pa"] + w["pb"])
+    put("float.subnormals", single, w["subnormals"] * (w["pa"] + w["pb"]))
+    put("float.exponents", single, e + w["exponent_field_bits"])
+    put("float.beyond", single, np.maximum(w["product"] - m, 0))
+    for name, which in (("compact", COMPACT), ("dual", DUAL), ("single", SINGLE)):
+        chosen = kind == which
+        put(f"{name}.precision", chosen, m)
+        put(f"{name}.shifts", chosen, m * log2(m))
+        put(f"{name}.ones", chosen, np.ones_like(m))
+    put("single.normalise", kind == SINGLE, w["product"] * log2(w["product"]))
+    # several products into a float
+    window = w["window"]
+    put("window.bits", kind == WINDOW, window)
+    put("window.shifts", kind == WINDOW, window * log2(window))
+    put("window.partial_sum", kind == WINDOW, m * log2(w["window_shift"] + 1))
+    put("window.precision", kind == WINDOW, m + e)
+    put("window.raised", kind == WINDOW, log2(w["raise"] + 1))
+    # terms aligned to the largest exponent
+    aligned = kind == ALIGNED
+    width = w["aligned_bits"]
+    put("aligned.keys", aligned, lanes * w["key_bits"])
+    put(
+        "aligned.places",
+        aligned,
+        lanes * placement_gates(w["product"], np.minimum(w["range"], width), width),
+    )
+    put("aligned.adders", aligned, lanes * width)
+    put("aligned.shifts", aligned, w["aligned_sum"] * log2(w["aligned_sum"]))
+    put("aligned.sum", aligned, w["aligned_sum"])
+    put("aligned.speed", aligned, w["speed"] * w["aligned_sum"])
+    put("aligned.precision", aligned, m + e)
+    put("random.bits", w["random_bits"] > 0, w["random_bits"])
+    # outer accumulators
+    outer, scaled = w["is_chunked"] > 0, w["is_block"] > 0
+    om, oe = w["outer_precision"], w["outer_exponent"]
+    put("outer.precision", outer, om)
+    put("outer.shifts", outer, om * log2(om))
+    put("outer.exponent", outer, oe)
+    put(
+        "outer.converts", outer & (w["chunk_converts"] > 0), w["inner_bits"] * log2(w["inner_bits"])
+    )
+    put("outer.fixed", outer & (om == 0), w["outer_state"])
+    bits = w["block_bits"]
+    put("block.normalise", scaled, bits * log2(bits))
+    put("block.bits", scaled, bits)
+    put("block.scale", scaled, bits * (w["scale_factor"] - 1))
+    put("block.scales", scaled, w["scale_bits"])
+    put("block.precision", scaled, om)
+    put("block.shifts", scaled, (om + bits) * log2(om))
+    put("block.ones", scaled, np.ones_like(om))
+    _put_registers(f, w)
+    return f
+
+
+def _put_registers(f: Features, w: Widths) -> None:
+    """Registers, stages, and what converts results, of a MAC or an array."""
+    clocked = (w["is_unit"] == 0) * 1.0
+    elements, columns = w["rows"] * w["columns"], w["columns"]
+    is_array = elements > 1
+    state = w["inner_state"] + w["outer_state"]
+    # a finished chunk waits in a register
+    chunk = np.where(w["outer_state"] > 0, w["inner_bits"] + w["scale_bits"], 0.0)
+    f["register.state"] = clocked * elements * (state + chunk)
+    f["register.result"] = clocked * np.where(is_array, elements, 1) * w["last_bits"]
+    f["register.operands"] = clocked * np.where(is_array, elements, 0) * w["operand_bits"]
+    f["register.ones"] = clocked * elements
+    stages = w["stages"] * elements
+    f["stage.operands"] = clocked * stages * w["operand_bits"]
+    f["stage.sum"] = (
+        clocked
+        * stages
+        * np.where(
+            w["kind"] == WINDOW,
+            w["window"],
+            np.where(w["is_fixed"] > 0, w["lane_sum"], w["product"]),
+        )
+    )
+    f["stage.precision"] = clocked * stages * (w["precision"] + w["outer_precision"])
+    converts = clocked * w["converts"]
+    f["convert.bits"] = converts * columns * w["last_bits"]
+    f["convert.shifts"] = converts * columns * w["last_bits"] * log2(w["last_bits"])
+    f["convert.precision"] = converts * columns * w["output_precision"]
+    f["convert.stages"] = converts * w["stages"] * columns * w["last_bits"]
+    f["edge.ones"] = clocked
+
+
+def delay_paths(w: Widths) -> dict[str, Features]:
+    """Levels of logic on each kind of path, by name; the longest path is the delay.
+
+    ``step`` goes from the operands, a stage of them in a pipeline, to the partial sum; ``loop``
+    from the partial sum to itself; ``outer`` from a finished chunk to the outer sum; ``convert``
+    from a sum to the result. The bare step of a unit has them all behind each other. A path that a
+    design does not have is 0.
+    """
+    feed, loop = _feed_levels(w), _loop_levels(w)
+    outer, convert = _outer_levels(w), _convert_levels(w)
+    clocked = (w["is_unit"] == 0) * 1.0
+    staged = clocked * (w["stages"] > 0)
+    share = 1.0 / (1.0 + w["stages"])
+    register = {"register.ones": clocked}
+    step = {name: value * share for name, value in feed.items()}
+    step |= {name: value * (1 - staged) for name, value in loop.items()}
+    step |= {name: value * (1 - clocked) for name, value in outer.items()} | register
+    has_outer = clocked * np.maximum(w["is_chunked"], w["is_block"])
+    return {
+        "step": step,
+        "loop": {name: value * staged for name, value in (loop | register).items()},
+        "outer": {name: value * has_outer for name, value in (outer | register).items()},
+        "convert": {
+            name: value * clocked * w["converts"] * share
+            for name, value in (convert | register).items()
+        },
+    }
+
+
+def _feed_levels(w: Widths) -> Features:
+    f: Features = {}
+    kind = w["kind"]
+    single = (kind == COMPACT) | (kind == DUAL) | (kind == SINGLE)
+    placed = (w["is_integer"] == 0) & ~single
+    narrow = np.minimum(w["pa"], w["pb"])
+    for name, chosen in (("integer", w["is_integer"] > 0), ("lane", placed), ("float", single)):
+        f[f"{name}.multiply_levels"] = chosen * log2(narrow)
+        f[f"{name}.multiply_rows"] = chosen * (w["pa"] + w["pb"])
+        f[f"{name}.multiply_ones"] = chosen * 1.0
+    f["lane.place_levels"] = placed * log2(w["range"] + 1)
+    f["lane.subnormals"] = placed * np.minimum(w["subnormals"], 1)
+    f["float.subnormals"] = single * np.minimum(w["subnormals"], 1)
+    f["float.normalise"] = (kind == SINGLE) * log2(w["product"])
+    f["lanes.levels"] = np.where(single, 0.0, log2(w["lanes"]))
+    f["aligned.keys"] = (kind == ALIGNED) * log2(w["lanes"]) * log2(w["key_bits"])
+    f["posit.levels"] = (w["is_posit"] > 0) * log2(w["code_bits"])
+    return f
+
+
+def _loop_levels(w: Widths) -> Features:
+    f: Features = {}
+    kind = w["kind"]
+    fixed = kind == FIXED
+    is_integer = w["is_integer"] > 0
+    for name, chosen in (("integer", fixed & is_integer), ("fixed", fixed & ~is_integer)):
+        f[f"{name}.ones"] = chosen * 1.0
+        f[f"{name}.carry"] = chosen * w["sum"]
+        f[f"{name}.carry_levels"] = chosen * log2(w["sum"])
+    m = w["precision"]
+    for name, which in (
+        ("compact", COMPACT),
+        ("dual", DUAL),
+        ("single", SINGLE),
+        ("window", WINDOW),
+        ("aligned", ALIGNED),
+    ):
+        chosen = kind == which
+        f[f"{name}.ones"] = chosen * 1.0
+        f[f"{name}.carry"] = chosen * m
+        f[f"{name}.levels"] = chosen * log2(m)
+        f[f"{name}.exponent"] = chosen * w["exponent"]
+    f["single.beyond"] = (kind == SINGLE) * np.maximum(w["product"] - m, 0)
+    f["window.sum"] = (kind == WINDOW) * w["window"]
+    f["window.sum_levels"] = (kind == WINDOW) * log2(w["window"])
+    f["aligned.sum"] = (kind == ALIGNED) * w["aligned_sum"]
+    f["aligned.sum_levels"] = (kind == ALIGNED) * log2(w["aligned_sum"])
+    f["aligned.slow"] = ((kind == ALIGNED) & (w["speed"] == 0)) * w["aligned_sum"]
+    f["random.bits"] = w["random_bits"] * 1.0
+    return f
+
+
+def _outer_levels(w: Widths) -> Features:
+    scaled, outer = w["is_block"] > 0, w["is_chunked"] > 0
+    bits, om = w["block_bits"], w["outer_precision"]
+    return {
+        "block.ones": scaled * 1.0,
+        "block.bits": scaled * bits,
+        "block.precision": scaled * om,
+        "block.levels": scaled * log2(bits),
+        "block.scale": scaled * log2(w["scale_factor"]),
+        "outer.ones": outer * 1.0,
+        "outer.precision": outer * om,
+        "outer.levels": outer * log2(om),
+        "outer.exponent": outer * w["outer_exponent"],
+        "outer.converts": outer * w["chunk_converts"] * w["inner_bits"],
+        "outer.convert_levels": outer * w["chunk_converts"] * log2(w["inner_bits"]),
+    }
+
+
+def _convert_levels(w: Widths) -> Features:
+    return {
+        "convert.ones": np.ones_like(w["last_bits"]),
+        "convert.bits": w["last_bits"],
+        "convert.levels": log2(w["last_bits"]),
+        "convert.precision": w["output_precision"],
+    }

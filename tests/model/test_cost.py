@@ -1,0 +1,200 @@
+"""Estimates: their widths are the generator's, their errors are what the samples give."""
+
+import json
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from macsmith.hw.architecture import resolve_architecture
+from macsmith.hw.terms import operand_shape
+from macsmith.hw.window_step import Window
+from macsmith.model.cost import widths as cost_widths
+from macsmith.model.cost.columns import design_columns, table_columns
+from macsmith.model.cost.estimate import estimated_technologies, formulas
+from macsmith.model.cost.fit import fit_nonnegative, predict
+from macsmith.model.cost.samples import read_samples
+from macsmith.model.cost.training import FOLDS, Training, fold_of, train
+from macsmith.model.cost.widths import derive_widths
+from macsmith.model.design import Design, parse_design
+from macsmith.model.widths import mac_widths
+from macsmith.synth.sample_designs import sample_designs
+
+from macsmith import estimate, estimate_table
+
+DESIGNS = list(sample_designs(12))
+PATHS = {cost_widths.COMPACT: "compact", cost_widths.DUAL: "dual", cost_widths.SINGLE: "single"}
+
+
+@pytest.fixture(scope="module")
+def model() -> dict[str, Any]:
+    return train(read_samples())
+
+
+def test_widths_are_those_of_the_configuration() -> None:
+    columns = derive_widths(design_columns(DESIGNS))
+    wrong: list[str] = []
+    for row, design in enumerate(DESIGNS):
+        widths = mac_widths(design.mac)
+        expected: dict[str, int] = {
+            "inner_bits": widths.inner.bits,
+            "inner_state": widths.inner_state_bits,
+            "outer_state": widths.outer.bits if widths.outer else 0,
+            "output_bits": widths.output_bits,
+            "span": widths.product.max_integer.bit_length(),
+        }
+        wrong += [f"{design} {k}" for k, v in expected.items() if columns[k][row] != v]
+    assert len(DESIGNS) > 300
+    assert wrong == []
+
+
+def test_paths_and_windows_are_those_of_the_hardware() -> None:
+    columns = derive_widths(design_columns(DESIGNS))
+    seen: dict[str, int] = {}
+    for row, design in enumerate(DESIGNS):
+        kind = columns["kind"][row]
+        if kind in PATHS:
+            path = resolve_architecture(design.mac, design.implementation).path
+            assert PATHS[kind] == path, design
+            seen[path] = seen.get(path, 0) + 1
+        elif kind == cost_widths.WINDOW:
+            fmt = mac_widths(design.mac).inner.format
+            assert fmt is not None
+            binades = operand_shape(fmt).max_exponent + (0 if fmt.has_subnormals else 1)
+            window = Window(design.mac, fmt, binades)
+            found = (columns["window"][row], columns["raise"][row], columns["window_shift"][row])
+            assert found == (window.width, window.max_raise, window.max_shift), design
+            seen["window"] = seen.get("window", 0) + 1
+    assert set(seen) == {"compact", "dual", "single", "window"}
+    assert min(seen.values()) >= 5
+
+
+def _as_table(designs: list[Design]) -> dict[str, list[Any]]:
+    """Columns of designs, in the words of their texts."""
+    table: dict[str, list[Any]] = {}
+    for design in designs:
+        mac, chosen = design.mac, design.implementation
+        a, b = mac.operand_names
+        accumulator = design.text.split(":")[1]
+        row = {
+            "a": a,
+            "b": b,
+            "accumulator": accumulator,
+            "lanes": mac.lanes,
+            "terms": mac.terms,
+            "rounding": mac.stochastic.text if mac.stochastic else mac.rounding.value,
+            "output": None if mac.output is None else str(mac.output),
+            "form": chosen.form,
+            "stages": chosen.stages,
+            "rows": chosen.rows,
+            "columns": chosen.columns,
+            "goal": chosen.goal,
+        }
+        for name, value in row.items():
+            table.setdefault(name, []).append(value)
+    return table
+
+
+def test_a_table_gives_what_its_designs_give() -> None:
+    by_design, by_table = design_columns(DESIGNS), table_columns(_as_table(DESIGNS))
+    assert by_design.keys() == by_table.keys()
+    for name, column in by_design.items():
+        assert np.array_equal(column, by_table[name]), name
+
+
+def test_the_committed_model_is_what_the_samples_give(model: dict[str, Any]) -> None:
+    path = Path(str(resources.files("macsmith.model.cost") / "coefficients.json"))
+    committed = json.loads(path.read_text(encoding="utf-8"))
+    assert committed.keys() == model.keys()
+    for technology, targets in model.items():
+        for target, metrics in targets.items():
+            for metric, trained in metrics.items():
+                kept = committed[technology][target][metric]
+                where = f"{technology} {target} {metric}"
+                for name, value in trained["coefficients"].items():
+                    assert kept["coefficients"][name] == pytest.approx(value, rel=1e-3), where
+                assert kept["cross_validated"] == trained["cross_validated"], where
+
+
+def test_a_fit_is_not_negative_and_finds_what_made_the_samples() -> None:
+    rng = np.random.default_rng(1)
+    features = {name: rng.uniform(1, 9, 60) for name in ("a", "b", "c")}
+    target = 3 * features["a"] + 0.5 * features["b"]
+    found = fit_nonnegative(features, target, ridge=1e-9)
+    assert found["a"] == pytest.approx(3, rel=1e-3)
+    assert found["b"] == pytest.approx(0.5, rel=1e-3)
+    assert found.get("c", 0.0) == pytest.approx(0, abs=1e-3)
+    assert np.allclose(predict(found, features), target, rtol=1e-3)
+
+
+def test_no_sample_is_predicted_by_a_fit_to_itself() -> None:
+    chosen = [s for s in read_samples() if s.technology == "asap7" and s.target == "area"]
+    training = Training(chosen, "area_um2")
+    errors = training.errors(fold_of)
+    place = int(np.argmin(np.abs(errors)))
+    one_off = training.target.copy()
+    one_off[place] *= 2
+    training.target = one_off
+    changed = training.errors(fold_of)
+    assert abs(changed[place]) > 0.3  # its own figure does not pull its prediction along
+    folds = {fold_of(sample) for sample in chosen}
+    assert folds == set(range(FOLDS))
+
+
+def test_a_hundred_thousand_estimates_a_second() -> None:
+    rows = 100_000
+    rng = np.random.default_rng(2)
+    formats = [f"e{x}m{y}" for x in range(2, 6) for y in range(8)]
+    sums = ["exact", "e6m9", "e6m9/64", "fp32", "exact/64/e5m10"]
+    table = {
+        "a": rng.choice(formats, rows),
+        "b": rng.choice(formats, rows),
+        "accumulator": rng.choice(sums, rows),
+        "lanes": rng.choice([1, 2, 4, 8], rows),
+        "stages": rng.integers(0, 3, rows),
+    }
+    estimate_table(table)
+    start = time.process_time()
+    found = estimate_table(table)
+    seconds = time.process_time() - start
+    assert len(found) == rows
+    assert (found.figures["area_um2"] > 0).all()
+    assert seconds < 1.0
+
+
+def test_an_estimate_says_whether_it_is_inside() -> None:
+    inside = estimate("e4m3:exact:lanes4:unit")
+    assert inside["is_inside"]
+    assert inside["area_um2_low"] < inside["area_um2"] < inside["area_um2_high"]
+    outside = estimate("int16:int60:lanes64:unit")
+    assert not outside["is_inside"]
+    assert "lanes 64 (samples: 1 to " in outside["outside"]
+    choice = estimate("e4m3:exact:multiply=booth")
+    assert choice["outside"] == "a choice of its text is not in the model"
+
+
+def test_every_technology_has_estimates() -> None:
+    technologies = estimated_technologies()
+    assert {"asap7", "sky130", "ihp-sg13g2"} <= set(technologies)
+    design = parse_design("e4m3:e6m9")
+    for name, targets in technologies.items():
+        for target in targets:
+            record = estimate(design, name, target)
+            figure = "lut" if target == "lut" else "area_um2"
+            assert record[figure] > 0
+            assert figure in formulas(name, target)
+
+
+def test_what_cannot_be_estimated_is_told() -> None:
+    with pytest.raises(ValueError, match=r"technology 'tsmc7' has no cost model; must be one of"):
+        estimate("e4m3:exact", "tsmc7")
+    with pytest.raises(ValueError, match=r"clock target 'lut' is not one of asap7; must be area"):
+        estimate("e4m3:exact", "asap7", "lut")
+    with pytest.raises(ValueError, match=r"column 'lane' is unknown; must be one of a, b,"):
+        estimate_table({"a": ["e4m3"], "accumulator": ["exact"], "lane": [2]})
+    with pytest.raises(ValueError, match="must have the columns a and accumulator"):
+        estimate_table({"a": ["e4m3"]})
+    with pytest.raises(ValueError, match="column lanes must have 2 rows, not 1"):
+        estimate_table({"a": ["e4m3", "e5m2"], "accumulator": "exact", "lanes": [2]})
