@@ -202,12 +202,14 @@ class Engine(_WithStreams):
                 is_busy | decoder.unknown_packet << 1 | decoder.bad_load << 2 | decoder.bad_run << 3
             ),
         ]
-        beats = Signal(COUNTER_BITS)
-        m.d.sync += [self.cycles.eq(self.cycles + is_busy), beats.eq(beats + takes_beat)]
-        m.d.comb += [
-            self.stalls.eq(self.cycles - beats),
-            self.macs.eq(beats * (config.rows * config.columns * config.lanes)),
+        # a counter each: products from beats would take a multiplier, a DSP block on an FPGA
+        macs = config.rows * config.columns * config.lanes
+        m.d.sync += [
+            self.cycles.eq(self.cycles + is_busy),
+            self.stalls.eq(self.stalls + (is_busy & ~takes_beat)),
         ]
+        with m.If(takes_beat):
+            m.d.sync += self.macs.eq(self.macs + macs)
 
 
 class Accelerator(_WithStreams):
