@@ -485,6 +485,8 @@ class _Random:
         struct = RandomStruct()
         if self.words is not None:
             row, column, step = (stride // 8 for stride in self.words.strides)
+            if is_swapped:
+                row, column = column, row
             struct.words = self.words.ctypes.data
             struct.row_stride, struct.column_stride, struct.step_stride = row, column, step
             return struct, self.words
@@ -678,7 +680,7 @@ def matmul(
         ]
         sums = sum_blocks(config, decode(config.a, a), decode(config.b, b), *factors)
         return _encode_sums(config, sums)
-    if plan.engine is Engine.GENERAL or source.words is not None:
+    if plan.engine is Engine.GENERAL:
         return _matmul_general(config, a, b, source)
     a_values, b_values = decode(config.a, a), decode(config.b, b)
     if plan.aligned is not None:

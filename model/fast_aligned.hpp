@@ -6,8 +6,8 @@
 // this where products are exact in a double, the scaled terms of a step lie below 2**46 and their
 // sum below 2**53, and no exponent comes near a double's limits: then all but the cut is exact.
 //
-// The cut: (x + 1.5 * 2**52) - 1.5 * 2**52 is x rounded to an integer, and one too far from zero
-// where its magnitude grew.
+// The cut without AVX-512: (x + 1.5 * 2**52) - 1.5 * 2**52 is x rounded to an integer, and one too far
+// from zero where its magnitude grew.
 
 #pragma once
 
@@ -49,6 +49,10 @@ inline double power_of(double value, double least) {
 
 template <bool ROUNDS>
 inline AlignedVector cut(AlignedVector x) {
+#if defined(__AVX512F__)
+  constexpr int HOW = ROUNDS ? _MM_FROUND_TO_NEAREST_INT : _MM_FROUND_TO_ZERO;
+  return (AlignedVector)_mm512_roundscale_pd((__m512d)x, HOW | _MM_FROUND_NO_EXC);
+#endif
   constexpr double magic = 0x1.8p52;
   const AlignedVector r = (x + magic) - magic;
   if constexpr (ROUNDS) return r;
@@ -112,8 +116,7 @@ void aligned_row(const AlignedSpec &spec, const RoundConstants<double> &sum_roun
         W is_over = (V)((W)sum & ~SIGN) > format_round.max;
         if (format_round.keeps_infinity) is_over &= (V)((W)sum & ~SIGN) != __builtin_inf();
         sum = is_over ? (V)(format_round.overflow_bits | sign) : sum;
-        inner[v] = LATE ? add_rounded<double, NEAREST_EVEN, false, ODD>(inner[v], sum, V{},
-                                                                        format_round)
+        inner[v] = LATE ? add_rounded<double, NEAREST_EVEN, false, ODD>(inner[v], sum, format_round)
                         : sum;
       }
     }

@@ -1,12 +1,12 @@
 // Rounding arrays of values to a format, on vectors of doubles.
 //
 // A double is an exact value of at most 53 bits, and formats here keep at most 24: the rounding of
-// fast_tiles.hpp holds for every format that has a fraction bit. For formats without one, which tie
+// fast_rounding.hpp holds for every format that has a fraction bit. For formats without one, which tie
 // to the even exponent field, what that decides is decided first.
 
 #pragma once
 
-#include "fast_tiles.hpp"
+#include "fast_rounding.hpp"
 
 #include <cmath>
 
@@ -139,11 +139,11 @@ void round_values_as(const Format &f, const RoundConstants<double> &c, int64_t c
     DoubleVector r;
     if constexpr (MODE == FIXED) {
       return round_integers(v * scale, f.min_integer, f.max_integer, f.rounding);
-    } else if constexpr (MODE == STOCHASTIC) {
+    } else if constexpr (MODE == STOCHASTIC || MODE == STOCHASTIC_NEAREST) {
       typedef uint32_t Random __attribute__((vector_size(DOUBLES * 4)));
       Random random{};
       std::memcpy(&random, source.random + first, 4 * size_t(left));
-      r = round_lanes_randomly<double>(v, __builtin_convertvector(random, DoubleWords), c);
+      r = round_lanes_randomly<double, MODE, false>(v, __builtin_convertvector(random, DoubleWords), c);
     } else {
       if (f.fraction_bits == 0) v = choose_powers<MODE>(v, f);
       r = round_lanes<double, MODE, false>(v, c);
@@ -187,6 +187,7 @@ void round_values(const TileRound &extremes, int64_t count, const ValueSource &s
     case UP: ROUND_AS(UP);
     case DOWN: ROUND_AS(DOWN);
     case TO_ODD: ROUND_AS(TO_ODD);
+    case STOCHASTIC_C: ROUND_AS(STOCHASTIC_NEAREST);
     default: ROUND_AS(STOCHASTIC);
   }
 #undef ROUND_AS

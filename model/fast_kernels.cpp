@@ -12,7 +12,7 @@
 #include "fast_convert.hpp"
 #include "fast_formats.hpp"
 #include "fast_output.hpp"
-#include "fast_tiles.hpp"
+#include "fast_tile_matmul.hpp"
 
 #include <type_traits>
 #include <vector>
@@ -579,6 +579,9 @@ int32_t macsmith_tiles_double(const TileSpec *spec, int64_t M, int64_t columns, 
                               double *sums) {
   return run_tiles<double>(*spec, M, columns, K, a, b, *source, sums);
 }
+
+// Whether tiles with the add NATIVE are compiled.
+int32_t macsmith_has_native_tiles() { return HAS_DIRECTED; }
 
 // States that the words of `count` sums start from: each the one before times `matrix`, whose columns
 // say what each bit of a state becomes.

@@ -61,7 +61,12 @@ _SOURCES = (
     "fast_blocks.hpp",
     "fast_convert.hpp",
     "fast_output.hpp",
+    "fast_tile_matmul.hpp",
+    "fast_cascade.hpp",
     "fast_tiles.hpp",
+    "fast_additions.hpp",
+    "fast_rounding.hpp",
+    "fast_vectors.hpp",
     "fast_formats.hpp",
 )
 # No -ffast-math: the tiles rely on every operation being rounded where it is written. Contraction
@@ -167,7 +172,7 @@ class MacStruct(ctypes.Structure):
 
 
 class TileRoundStruct(ctypes.Structure):
-    """Mirrors `TileRound` of fast_tiles.hpp."""
+    """Mirrors `TileRound` of fast_rounding.hpp."""
 
     _fields_ = [
         ("format", FormatStruct),
@@ -557,4 +562,5 @@ def kernels() -> ctypes.CDLL:
         getattr(loaded, f"macsmith_{name}").restype = None
     for name in ("step", "result", "matmul", "aligned", "tiles_float", "tiles_double"):
         getattr(loaded, f"macsmith_{name}").restype = ctypes.c_int32
+    loaded.macsmith_has_native_tiles.restype = ctypes.c_int32
     return loaded

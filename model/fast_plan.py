@@ -6,7 +6,7 @@ engine     when
 `BLAS32`   one fixed-point sum whose every partial sum is an integer below 2**24 in some unit:
            float32 is exact in any order
 `BLAS64`   the same below 2**53, in float64
-`TILES32`  register tiles on float32 (fast_tiles.hpp, which has the proofs)
+`TILES32`  register tiles on float32 (fast_additions.hpp has the proofs)
 `TILES64`  the same on float64
 `ALIGNED`  an aligned accumulator whose terms and sums are exact in float64 (fast_aligned.hpp)
 `BLOCKS`   block formats whose block sums are exact in float64 (fast_block_matmul)
@@ -33,11 +33,12 @@ from macsmith.model.fast_library import (
     AlignedSpecStruct,
     TileRoundStruct,
     TileSpecStruct,
+    kernels,
     round_struct,
 )
-from macsmith.model.formats import FloatFormat, Format, PositFormat, Radix4Format
+from macsmith.model.formats import FloatFormat, Format, IntFormat, PositFormat, Radix4Format
 from macsmith.model.random_source import lfsr_of
-from macsmith.model.rounding import Rounding
+from macsmith.model.rounding import Overflow, Rounding
 from macsmith.model.widths import MacWidths, PartialSumWidths, TermBound, mac_widths
 
 __all__ = ["Engine", "Plan", "make_plan", "wraps"]
@@ -56,11 +57,13 @@ class Engine(Enum):
 
 
 class _Add(Enum):
-    """How the tiles add: mirrors `Add` of fast_tiles.hpp."""
+    """How the tiles add: mirrors `Add` of fast_additions.hpp."""
 
     PLAIN = 0
     ODD = 1
     SPLIT = 2
+    CASCADE = 3
+    NATIVE = 4
 
 
 @dataclass(frozen=True)
@@ -210,14 +213,14 @@ def _plan_tiles(
         if not _can_round(config.product, machine, special_terms):
             return None
         term_bits = config.product.precision
-    # the sum of a step's products is exact, as one number or split in two
-    split_at = None
+    # the sum of a step's products is exact, or made with its error
+    needs_cascade = False
     if config.lanes > 1:
         term_bits = (config.lanes * widths.term.max_integer).bit_length()
         if term_bits > precision and widths.inner.format is not None:
-            split_at = _split_exponent(widths.term, config.lanes, machine)
-            if split_at is None:
+            if machine is not _FLOAT64:
                 return None
+            needs_cascade = True
     special_terms = widths.term.has_nan or widths.term.has_infinity
 
     # variant b looks at one bit more than there are random ones
@@ -234,6 +237,7 @@ def _plan_tiles(
         chunk_length = config.accumulator.length
         inner_length = min(chunk_length, length)
     add = _Add.PLAIN
+    split_at = None
     if inner.format is None and config.product is not None:
         return None
     if inner.format is not None:
@@ -242,17 +246,26 @@ def _plan_tiles(
         add = _addition(config, inner.format, widths.term, term_bits, machine)
     else:
         if not _fixed_is_exact(inner, widths.term, inner_length, config.lanes, machine):
-            split_at = _split_exponent(widths.term, inner_length, machine)
-            # what is read from a split sum is the number next to it: enough for rounding only
+            # what is read from such a sum is the number next to it: enough for rounding only
             is_rounded = (
                 config.output_format is not None if outer is None else outer.format is not None
             )
-            if split_at is None or not is_rounded or inner.clips or wraps(inner.accumulator):
+            if (
+                machine is not _FLOAT64
+                or not is_rounded
+                or inner.clips
+                or wraps(inner.accumulator)
+                or _top_exponent(widths.term, inner_length) > machine.most_exponent
+            ):
                 return None
+            split_at = _split_exponent(widths.term, inner_length, machine)
+            needs_cascade = split_at is None
         if outer is not None and wraps(inner.accumulator):
             return None  # it would have to wrap at every chunk's end
     if split_at is not None:
         add = _Add.SPLIT
+    if needs_cascade:
+        add = _Add.CASCADE
     if outer is not None:
         if outer.format is not None:
             chunk_specials = (
@@ -281,8 +294,64 @@ def _plan_tiles(
         chunk_length=chunk_length,
         add=add.value,
         has_product_format=config.product is not None,
-        has_integer_operand=config.has_positive_zeros,
+        has_integer_operand=_sees_zero_signs(config, widths),
         rounding=rounding,
+    )
+
+
+def _sees_zero_signs(config: MacConfig, widths: MacWidths) -> bool:
+    """Whether products whose zeros are all positive give other sums than if they had signs: where a
+    partial sum of -0 can meet them."""
+    fmt = widths.inner.format
+    if not config.has_positive_zeros or fmt is None:
+        return False
+    if config.product is not None:
+        return True
+    is_exact_near_zero = (
+        isinstance(fmt, FloatFormat)
+        and fmt.has_subnormals
+        and fmt.least_exponent <= widths.product.lsb_exponent
+    )
+    return config.rounding is Rounding.DOWN or not is_exact_near_zero
+
+
+_BINARY32 = FloatFormat(8, 23)
+
+
+def _plan_native(config: MacConfig, widths: MacWidths) -> TileSpecStruct | None:
+    """What tiles need to know whose steps are the machine's fused multiply-adds, or None."""
+    inner, outer = widths.inner, widths.outer
+    parts = [inner] if outer is None else [inner, outer]
+    if (
+        any(part.format != _BINARY32 for part in parts)
+        or not (_is_binary32(config.a) and _is_binary32(config.b))
+        or config.lanes != 1
+        or config.product is not None
+        or config.random_bits
+        or _sees_zero_signs(config, widths)
+        or config.overflow_of(_BINARY32) is not Overflow.INFINITY
+        or config.rounding in (Rounding.NEAREST_AWAY, Rounding.TO_ODD)
+        or not kernels().macsmith_has_native_tiles()
+    ):
+        return None
+    return TileSpecStruct(
+        inner=_tile_round(config, inner),
+        outer=_tile_round(config, outer),
+        product=TileRoundStruct(is_fixed=True),
+        lanes=1,
+        chunk_length=getattr(config.accumulator, "length", 0),
+        add=_Add.NATIVE.value,
+        rounding=tuple(Rounding).index(config.rounding),
+    )
+
+
+def _is_binary32(fmt: Format) -> bool:
+    """Whether binary32 has all values of a format."""
+    return (
+        isinstance(fmt, FloatFormat | IntFormat)
+        and _significand_bits(fmt) <= _BINARY32.precision
+        and fmt.least_exponent >= _BINARY32.least_exponent
+        and fmt.max <= _BINARY32.max
     )
 
 
@@ -378,6 +447,9 @@ def make_plan(config: MacConfig, length: int) -> Plan:
                 and _top_exponent(widths.term, length) <= machine.most_exponent
             ):
                 return Plan(engine)
+    native = _plan_native(config, widths)
+    if native is not None:
+        return Plan(Engine.TILES32, native)
     for engine, machine in tiles:
         spec = _plan_tiles(config, widths, length, machine)
         if spec is not None:

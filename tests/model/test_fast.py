@@ -365,7 +365,10 @@ TILED = [
     "e4m3:exact/64/e6m9", "fp16:fp32", "bf16:fp32", "fp32:fp32", "e4m3:fp16:mulfp16",
     "e4m3:e6m9:rtz", "e4m3:e6m9:rup", "e4m3:e6m9:rdn:lanes2", "e5m2:e5m2:sat", "e5m2:e4m3:nan",
     "int8:e6m9", "e3m4:e6m9ns", "e4m3fnuz:e5m7fnuz/16/e6m9", "int8:int14:clip:lanes4",
-    "e5m2:bf16:rdn:lanes4", "e5m2xe4m3:e8m10/16:rup:lanes4",
+    "e5m2:bf16:rdn:lanes4", "e5m2xe4m3:e8m10/16:rup:lanes4", "bf16:fp32:lanes4",
+    "fp32:fp32:lanes8:rdn", "bf16:fp16:lanes2:rto", "fp32:exact/64/fp32", "bf16:exact",
+    "fp32:fp32:rtz", "fp32:fp32/16:rup", "fp16xbf16:fp32:rdn", "int8xfp32:fp32", "e4m3:e6m9:rto",
+    "fp32:fp32:sr8", "bf16:e8m12:lanes4:src6", "e4m3:e6m9/64:srb5",
 ]  # fmt: skip
 
 
@@ -388,6 +391,31 @@ def test_tiles_as_wide_integers(text: str, monkeypatch: pytest.MonkeyPatch) -> N
         assert not len(wrong), (wrong[0], general[tuple(wrong[0])], tiled[tuple(wrong[0])])
         checked += a.size * b.shape[1]
     assert checked == 2 * 37 * length * 73
+
+
+@pytest.mark.parametrize("mode", [mode.value for mode in Rounding] + ["sra3", "src3"])
+def test_sums_of_terms_far_apart(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Terms more than one double apart, most of which cancel, so that what is left decides."""
+    generator = np.random.default_rng(77)
+    length, checked = 8, 0
+    columns = []
+    for _ in range(400):
+        # 1, and a few of: pairs that cancel, a midpoint's last bit, ones too small to see
+        terms = 2.0 ** generator.choice([-120, -77, -60, -54, -53, -25, -24, -23, -1, 0, 60, 90], 3)
+        terms *= generator.choice([1, -1, 1.5, 1 + 2.0**-23], 3)
+        columns.append(generator.permutation([*terms, *-terms[:2], 1, terms[0], 0][:length]))
+    b = fast.encode("fp32", np.array(columns).T).astype(np.uint32)
+    a = fast.encode("fp32", np.ones((2, length)) * [[1], [-(2.0**-100)]]).astype(np.uint32)
+    for text in ("fp32:fp32:lanes8", "fp32:e8m4:lanes4", "fp32:exact/8/fp32"):
+        config = parse_design(f"{text}:{mode}").mac
+        assert fast.engine_of(config, length) is Engine.TILES64
+        got = fast.matmul(config, a, b)
+        with monkeypatch.context() as patch:
+            patch.setattr(fast, "_plan", lambda *_: fast.Plan(Engine.GENERAL))
+            assert (fast.matmul(config, a, b) == got).all(), text
+        if mode[:2] != "sr":
+            checked += check_matmul(config, a, b[:, :50])
+    assert checked == (0 if mode[:2] == "sr" else 3 * 2 * 8 * 50)
 
 
 def test_random_tiles_as_wide_integers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,17 +446,21 @@ def test_thin_products_are_turned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_engines() -> None:
+    native = fast_library.kernels().macsmith_has_native_tiles()  # of the processor
     expected = {
         "e4m3:e6m9": Engine.TILES32,
         "e4m3:e6m5": Engine.TILES32,
-        "fp32:fp32": Engine.TILES64,
+        "fp32:fp32": Engine.TILES32 if native else Engine.TILES64,
+        "fp32:fp32:rna": Engine.TILES64,
         "int4:int32": Engine.BLAS32,
         "e4m3:exact": Engine.BLAS64,
         "e4m3:fp32_aligned25": Engine.ALIGNED,
         "fp32:fp32_aligned60": Engine.GENERAL,  # sums of more than 53 bits
         "e5m2:exact": Engine.TILES64,
         "e4m3:e5m0": Engine.GENERAL,  # no fraction: ties go to even exponents
-        "bf16:fp32:lanes4": Engine.GENERAL,  # a step's sum has 500 bits
+        "bf16:fp32:lanes4": Engine.TILES64,
+        "bf16:exact": Engine.TILES64,
+        "bf16:exact:outraw": Engine.GENERAL,  # all of its 500 bits show
         "e5m2:exact:outraw": Engine.GENERAL,  # the integer under a NaN shows
     }
     assert {text: fast.engine_of(parse_design(text).mac, 128) for text in expected} == expected
