@@ -241,7 +241,7 @@ def draw(
     write(1.9, 7.3, "B", 12, QUIET, fontweight="bold")
     write(-3.2, 1.9, "A", 12, QUIET, fontweight="bold")
     for (row, column), element in trace.elements.items():
-        x, y = column, rows - 1 - row
+        x, y = float(column), float(rows - 1 - row)
         is_valid = element.is_valid[cycle]
         tile = element.tile(cycle)
         colour = TILE_COLOURS[tile] if is_valid else EMPTY
