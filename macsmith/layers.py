@@ -11,12 +11,23 @@ from typing import Any
 
 from macsmith.hw.latency import latency_cycles
 from macsmith.model.accelerator import WORD_BITS, AcceleratorConfig, Packet
-from macsmith.model.accuracy.layer_shapes import LayerShape
+from macsmith.model.accuracy.layer_shapes import LayerShape, layer_shapes
+from macsmith.model.accuracy.tasks import find_task
 from macsmith.model.buffer_energy import BufferTechnology
+from macsmith.model.design import Design, parse_design
 from macsmith.model.performance import predict
 from macsmith.model.schedule import Load, Schedule, make_schedule
 
-__all__ = ["LayerRow", "MacEnergy", "Traffic", "layer_table", "table_csv", "total", "traffic"]
+__all__ = [
+    "LayerRow",
+    "MacEnergy",
+    "Traffic",
+    "layer_table",
+    "network_layers",
+    "table_csv",
+    "total",
+    "traffic",
+]
 
 _WORD_BYTES = WORD_BITS // 8
 
@@ -139,6 +150,43 @@ def layer_table(
             progress(index / len(shapes), shape.layer)
         rows.append(_row(shape, config, mac_energy, buffers))
     return [total(list(same), layer) for layer, same in groupby(rows, key=lambda row: row.layer)]
+
+
+def network_layers(
+    task: str,
+    design: Design | str,
+    *,
+    tokens: int | None = None,
+    depth: int = 1024,
+    mac_energy: MacEnergy | None = None,
+    buffers: BufferTechnology | None = None,
+    progress: Callable[[float, str], None] | None = None,
+) -> list[LayerRow]:
+    """`layer_table` of an accuracy task's network.
+
+    Parameters
+    ----------
+    task, tokens
+        As of `macsmith.model.accuracy.layer_shapes.layer_shapes`.
+    design
+        The array, or its text.
+    depth
+        Entries in each of the two banks of A and of B.
+    mac_energy, buffers, progress
+        As of `layer_table`.
+
+    Raises
+    ------
+    ValueError
+        Unknown task, wrong design text, or an accelerator that cannot be built.
+    MissingPackageError
+        A package with the network is not installed.
+    """
+    find_task(task)
+    design = parse_design(design) if isinstance(design, str) else design
+    config = AcceleratorConfig(design, depth, depth)
+    shapes = layer_shapes(task, tokens)
+    return layer_table(shapes, config, mac_energy=mac_energy, buffers=buffers, progress=progress)
 
 
 def _row(

@@ -92,9 +92,9 @@ def layers(
     from dataclasses import asdict
 
     from macsmith.console import only_results_on_stdout
-    from macsmith.layers import layer_table, table_csv, total
+    from macsmith.layers import network_layers, table_csv, total
     from macsmith.model.accelerator import AcceleratorConfig
-    from macsmith.model.accuracy.layer_shapes import DEFAULT_TOKENS, layer_shapes
+    from macsmith.model.accuracy.layer_shapes import DEFAULT_TOKENS
     from macsmith.model.accuracy.tasks import find_task
     from macsmith.reports.progress import progress_line
 
@@ -110,13 +110,18 @@ def layers(
     find_task(task)
     tech = _canonical(tech)
     parsed = read_design(design)
-    config = AcceleratorConfig(parsed, depth, depth)
+    AcceleratorConfig(parsed, depth, depth)  # told before anything is priced
     with only_results_on_stdout(), progress_line(f"layers {task}") as progress:
         buffers = _buffers(tech, buffer_energy)
         mac_energy = _mac_energy(parsed, tech, energy, price_file, price, build_dir)
-        shapes = layer_shapes(task, tokens)
-        rows = layer_table(
-            shapes, config, mac_energy=mac_energy, buffers=buffers, progress=progress
+        rows = network_layers(
+            task,
+            parsed,
+            tokens=tokens,
+            depth=depth,
+            mac_energy=mac_energy,
+            buffers=buffers,
+            progress=progress,
         )
     whole = total(rows)
     if csv_file is not None:

@@ -25,7 +25,15 @@ from macsmith.model.design import parse_design
 from macsmith.model.schedule import make_schedule, packet_words
 from macsmith.sim.engine_run import build_engine, run_engine
 
-from macsmith.layers import LayerRow, MacEnergy, layer_table, table_csv, total, traffic
+from macsmith.layers import (
+    LayerRow,
+    MacEnergy,
+    layer_table,
+    network_layers,
+    table_csv,
+    total,
+    traffic,
+)
 
 
 def require(*packages: DataPackage) -> None:
@@ -65,6 +73,8 @@ def test_shapes_of_the_recurrent_network_are_those_of_a_run() -> None:
     assert sum(shape.macs for shape in shapes) == arithmetic.work.macs
     assert {shape.layer for shape in shapes} == arithmetic.work.layers
     assert {shape.k for shape in shapes} == {256}
+    rows = network_layers("g2p", "int8:int32:lanes4:8x8", tokens=2, depth=256)
+    assert [row.layer for row in rows] == list(dict.fromkeys(each.layer for each in shapes))
 
 
 def test_wrong_samples_are_told() -> None:
