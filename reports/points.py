@@ -315,9 +315,7 @@ class _DesignSteps:
 def _accuracy_determinants(point: AccuracyPoint) -> dict[str, Any]:
     design = parse_design(point.design)
     arithmetic = (
-        Design(mac=design.mac).text
-        if point.own_sums
-        else f"{design.mac.a.name} x {design.mac.b.name}"
+        Design(mac=design.mac).text if point.own_sums else " x ".join(design.mac.operand_names)
     )
     return {
         "task": point.task,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from macsmith.model.design import load_designs
+from macsmith.reports.explore import sweep_points
+from macsmith.reports.points import AccuracyPoint
 from macsmith.reports.sweep import default_sweep_path, load_sweep, parse_sweep
 
 DESIGNS = Path(__file__).parents[2] / "designs"
@@ -107,3 +109,20 @@ def test_the_examples_load(path: Path) -> None:
 
 def test_there_are_examples() -> None:
     assert len(list(DESIGNS.glob("*.toml"))) >= 4
+
+
+def test_accuracy_points_of_blocks_and_of_fine_accumulators() -> None:
+    """Blocks keep their scales with exact sums too; sums of many bits take less text."""
+    sweep = parse_sweep(
+        'designs = ["mxfp8_e4m3:fp32:lanes8", "mxfp4xe4m3:exact:lanes8", "e4m3:e6m9"]\n'
+        'tasks = ["smollm2"]\nbit_exact_tokens = 1024\n',
+        "s.toml",
+    )
+    points = [point for point in sweep_points(sweep) if isinstance(point, AccuracyPoint)]
+    assert {(point.design, point.own_sums, point.tokens) for point in points} == {
+        ("mxfp8_e4m3:e8m23:lanes8", True, 128),
+        ("mxfp8_e4m3:e8m23", False, None),
+        ("mxfp4xe4m3:e8m23", False, None),
+        ("e4m3:e6m9", True, 1024),
+        ("e4m3:exact", False, None),
+    }
