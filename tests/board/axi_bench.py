@@ -44,7 +44,13 @@ async def products(dut: Any) -> None:
     dut.aresetn.value = 0
     await ClockCycles(dut.aclk, 4)
     dut.aresetn.value = 1
-    outcome: dict[str, Any] = {"products": 0, "wrong": 0, "frames": 0, "unstalled": []}
+    outcome: dict[str, Any] = {
+        "products": 0,
+        "wrong": 0,
+        "frames": 0,
+        "left_over": 0,
+        "unstalled": [],
+    }
 
     async def read(name: str) -> int:
         answer = await registers.read(ADDRESSES[name], 4)
@@ -59,7 +65,14 @@ async def products(dut: Any) -> None:
         sum(word << 32 * index for index, word in enumerate(found)) == config.design_hash
     )
     for shape, share in itertools.product(job["shapes"], (0.0, 0.3, 0.7)):
-        for stream in (source, sink):
+        channels = (
+            registers.write_if.aw_channel,
+            registers.write_if.w_channel,
+            registers.write_if.b_channel,
+            registers.read_if.ar_channel,
+            registers.read_if.r_channel,
+        )
+        for stream in (source, sink, *channels):
             stream.set_pause_generator(pauses.random() < share for _ in itertools.count())
         await restart()
         a = rng.integers(0, 1 << mac.a.bits, shape[:2], dtype=np.uint32)
@@ -77,6 +90,7 @@ async def products(dut: Any) -> None:
         outcome["products"] += 1
         outcome["wrong"] += int((results != wanted).sum())
         await ClockCycles(dut.aclk, 4)
+        outcome["left_over"] += sink.count() + dut.m_axis_tvalid.value.to_unsigned()
         macs = await read("MACS") | await read("MACS_HIGH") << 32
         cycles, stalls = await read("CYCLES"), await read("STALLS")
         padded = schedule.row_tiles * config.rows * schedule.column_tiles * config.columns
