@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
-from macsmith.hw.array_block import array_block
 from macsmith.hw.block import Block, place
-from macsmith.hw.mac import Mac
+from macsmith.hw.dataflow import Dataflow
 from macsmith.hw.operand_buffer import OperandBuffer
+from macsmith.hw.output_stationary import OutputStationary
 from macsmith.hw.packet_decoder import PacketDecoder
 from macsmith.hw.ram import Queue
-from macsmith.hw.sequencer import Sequencer
+from macsmith.hw.weight_stationary import WeightStationary
 from macsmith.model.accelerator import (
     COUNTER_BITS,
     JOBS,
@@ -33,6 +33,11 @@ STREAMS = {
     "o_data": Out(WORD_BITS),
     "o_last": Out(1),
 }
+
+
+def _dataflow(config: AcceleratorConfig) -> Dataflow:
+    """The array with what reads its operands."""
+    return WeightStationary(config) if config.is_weight_stationary else OutputStationary(config)
 
 
 class _WithStreams(Block):
@@ -93,20 +98,17 @@ class Engine(_WithStreams):
         config = self.config
         decoder = PacketDecoder(config)
         jobs = Queue(decoder.layout.size, JOBS)
-        sequencer = Sequencer(config)
         a = OperandBuffer(config.a_entry_bits, WORD_BITS, config.a_depth)
         b = OperandBuffer(config.b_entry_bits, WORD_BITS, config.b_depth)
-        is_array = config.design.implementation.is_array
-        array = array_block(config.design) if is_array else Mac(config.design)
+        dataflow = _dataflow(config)
         row_bits = config.columns * config.output_bits
-        results = Queue(row_bits, config.result_depth)
+        results = Queue(row_bits + 1, config.result_depth)
         for name, block in (
             ("decoder", decoder),
             ("jobs", jobs),
-            ("sequencer", sequencer),
             ("a", a),
             ("b", b),
-            ("array", array),
+            ("dataflow", dataflow),
             ("results", results),
         ):
             place(m, platform, name, block)
@@ -115,87 +117,65 @@ class Engine(_WithStreams):
             decoder.i_valid.eq(self.i_valid),
             decoder.i_data.eq(self.i_data),
             self.i_ready.eq(decoder.i_ready),
-            decoder.a_can_load.eq(a.can_load),
-            decoder.b_can_load.eq(b.can_load),
-            a.load_valid.eq(decoder.a_valid),
-            a.load_done.eq(decoder.a_done),
-            a.load_word.eq(self.i_data),
-            b.load_valid.eq(decoder.b_valid),
-            b.load_done.eq(decoder.b_done),
-            b.load_word.eq(self.i_data),
             jobs.i_valid.eq(decoder.job_valid),
             jobs.i_data.eq(decoder.job),
             decoder.job_ready.eq(jobs.i_ready),
-            sequencer.job_valid.eq(jobs.o_valid),
-            sequencer.job.eq(jobs.o_data),
-            jobs.o_ready.eq(sequencer.job_ready),
-            sequencer.can_read.eq(a.can_read & b.can_read),
-            sequencer.advance.eq(~sequencer.beat_valid | array.i_ready),
-            a.read_enable.eq(sequencer.read),
-            a.read_address.eq(sequencer.a_address),
-            a.frees.eq(sequencer.release_a),
-            b.read_enable.eq(sequencer.read),
-            b.read_address.eq(sequencer.b_address),
-            b.frees.eq(sequencer.release_b),
-            array.i_valid.eq(sequencer.beat_valid),
-            array.i_a.eq(a.entry),
-            array.i_b.eq(b.entry),
-            array.i_last.eq(sequencer.beat_last),
-            results.i_valid.eq(array.o_valid),
-            results.i_data.eq(array.o_data),
-            array.o_ready.eq(results.i_ready),
+            dataflow.job_valid.eq(jobs.o_valid),
+            dataflow.job.eq(jobs.o_data),
+            jobs.o_ready.eq(dataflow.job_ready),
+            results.i_valid.eq(dataflow.o_valid),
+            results.i_data.eq(Cat(dataflow.o_data, dataflow.o_last)),
+            dataflow.o_ready.eq(results.i_ready),
         ]
-        takes_beat = Signal()
-        m.d.comb += takes_beat.eq(sequencer.beat_valid & array.i_ready)
+        for side, bank in (("a", a), ("b", b)):
+            m.d.comb += [
+                getattr(decoder, f"{side}_can_load").eq(bank.can_load),
+                bank.load_valid.eq(getattr(decoder, f"{side}_valid")),
+                bank.load_done.eq(getattr(decoder, f"{side}_done")),
+                bank.load_word.eq(self.i_data),
+                getattr(dataflow, f"{side}_can_read").eq(bank.can_read),
+                bank.read_enable.eq(getattr(dataflow, f"{side}_read")),
+                bank.read_address.eq(getattr(dataflow, f"{side}_address")),
+                getattr(dataflow, f"{side}_entry").eq(bank.entry),
+                bank.frees.eq(getattr(dataflow, f"release_{side}")),
+            ]
         self._send_results(m, results)
-        self._count(m, decoder, jobs, sequencer, takes_beat)
+        self._count(m, decoder, jobs, dataflow)
         return m
 
     def _send_results(self, m: Module, results: Queue) -> None:
         """Rows word by word."""
         config = self.config
-        rows = config.tile_rows
-        row = Signal(range(rows)) if rows > 1 else Const(0, 1)
         is_last_word: Any = Const(1, 1)
         m.d.comb += [
             self.o_valid.eq(results.o_valid),
-            self.o_data.eq(results.o_data[:WORD_BITS]),
+            self.o_data.eq(results.o_data[:-1][:WORD_BITS]),
         ]
         if config.result_words > 1:
             word = Signal(range(config.result_words))
             is_last_word = word == config.result_words - 1
-            m.d.comb += self.o_data.eq(results.o_data.word_select(word, WORD_BITS))
+            m.d.comb += self.o_data.eq(results.o_data[:-1].word_select(word, WORD_BITS))
             with m.If(self.o_valid & self.o_ready):
                 m.d.sync += word.eq(Mux(is_last_word, 0, word + 1))
         m.d.comb += [
             results.o_ready.eq(self.o_ready & is_last_word),
-            self.o_last.eq(is_last_word & (row == rows - 1)),
+            self.o_last.eq(is_last_word & results.o_data[-1]),
         ]
-        if rows > 1:
-            with m.If(results.o_valid & results.o_ready):
-                m.d.sync += row.eq(Mux(row == rows - 1, 0, row + 1))
 
-    def _count(
-        self,
-        m: Module,
-        decoder: PacketDecoder,
-        jobs: Queue,
-        sequencer: Sequencer,
-        takes_beat: Signal,
-    ) -> None:
+    def _count(self, m: Module, decoder: PacketDecoder, jobs: Queue, dataflow: Dataflow) -> None:
         """What the registers tell."""
         config = self.config
         tiles = Signal(16)  # begun to leave the array or about to, but not sent
         is_busy = Signal()
         m.d.sync += tiles.eq(
-            tiles + (takes_beat & sequencer.tile_last) - (self.o_valid & self.o_ready & self.o_last)
+            tiles + dataflow.ends_tile - (self.o_valid & self.o_ready & self.o_last)
         )
         m.d.comb += [
             is_busy.eq(
                 ~decoder.is_idle
                 | (self.i_valid & decoder.i_ready)
                 | (jobs.level != 0)
-                | sequencer.beat_valid
+                | dataflow.is_busy
                 | (tiles != 0)
             ),
             self.status.eq(
@@ -206,7 +186,7 @@ class Engine(_WithStreams):
         macs = config.rows * config.columns * config.lanes
         m.d.sync += [
             self.cycles.eq(self.cycles + is_busy),
-            self.stalls.eq(self.stalls + (is_busy & ~takes_beat)),
+            self.stalls.eq(self.stalls + (is_busy & ~dataflow.takes_beat)),
         ]
         with m.If(takes_beat):
             m.d.sync += self.macs.eq(self.macs + macs)

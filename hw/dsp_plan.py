@@ -247,6 +247,8 @@ def pairs_columns(config: MacConfig, implementation: Implementation) -> bool:
     """
     if implementation.pair == "off" or implementation.dsp == "off":
         return False
+    if implementation.is_weight_stationary:
+        return False
     family = implementation.fpga
     accumulator = config.accumulator
     if mac_widths(config).inner.format is not None:

@@ -69,6 +69,11 @@ class GeneratedDesign:
 def _top_block(design: Design) -> Block:
     # refused before there is a component, of which Amaranth would say that it was never used
     resolve_architecture(design.mac, design.implementation)
+    if design.implementation.is_weight_stationary:
+        raise ValueError(
+            f"{design.text}: a weight-stationary array (ws) is built with its buffers only, as an "
+            "accelerator: macsmith board, or macsmith.hw.emit_accelerator.generate_accelerator"
+        )
     if design.is_switchable and not design.implementation.is_array:
         return SwitchUnit(design) if design.implementation.form == "unit" else SwitchMac(design)
     if design.implementation.form == "unit":

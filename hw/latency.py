@@ -21,6 +21,7 @@ __all__ = [
     "restarts",
     "shares_outer",
     "step_cycles",
+    "weight_column_cycles",
 ]
 
 
@@ -117,6 +118,8 @@ def latency_cycles(design: Design) -> int:
     result, if nothing waits; 0 for a combinational unit."""
     if design.implementation.form == "unit":
         return 0
+    if design.implementation.is_weight_stationary:
+        return weight_column_cycles(design) + design.implementation.columns
     if design.implementation.is_array:
         columns = design.implementation.columns // columns_per_element(design)
         if design.implementation.feed == "broadcast":
@@ -125,9 +128,19 @@ def latency_cycles(design: Design) -> int:
     return core_latency_cycles(design) + 1 + read_out_cycles(design) + convert_cycles(design)
 
 
+def weight_column_cycles(design: Design) -> int:
+    """Cycles from a beat before a weight-stationary array to column 0's result, converted."""
+    # one into the elements' registers, one from row to row
+    cycles = step_cycles(design) + design.implementation.rows + 1 + convert_cycles(design)
+    if mac_widths(design.mac).outer is not None:
+        # the chunk's register, and that of the outer sum before it is converted
+        cycles += 1 + outer_cycles(design) + 1
+    return cycles
+
+
 def interval_cycles(design: Design) -> int:
     """Least cycles between the last beats of two sums (tiles); beats follow in every cycle."""
-    return design.implementation.rows
+    return 1 if design.implementation.is_weight_stationary else design.implementation.rows
 
 
 def chunk_interval_cycles(design: Design) -> int:

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block
-from macsmith.hw.sequencer import job_layout
+from macsmith.hw.dataflow import job_layout
 from macsmith.model.accelerator import WORD_BITS, AcceleratorConfig, Packet
 
 __all__ = ["PacketDecoder"]
@@ -147,6 +147,9 @@ class PacketDecoder(Block):
                 is_bad_size = (beats == 0) | (word[:16] == 0) | (word[16:] == 0)
                 is_bad_size |= beats > config.max_beats
                 is_bad_size |= (word[:16] > config.a_depth) | (word[16:] > config.b_depth)
+                if config.is_weight_stationary:
+                    # only one column tile's sums are kept from one RUN to the next
+                    is_bad_size |= ~flags[2] & (word[16:] != 1)
                 is_bad_run = is_bad_size | (promised["a"] == 0) | (promised["b"] == 0)
                 m.d.comb += [
                     self.job_valid.eq(self.i_valid & ~is_bad_run),

@@ -3,27 +3,13 @@
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib.data import StructLayout, View
+from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block
+from macsmith.hw.dataflow import job_layout
 from macsmith.model.accelerator import AcceleratorConfig
 
-__all__ = ["Sequencer", "job_layout"]
-
-
-def job_layout(config: AcceleratorConfig) -> StructLayout:
-    """A RUN packet as it waits for its turn (`macsmith.model.accelerator`): no count is larger
-    than a bank."""
-    return StructLayout(
-        {
-            "beats": config.max_beats.bit_length(),
-            "row_tiles": config.a_depth.bit_length(),
-            "column_tiles": config.b_depth.bit_length(),
-            "release_a": 1,
-            "release_b": 1,
-            "last": 1,
-        }
-    )
+__all__ = ["Sequencer"]
 
 
 class Sequencer(Block):

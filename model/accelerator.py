@@ -28,6 +28,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
+from macsmith.model.accumulators import ChunkedAccumulator
 from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
 
@@ -148,6 +149,11 @@ class AcceleratorConfig:
                 f"a_depth must hold a beat of all {self.design.implementation.interleave} sums, "
                 f"not {self.a_depth} entries"
             )
+        if self.is_weight_stationary and self.b_depth < self.rows:
+            raise ValueError(
+                f"b_depth must hold a beat for each of the {self.rows} rows of a weight-stationary "
+                f"array, not {self.b_depth}"
+            )
         for name in ("a_depth", "b_depth"):
             depth = getattr(self, name)
             if not 2 <= depth <= 1 << 15 or depth & (depth - 1):
@@ -179,18 +185,45 @@ class AcceleratorConfig:
         return self.design.implementation.columns
 
     @property
+    def is_weight_stationary(self) -> bool:
+        """Whether B stays in the array and sums wait in an accumulator buffer."""
+        return self.design.implementation.is_weight_stationary
+
+    @property
     def sums(self) -> int:
         """Sums that a single MAC adds to in rotation."""
         return self.design.implementation.interleave
 
     @property
     def tile_rows(self) -> int:
-        """Rows of a tile of results: the array's, or a MAC's sums."""
-        return self.rows * self.sums
+        """Rows of results that one entry of A gives (and one of B): the array's, or a MAC's sums;
+        one where partial sums move."""
+        return 1 if self.is_weight_stationary else self.rows * self.sums
+
+    @property
+    def passes_per_chunk(self) -> int | None:
+        """Times that a chunk goes through a weight-stationary array; None without chunks."""
+        accumulator = self.design.mac.accumulator
+        if not isinstance(accumulator, ChunkedAccumulator):
+            return None
+        return accumulator.length // (self.rows * self.lanes)
+
+    @property
+    def pass_interval_cycles(self) -> int:
+        """Cycles from a pass through a weight-stationary array to one that goes on with its sums:
+        until they are in their buffer again."""
+        return 2 if self.passes_per_chunk == 1 else self.rows + 2
+
+    def a_tile_entries(self, beats: int) -> int:
+        """Entries of A of a row tile of so many beats: one for each sum in rotation, or one for
+        each pass through a weight-stationary array."""
+        return -(-beats // self.rows) if self.is_weight_stationary else beats * self.sums
 
     @property
     def max_beats(self) -> int:
         """Longest sum of which both operands fit in a bank, in beats."""
+        if self.is_weight_stationary:
+            return self.b_depth
         return min(self.a_depth // self.sums, self.b_depth)
 
     @property
@@ -230,8 +263,11 @@ class AcceleratorConfig:
 
     @property
     def result_depth(self) -> int:
-        """Rows of results that are buffered: those of four tiles."""
-        return max(4, 1 << (4 * self.tile_rows - 1).bit_length())
+        """Rows of results that are buffered: those of four tiles; of a weight-stationary array,
+        which gives a row a cycle in the last pass of a sum and none in others, up to 128."""
+        if self.is_weight_stationary:
+            return max(4, min(self.a_depth, 128))
+        return max(4, 1 << (4 * self.rows * self.sums - 1).bit_length())
 
     @property
     def design_hash(self) -> int:

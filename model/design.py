@@ -110,6 +110,8 @@ class Design(BaseModel, frozen=True):
             )
         if self.implementation.interleave > 1:
             self._check_interleave()
+        if self.implementation.is_weight_stationary:
+            self._check_weight_stationary()
         if self.implementation.outer == "shared":
             self._check_shared_outer()
         if self.implementation.loop == "carrysave":
@@ -162,6 +164,22 @@ class Design(BaseModel, frozen=True):
             )
         if self.implementation.loop == "carrysave":
             raise ValueError(f"{what} or loop=carrysave make a short loop, not both: leave one out")
+
+    def _check_weight_stationary(self) -> None:
+        what = f"a weight-stationary array (ws) of {self.implementation.rows} rows"
+        if self.is_switchable or self.mac.random_bits or self.mac.block is not None:
+            raise ValueError(
+                f"{what} has neither several modes, stochastic rounding nor block formats: leave "
+                "ws out"
+            )
+        accumulator = self.mac.accumulator
+        if isinstance(accumulator, ChunkedAccumulator):
+            products = self.implementation.rows * self.mac.lanes
+            if accumulator.length % products:
+                raise ValueError(
+                    f"{what} adds {products} products on the way through a column: a chunk must be "
+                    f"a multiple of them, not {accumulator.length}"
+                )
 
     def _check_blocks(self) -> None:
         implementation = self.implementation

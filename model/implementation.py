@@ -81,11 +81,8 @@ class Implementation(BaseModel, frozen=True):
             size = getattr(self, axis)
             if not 1 <= size <= 256:
                 raise ValueError(f"array {axis} must be 1 to 256, not {size}")
-        if self.dataflow is Dataflow.WEIGHT_STATIONARY:
-            raise ValueError(
-                "dataflow ws (weight-stationary) is not built yet: leave it out for "
-                "output-stationary"
-            )
+        if self.is_weight_stationary:
+            self._check_weight_stationary()
         if self.dsp == "on" and self.fpga == "none":
             raise ValueError(
                 "dsp=on needs the family whose blocks are meant: fpga=ice40, ecp5 or xilinx7"
@@ -109,6 +106,33 @@ class Implementation(BaseModel, frozen=True):
                 "not in a unit or an array: leave it out"
             )
         return self
+
+    def _check_weight_stationary(self) -> None:
+        if not self.is_array:
+            raise ValueError(
+                "ws (weight-stationary) is a dataflow of arrays: state RxC, or leave it out"
+            )
+        for key in ("outer", "accumulate", "pair"):
+            value = getattr(self, key)
+            if value not in ("auto", "whole", "off"):
+                raise ValueError(
+                    f"{key}={value}: partial sums move through a weight-stationary array (ws) as "
+                    "they are, one for each column, to outer sums at its edge: leave it out"
+                )
+        if self.feed == "broadcast":
+            raise ValueError(
+                "feed=broadcast: a weight-stationary array (ws) hands A on: leave it out"
+            )
+        if self.loop in ("carrysave", "restart"):
+            raise ValueError(
+                f"loop={self.loop}: a weight-stationary array (ws) has no loop in its elements: leave "
+                "it out"
+            )
+
+    @property
+    def is_weight_stationary(self) -> bool:
+        """Whether B stays in the elements of the array and partial sums move."""
+        return self.dataflow is Dataflow.WEIGHT_STATIONARY
 
     @property
     def is_array(self) -> bool:

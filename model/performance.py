@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from macsmith.model.accelerator import JOBS, AcceleratorConfig, Packet, RunFlag
-from macsmith.model.schedule import Load, Schedule
+from macsmith.model.tiling import Load, Run, Schedule
 
 __all__ = ["Prediction", "predict"]
 
@@ -76,6 +76,20 @@ class _Array:
             self.sent.append(start)
             self.end = start + words - 1
 
+    def not_before(self, earliest: int, ready: int) -> int:
+        """The first time of the array that is neither before `earliest` nor, as a cycle, before
+        `ready`."""
+        self.leave(max(earliest, ready - self.stopped))
+        return max(earliest, ready - self.stopped)
+
+    def run(self, packet: Run, ready: int) -> dict[Packet, int]:
+        """Compute a job; the cycles in which the last entries of A and B are read."""
+        end = 0
+        for _ in range(packet.row_tiles * packet.column_tiles):
+            is_last = RunFlag.LAST in packet.flags
+            end = self.tile(ready + _READ_CYCLES, packet.beats, is_last=is_last)
+        return dict.fromkeys((Packet.LOAD_A, Packet.LOAD_B), end - _READ_CYCLES)
+
     def tile(self, ready: int, beats: int, *, is_last: bool) -> int:
         """Take a tile's beats, the first not before cycle `ready`; the cycle of the last one."""
         sums = self.config.sums
@@ -96,6 +110,43 @@ class _Array:
         return end + self.stopped
 
 
+@dataclass
+class _Passes:
+    """Passes through a weight-stationary array: reads of B and of A, in the array's time."""
+
+    array: _Array
+    loaded: int = -1  # newest entry of B read
+    began: int = -(1 << 40)  # newest pass: its first entry of A read
+    ended: int = -1  # and its last one
+    goes_on: bool = False  # the job before did not finish its sums
+    first: int = -1  # entry of A read of all, in cycles
+
+    def run(self, packet: Run, ready: dict[Packet, int]) -> dict[Packet, int]:
+        """Compute a job; the cycles in which the last entries of A and B are read."""
+        config, array = self.array.config, self.array
+        is_last = RunFlag.LAST in packet.flags
+        for _ in range(packet.column_tiles):
+            for first in range(0, packet.beats, config.rows):
+                count = min(config.rows, packet.beats - first)
+                earliest = max(self.loaded + 1, self.began)
+                load = array.not_before(earliest, ready[Packet.LOAD_B])
+                self.loaded = load + count - 1
+                loaded_real = self.loaded + array.stopped
+                earliest = max(self.ended, self.loaded) + 1
+                if first or self.goes_on:
+                    earliest = max(earliest, self.began + config.pass_interval_cycles)
+                self.began = array.not_before(earliest, ready[Packet.LOAD_A])
+                self.ended = self.began + packet.row_tiles - 1
+                if self.first < 0:
+                    self.first = self.began + array.stopped
+                if is_last and first + count == packet.beats:
+                    due = self.began + _READ_CYCLES + array.latency_cycles
+                    array.rows_due.extend(range(due, due + packet.row_tiles))
+                array.leave(self.ended)
+            self.goes_on = not is_last
+        return {Packet.LOAD_A: self.ended + array.stopped, Packet.LOAD_B: loaded_real}
+
+
 def predict(schedule: Schedule, latency_cycles: int) -> Prediction:
     """Cycles of a product.
 
@@ -109,6 +160,7 @@ def predict(schedule: Schedule, latency_cycles: int) -> Prediction:
     """
     config = schedule.config
     array = _Array(config, latency_cycles)
+    passes = _Passes(array)
     now = 0  # the cycle in which the next word of a packet can be taken
     beats, first_beat, end = 0, 0, 0
     words = {Packet.LOAD_A: config.a_entry_words, Packet.LOAD_B: config.b_entry_words}
@@ -126,23 +178,26 @@ def predict(schedule: Schedule, latency_cycles: int) -> Prediction:
             now = max(now, jobs.popleft())
         second = now + 1
         now = second + 1
-        ready = second + _JOB_CYCLES + _READ_CYCLES
-        for bank in filled.values():
-            ready = max(ready, bank[0] + _READ_CYCLES)
-        if not beats:
-            first_beat = ready
-        for _ in range(packet.row_tiles * packet.column_tiles):
-            end = array.tile(ready, packet.beats, is_last=RunFlag.LAST in packet.flags)
-            beats += packet.beats * config.sums
-        read = end - _READ_CYCLES
-        jobs.append(read)
+        ready = {load: max(second + _JOB_CYCLES, bank[0]) for load, bank in filled.items()}
+        is_first = not beats
+        if config.is_weight_stationary:
+            read = passes.run(packet, ready)
+            first_read = passes.first
+        else:
+            read = array.run(packet, max(ready.values()))
+            first_read = max(ready.values())
+        if is_first:
+            first_beat = first_read + _READ_CYCLES
+        end = read[Packet.LOAD_A] + _READ_CYCLES
+        beats += packet.row_tiles * packet.column_tiles * config.a_tile_entries(packet.beats)
+        jobs.append(read[Packet.LOAD_B])
         for flag, load in (
             (RunFlag.RELEASE_A, Packet.LOAD_A),
             (RunFlag.RELEASE_B, Packet.LOAD_B),
         ):
             if flag in packet.flags:
                 filled[load].popleft()
-                freed[load].append(read + 1)
+                freed[load].append(read[load] + 1)
     array.leave(1 << 60)
     products = config.rows * config.columns * config.lanes
     return Prediction(

@@ -1,9 +1,11 @@
-"""A matrix product of any shape as packets of an accelerator, and its results back."""
+"""The words of a matrix product's packets, and its results back.
+
+`macsmith.model.tiling` cuts the product.
+"""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,151 +20,9 @@ from macsmith.model.accelerator import (
     run_words,
 )
 from macsmith.model.formats import Format
+from macsmith.model.tiling import Load, Run, Schedule, make_schedule
 
 __all__ = ["Load", "Run", "Schedule", "make_schedule", "packet_words", "results_of_words"]
-
-
-@dataclass(frozen=True)
-class Load:
-    """Entries of some tiles of an operand into its next bank."""
-
-    packet: Packet
-    first_tile: int
-    tiles: int
-    first_beat: int
-    beats: int
-
-    def entries(self, config: AcceleratorConfig) -> int:
-        """How many: of A one for each sum in rotation."""
-        return self.tiles * self.beats * (config.sums if self.packet is Packet.LOAD_A else 1)
-
-
-@dataclass(frozen=True)
-class Run:
-    """Tiles of results, from the oldest banks."""
-
-    first_row_tile: int
-    row_tiles: int
-    first_column_tile: int
-    column_tiles: int
-    beats: int
-    flags: RunFlag
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Packets of one matrix product, in order.
-
-    `beats` is K in beats, `row_tiles` and `column_tiles` are M and N in tiles; what is not whole is
-    padded with code 0.
-    """
-
-    config: AcceleratorConfig
-    m: int
-    k: int
-    n: int
-    packets: tuple[Load | Run, ...]
-
-    @property
-    def beats(self) -> int:
-        """Beats of a whole sum."""
-        return -(-self.k // self.config.lanes)
-
-    @property
-    def row_tiles(self) -> int:
-        """Tiles along M."""
-        return -(-self.m // self.config.tile_rows)
-
-    @property
-    def column_tiles(self) -> int:
-        """Tiles along N."""
-        return -(-self.n // self.config.columns)
-
-    @property
-    def result_words(self) -> int:
-        """Words of results that come back."""
-        return self.row_tiles * self.column_tiles * self.config.tile_rows * self.config.result_words
-
-
-def make_schedule(config: AcceleratorConfig, m: int, k: int, n: int) -> Schedule:
-    """Packets for a product of M x K by K x N.
-
-    As many whole sums as a bank holds are loaded at once; the operand whose repetition would cost
-    more words is loaded once. Sums longer than a bank are computed tile by tile, in segments.
-
-    Raises
-    ------
-    ValueError
-        A dimension is not positive.
-    """
-    for name, size in (("M", m), ("K", k), ("N", n)):
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, not {size}")
-    schedule = Schedule(config, m, k, n, ())
-    fits = schedule.beats <= config.max_beats
-    packets = _blocks(schedule) if fits else _segments(schedule)
-    return Schedule(config, m, k, n, tuple(packets))
-
-
-def _segments(schedule: Schedule) -> list[Load | Run]:
-    """One tile at a time, a bank of each operand at a time."""
-    config = schedule.config
-    depth = config.max_beats
-    packets: list[Load | Run] = []
-    for row in range(schedule.row_tiles):
-        for column in range(schedule.column_tiles):
-            for first in range(0, schedule.beats, depth):
-                beats = min(depth, schedule.beats - first)
-                flags = RunFlag.RELEASE_A | RunFlag.RELEASE_B
-                if first + beats == schedule.beats:
-                    flags |= RunFlag.LAST
-                packets += [
-                    Load(Packet.LOAD_A, row, 1, first, beats),
-                    Load(Packet.LOAD_B, column, 1, first, beats),
-                    Run(row, 1, column, 1, beats, flags),
-                ]
-    return packets
-
-
-def _blocks(schedule: Schedule) -> list[Load | Run]:
-    """Banks full of whole sums; one operand stays while the other passes by."""
-    config, beats = schedule.config, schedule.beats
-    row_blocks = _split(schedule.row_tiles, config.a_depth // (beats * config.sums))
-    column_blocks = _split(schedule.column_tiles, config.b_depth // beats)
-    a_words = schedule.row_tiles * config.sums * config.a_entry_words
-    b_words = schedule.column_tiles * config.b_entry_words
-    # A stays: B is loaded again for each block of rows, unless it stays as well
-    a_stays = b_words * (len(row_blocks) - 1) <= a_words * (len(column_blocks) - 1)
-    outer, inner = (row_blocks, column_blocks) if a_stays else (column_blocks, row_blocks)
-    outer_packet, inner_packet = Packet.LOAD_A, Packet.LOAD_B
-    outer_release, inner_release = RunFlag.RELEASE_A, RunFlag.RELEASE_B
-    if not a_stays:
-        outer_packet, inner_packet = inner_packet, outer_packet
-        outer_release, inner_release = inner_release, outer_release
-    packets: list[Load | Run] = []
-    for outer_index, (outer_first, outer_tiles) in enumerate(outer):
-        packets.append(Load(outer_packet, outer_first, outer_tiles, 0, beats))
-        for inner_index, (inner_first, inner_tiles) in enumerate(inner):
-            both_stay = len(inner) == 1
-            if not both_stay or outer_index == 0:
-                packets.append(Load(inner_packet, inner_first, inner_tiles, 0, beats))
-            flags = RunFlag.LAST
-            if inner_index == len(inner) - 1:
-                flags |= outer_release
-            if not both_stay or outer_index == len(outer) - 1:
-                flags |= inner_release
-            rows, columns = (outer_first, outer_tiles), (inner_first, inner_tiles)
-            if not a_stays:
-                rows, columns = columns, rows
-            packets.append(Run(*rows, *columns, beats, flags))
-    return packets
-
-
-def _split(tiles: int, most: int) -> list[tuple[int, int]]:
-    """Runs of tiles as even as can be: (first, tiles)."""
-    count = -(-tiles // most)
-    edges = [tiles * index // count for index in range(count + 1)]
-    return [(first, last - first) for first, last in itertools.pairwise(edges)]
 
 
 def _check_codes(what: str, fmt: Format, codes: npt.ArrayLike) -> npt.NDArray[np.uint64]:
@@ -196,6 +56,16 @@ def _entries(
     return words.reshape(tiles, beats, -1)
 
 
+def _entries_of_a(
+    config: AcceleratorConfig, codes: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.uint32]:
+    """Words ``[row tiles, beats, ...]``; ``[rows, passes, ...]`` if weight-stationary."""
+    bits = config.design.mac.a.bits
+    if config.is_weight_stationary:
+        return _entries(codes, 1, config.rows * config.lanes, bits, 1)
+    return _entries(codes, config.tile_rows, config.lanes, bits, config.sums)
+
+
 def packet_words(
     schedule: Schedule, a_codes: npt.ArrayLike, b_codes: npt.ArrayLike
 ) -> npt.NDArray[np.uint32]:
@@ -227,7 +97,7 @@ def packet_words(
                 f"{fmt.name} is not 0, so nothing can fill the last beat"
             )
     entries = {
-        Packet.LOAD_A: _entries(a, config.tile_rows, config.lanes, mac.a.bits, config.sums),
+        Packet.LOAD_A: _entries_of_a(config, a),
         Packet.LOAD_B: _entries(b.T, config.columns, config.lanes, mac.b.bits, 1),
     }
     parts: list[Any] = []
@@ -240,8 +110,13 @@ def packet_words(
             np.array([load_header(packet.packet, packet.entries(config))], dtype=np.uint32)
         )
         tiles = slice(packet.first_tile, packet.first_tile + packet.tiles)
-        beats = slice(packet.first_beat, packet.first_beat + packet.beats)
-        parts.append(entries[packet.packet][tiles, beats].reshape(-1))
+        first, last = packet.first_beat, packet.first_beat + packet.beats
+        if config.is_weight_stationary and packet.packet is Packet.LOAD_A:
+            # an entry is what a row of A gives a pass; those of a pass come one after the other
+            passes = slice(first // config.rows, -(-last // config.rows))
+            parts.append(entries[packet.packet][tiles, passes].swapaxes(0, 1).reshape(-1))
+            continue
+        parts.append(entries[packet.packet][tiles, first:last].reshape(-1))
     return np.concatenate(parts)
 
 
@@ -277,13 +152,17 @@ def results_of_words(schedule: Schedule, words: npt.NDArray[np.uint32]) -> npt.N
     for packet in schedule.packets:
         if not isinstance(packet, Run) or RunFlag.LAST not in packet.flags:
             continue
-        for row in range(packet.first_row_tile, packet.first_row_tile + packet.row_tiles):
-            for column in range(
-                packet.first_column_tile, packet.first_column_tile + packet.column_tiles
-            ):
-                padded[row * rows : (row + 1) * rows, column * columns : (column + 1) * columns] = (
-                    tiles[at]
-                )
-                at += 1
+        row_tiles = range(packet.first_row_tile, packet.first_row_tile + packet.row_tiles)
+        column_tiles = range(
+            packet.first_column_tile, packet.first_column_tile + packet.column_tiles
+        )
+        order = list(itertools.product(row_tiles, column_tiles))
+        if config.is_weight_stationary:
+            order = [(row, column) for column in column_tiles for row in row_tiles]
+        for row, column in order:
+            padded[row * rows : (row + 1) * rows, column * columns : (column + 1) * columns] = (
+                tiles[at]
+            )
+            at += 1
     results = padded[: schedule.m, : schedule.n]
     return results if bits > 64 else results[..., 0]

@@ -223,8 +223,7 @@ ERRORS = [
     ("e4m3:e6m9:0x4", "array rows must be 1 to 256, not 0"),
     ("e4m3:e6m9:4x257", "array columns must be 1 to 256, not 257"),
     ("e4m3:e6m9:stages33", "stages must be 0 to 32, not 33"),
-    ("e4m3:e6m9:ws", "dataflow ws (weight-stationary) is not built yet: leave it out for "
-     "output-stationary"),
+    ("e4m3:e6m9:ws", "ws (weight-stationary) is a dataflow of arrays: state RxC, or leave it out"),
     ("e4m3:e6m9:unit:stages1", "a unit is one combinational step: it takes no stages and no array"),
     ("e4m3:e6m9:unit:2x2", "a unit is one combinational step: it takes no stages and no array"),
 ]  # fmt: skip
