@@ -188,7 +188,7 @@ class Engine(_WithStreams):
             self.cycles.eq(self.cycles + is_busy),
             self.stalls.eq(self.stalls + (is_busy & ~dataflow.takes_beat)),
         ]
-        with m.If(takes_beat):
+        with m.If(dataflow.takes_beat):
             m.d.sync += self.macs.eq(self.macs + macs)
 
 

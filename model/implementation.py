@@ -125,8 +125,8 @@ class Implementation(BaseModel, frozen=True):
             )
         if self.loop in ("carrysave", "restart"):
             raise ValueError(
-                f"loop={self.loop}: a weight-stationary array (ws) has no loop in its elements: leave "
-                "it out"
+                f"loop={self.loop}: a weight-stationary array (ws) has no loop in its elements: "
+                "leave it out"
             )
 
     @property
