@@ -68,6 +68,7 @@ test-slow: install
 # Type checkers cannot see the mapping of folders to one import name: they get it as links.
 build/typecheck: FORCE
 	@rm -rf $@ && mkdir -p $@/macsmith
+	@ln -s $(CURDIR)/macsmith/bridges $@/macsmith/bridges
 	@for module in macsmith/*.py; do ln -s $(CURDIR)/$$module $@/macsmith/; done
 	@for folder in hw model sim synth reports; do ln -s $(CURDIR)/$$folder $@/macsmith/$$folder; done
 FORCE:

@@ -8,12 +8,17 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, Emission, place
 from macsmith.hw.block_quantise import BlockQuantise, check_rule
+from macsmith.hw.convert import Convert
 from macsmith.hw.yosys import rtlil_to_verilog
+from macsmith.model.accumulators import FloatAccumulator
 from macsmith.model.block_formats import BlockFormat
 from macsmith.model.block_policy import BlockPolicy
-from macsmith.model.formats import FloatFormat
+from macsmith.model.config import MacConfig
+from macsmith.model.formats import FloatFormat, Format
+from macsmith.model.rounding import Overflow, Rounding
+from macsmith.model.widths import mac_widths
 
-__all__ = ["Requantise", "quantiser_verilog"]
+__all__ = ["Requantise", "format_quantiser_verilog", "quantiser_verilog"]
 
 
 class Requantise(Block):
@@ -109,5 +114,40 @@ def quantiser_verilog(
     check_rule(fmt, policy or BlockPolicy())  # before there is a component
     block = Requantise(fmt, source, policy) if is_stream else BlockQuantise(fmt, source, policy)
     rtlil = Emission(block.module_name).emit_top(block)
+    with tempfile.TemporaryDirectory(prefix="macsmith-") as scratch:
+        return rtlil_to_verilog(rtlil, Path(scratch))
+
+
+def format_quantiser_verilog(
+    fmt: Format,
+    source: FloatFormat,
+    rounding: Rounding = Rounding.NEAREST_EVEN,
+    overflow: Overflow = Overflow.SATURATE,
+) -> str:
+    """Verilog-2005 of a combinational quantiser of single numbers.
+
+    Its top module is ``quantise_SOURCE_to_FORMAT``; a code of the source comes in at
+    ``partial_sum``, and leaves rounded at ``code``.
+
+    Raises
+    ------
+    ValueError
+        The format is the source's own: there is nothing to round.
+    YosysError
+        Yosys failed.
+    """
+    if fmt == source:
+        raise ValueError(f"{fmt.name}: a quantiser must have another format than its source")
+    is_float = isinstance(fmt, FloatFormat)
+    config = MacConfig(
+        a=source,
+        b=source,
+        accumulator=FloatAccumulator(source),
+        rounding=rounding,
+        overflow=overflow if is_float else None,
+        output=fmt,
+    )
+    block = Convert(config, mac_widths(config).last, fmt)
+    rtlil = Emission(f"quantise_{source.name}_to_{fmt.name}").emit_top(block)
     with tempfile.TemporaryDirectory(prefix="macsmith-") as scratch:
         return rtlil_to_verilog(rtlil, Path(scratch))

@@ -50,6 +50,7 @@ Start here:
   macsmith accuracy g2p e4m3:e6m9/64     a network computed in this arithmetic
   macsmith explore                       all of it for many designs: a report
   macsmith layers smollm2 e4m3:exact:16x16  a network's layers on an accelerator
+  macsmith export --to zigzag int8:int32 -o out   as a component of other tools
   macsmith board sim e4m3:exact:4x4 --run   an accelerator that computes what it is sent
 
 Every verb takes --json and shows examples with --help.

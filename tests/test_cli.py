@@ -23,7 +23,7 @@ from macsmith import cli
 
 VERBS = (
     "formats", "generate", "verify", "synth", "bitslice", "accuracy", "explore", "layers", "board",
-    "doctor",
+    "export", "doctor",
 )  # fmt: skip
 
 

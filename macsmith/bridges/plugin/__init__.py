@@ -1,0 +1,10 @@
+"""Components priced by macsmith for hwcomponents: MAC units, their halves, and quantisers."""
+
+from .models import (
+    MacsmithAccumulator,
+    MacsmithMac,
+    MacsmithMultiplier,
+    MacsmithQuantiser,
+)
+
+__all__ = ["MacsmithAccumulator", "MacsmithMac", "MacsmithMultiplier", "MacsmithQuantiser"]
