@@ -63,12 +63,12 @@ def price_components(
         A tool failed.
     """
     formats = dict.fromkeys(name for design in designs for name in design.mac.operand_names)
-    jobs = [(design, technology) for technology in technologies for design in designs]
-    more = [(name, technology) for technology in technologies for name in formats] * quantisers
+    things: list[Design | str] = [*designs, *(formats if quantisers else ())]
+    jobs = [(what, technology) for technology in technologies for what in things]
     found: list[Component] = []
-    for place, (what, technology) in enumerate([*jobs, *more]):
+    for place, (what, technology) in enumerate(jobs):
         if progress is not None:
-            progress(place / (len(jobs) + len(more)), f"{what} in {technology}")
+            progress(place / len(jobs), f"{what} in {technology}")
         if isinstance(what, Design):
             record = stages.synthesize(what, technology, build_dir, operands=operands, seed=seed)
             found += components_of_price(record, what)

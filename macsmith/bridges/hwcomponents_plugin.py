@@ -69,8 +69,9 @@ def write_hwcomponents(components: Sequence[Component], folder: Path) -> list[Pa
         place.mkdir(parents=True, exist_ok=True)
     texts = {folder / "pyproject.toml": _pyproject()}
     source = resources.files("macsmith.bridges") / "plugin"
-    for name in ("__init__.py", "models.py"):
-        texts[package / name] = (source / name).read_text(encoding="utf-8")
+    # under names of its own here, where it is data and no package
+    for name, own_name in (("__init__.py", "package.py"), ("models.py", "models.py")):
+        texts[package / name] = (source / own_name).read_text(encoding="utf-8")
     table = [component.to_dict() for component in components]
     texts[package / "components.json"] = json.dumps(table, indent=1, ensure_ascii=False) + "\n"
     for component in components:

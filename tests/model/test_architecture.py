@@ -198,6 +198,8 @@ def test_every_code_folder_is_packaged() -> None:
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("__init__.py"):
             there.add(".".join(("macsmith", *path.parent.relative_to(ROOT).parts)))
+    for path in (ROOT / "macsmith").rglob("__init__.py"):
+        there.add(".".join(path.parent.relative_to(ROOT).parts))
     assert packaged == there
 
 

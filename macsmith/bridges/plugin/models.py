@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 from hwcomponents import ActionCost, ComponentModel, action
 
-_TABLE = json.loads(Path(__file__).with_name("components.json").read_text(encoding="utf-8"))
+_TABLE: list[dict[str, Any]] = json.loads(
+    Path(__file__).with_name("components.json").read_text(encoding="utf-8")
+)
 
 
 def _find(kind: str, design: str, technology: str | None) -> dict[str, Any]:

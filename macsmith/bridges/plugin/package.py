@@ -1,6 +1,6 @@
 """Components priced by macsmith for hwcomponents: MAC units, their halves, and quantisers."""
 
-from .models import (
+from hwcomponents_macsmith.models import (
     MacsmithAccumulator,
     MacsmithMac,
     MacsmithMultiplier,
