@@ -16,7 +16,8 @@ from macsmith.model.accuracy.tasks import find_task
 from macsmith.model.buffer_energy import BufferTechnology
 from macsmith.model.design import Design, parse_design
 from macsmith.model.performance import predict
-from macsmith.model.schedule import Load, Schedule, make_schedule
+from macsmith.model.tiling import Load, Schedule, make_schedule
+from macsmith.model.widths import mac_widths
 
 __all__ = [
     "LayerRow",
@@ -49,7 +50,9 @@ class MacEnergy:
 @dataclass(frozen=True)
 class Traffic:
     """What moves in one product: words of packets and of results, bits written to and read from
-    the banks of A and of B, and bits of results written to the queue and read from it."""
+    the banks of A and of B, bits of partial sums written to the accumulator buffers of a
+    weight-stationary array and as many read from them (0 in any other), and bits of results written
+    to the queue and as many read from it."""
 
     packet_words: int
     result_words: int
@@ -57,6 +60,7 @@ class Traffic:
     a_read_bits: int
     b_written_bits: int
     b_read_bits: int
+    sum_bits: int
     result_bits: int
 
 
@@ -96,8 +100,15 @@ class LayerRow:
 
 
 def traffic(schedule: Schedule, beats: int) -> Traffic:
-    """What moves in a product that takes so many beats."""
+    """What moves in a product that takes so many beats.
+
+    Every beat reads an entry of A, and of B too where both pass by; B that stays is read once for
+    each pass of rows of A.
+    """
     config = schedule.config
+    widths = mac_widths(config.design.mac)
+    b_read = beats
+    sum_bits = 0
     written = {Packet.LOAD_A: 0, Packet.LOAD_B: 0}
     words = {Packet.LOAD_A: config.a_entry_words, Packet.LOAD_B: config.b_entry_words}
     packet_words = 0
@@ -108,6 +119,14 @@ def traffic(schedule: Schedule, beats: int) -> Traffic:
             packet_words += 1 + entries * words[packet.packet]
         else:
             packet_words += 2
+    if config.is_weight_stationary:
+        runs = [packet for packet in schedule.packets if not isinstance(packet, Load)]
+        b_read = sum(run.column_tiles * run.beats for run in runs)
+        # a beat takes a row of sums through the array; chunks of a pass each are never kept
+        passes = config.passes_per_chunk
+        sum_bits = beats * config.columns * widths.inner.bits if passes != 1 else 0
+        if widths.outer is not None and passes is not None:
+            sum_bits += -(-beats // passes) * config.columns * widths.outer.bits
     rows = schedule.result_words // config.result_words
     return Traffic(
         packet_words=packet_words,
@@ -115,7 +134,8 @@ def traffic(schedule: Schedule, beats: int) -> Traffic:
         a_written_bits=written[Packet.LOAD_A] * config.a_entry_bits,
         a_read_bits=beats * config.a_entry_bits,
         b_written_bits=written[Packet.LOAD_B] * config.b_entry_bits,
-        b_read_bits=beats * config.b_entry_bits,
+        b_read_bits=b_read * config.b_entry_bits,
+        sum_bits=sum_bits,
         result_bits=rows * config.columns * config.output_bits,
     )
 
@@ -239,10 +259,12 @@ def _row(
 def _buffer_pj(config: AcceleratorConfig, moved: Traffic, buffers: BufferTechnology) -> float:
     """Energy of all accesses of one product."""
     row_bits = config.columns * config.output_bits
+    sums_bits = config.columns * mac_widths(config.design.mac).inner.bits
     energy_pj = 0.0
     for written, read, size_bits in (
         (moved.a_written_bits, moved.a_read_bits, config.a_depth * config.a_entry_bits),
         (moved.b_written_bits, moved.b_read_bits, config.b_depth * config.b_entry_bits),
+        (moved.sum_bits, moved.sum_bits, config.a_depth * sums_bits),
         (moved.result_bits, moved.result_bits, config.result_depth * row_bits),
     ):
         memory = buffers.memory_for(size_bits / 8)

@@ -184,6 +184,7 @@ def _mac_energy(
 
     from macsmith.layers import MacEnergy
     from macsmith.model.design import Design
+    from macsmith.model.implementation import Dataflow
     from macsmith.reports import stages
     from macsmith.reports.points import DesignPoint, point_records
 
@@ -195,7 +196,8 @@ def _mac_energy(
             return _of_price(json.loads(price_file.read_text(encoding="utf-8")), str(price_file))
         except json.JSONDecodeError as error:
             raise ValueError(f"{price_file}: must be output of `synth --json`: {error}") from None
-    implementation = design.implementation.model_copy(update={"rows": 1, "columns": 1})
+    single = {"rows": 1, "columns": 1, "dataflow": Dataflow.OUTPUT_STATIONARY}
+    implementation = design.implementation.model_copy(update=single)
     one = Design(mac=design.mac, implementation=implementation)
     if price:
         return _of_price(stages.synthesize(one, tech, build_dir), "priced now")

@@ -24,7 +24,7 @@ from macsmith.model.accuracy.quantised import (
 from macsmith.model.accuracy.tasks import find_task
 from macsmith.model.design import Design
 from macsmith.model.performance import predict
-from macsmith.model.schedule import make_schedule
+from macsmith.model.tiling import make_schedule
 
 __all__ = ["BoardArithmetic", "BoardProduct", "check_network", "network_text", "run_network"]
 
@@ -257,6 +257,7 @@ def network_text(result: dict[str, Any]) -> str:
             f"{'PASSED' if result['passed'] else 'FAILED'}, {result['results']} results compared "
             f"with the golden model, {result['wrong']} wrong",
             columns(heads, rows),
+            "cycles: the accelerator's own counter; predicted: streams that are always ready",
             figures,
             f"{result['frames']} frames, {result['retries']} sent again, {result['seconds']:.1f} s",
         ]

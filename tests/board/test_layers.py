@@ -22,7 +22,8 @@ from macsmith.model.accuracy.smollm2_task import open_smollm2
 from macsmith.model.accuracy.tasks import find_task
 from macsmith.model.buffer_energy import BUFFERS, BufferTechnology, Memory, buffer_technology
 from macsmith.model.design import parse_design
-from macsmith.model.schedule import make_schedule, packet_words
+from macsmith.model.schedule import packet_words
+from macsmith.model.tiling import make_schedule
 from macsmith.sim.engine_run import build_engine, run_engine
 
 from macsmith.layers import (
@@ -90,7 +91,9 @@ def test_wrong_samples_are_told() -> None:
 SIMULATED = [(1, 576, 19), (16, 64, 48), (9, 100, 33), (2, 256, 40), (5, 700, 11)]
 
 
-@pytest.mark.parametrize("text", ["e4m3:e6m9/16:3x5", "int8:int32:lanes2:interleave3"])
+@pytest.mark.parametrize(
+    "text", ["e4m3:e6m9/16:3x5", "int8:int32:lanes2:interleave3", "int4:int16:lanes2:4x3:ws"]
+)
 def test_predicted_cycles_are_those_of_the_simulated_counter(tmp_path: Path, text: str) -> None:
     """Within 2 %; the words are exactly those that were sent and came back."""
     config = AcceleratorConfig(parse_design(text), 512, 256)
@@ -149,6 +152,21 @@ def test_energy_by_hand() -> None:
     row = layer_table([LayerShape("x", 1, 2, 3, 4)], wider, mac_energy=mac)[0]
     assert row.mac_energy_uj == pytest.approx(1e-6 * (24 * 0.5 + (45 - 24) * 0.25))
     assert row.pj_per_mac is None
+
+
+def test_traffic_of_weights_that_stay_by_hand() -> None:
+    """5 x 6 by 6 x 3 on a 2x2 array: 3 passes of 5 rows of A for each of 2 column tiles."""
+    config = AcceleratorConfig(parse_design("int8:int24:2x2:ws"), 16, 16)
+    moved = traffic(make_schedule(config, 5, 6, 3), beats=2 * 3 * 5)
+    assert (moved.a_written_bits, moved.a_read_bits) == (3 * 5 * 16, 2 * 3 * 5 * 16)
+    # each of 6 rows of B once for each column tile, and not for each row of A
+    assert (moved.b_written_bits, moved.b_read_bits) == (2 * 6 * 16, 2 * 6 * 16)
+    assert moved.sum_bits == 2 * 3 * 5 * 2 * 24
+    assert moved.result_bits == 5 * 2 * 2 * 24
+    # chunks of two passes: an outer sum every other pass
+    chunked = AcceleratorConfig(parse_design("e4m3:e6m9/4:2x2:ws"), 16, 16)
+    moved = traffic(make_schedule(chunked, 5, 8, 2), beats=4 * 5)
+    assert moved.sum_bits == (4 * 5 + 2 * 5) * 2 * 16
 
 
 def test_memories_grow_dearer_with_their_size() -> None:

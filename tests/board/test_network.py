@@ -95,7 +95,7 @@ def test_what_no_network_can_be_sent_to() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", ["e4m3:e6m9/64:8x8", "e4m3:exact:8x8", "int8:int32:8x8"])
+@pytest.mark.parametrize("text", ["e4m3:e6m9/64:8x8", "e4m3:exact:8x8:ws", "int8:int32:8x8"])
 def test_twenty_words(tmp_path: Path, text: str) -> None:
     design = parse_design(text)
     program = build_axi(AcceleratorConfig(design, 256, 256), tmp_path / "made")
