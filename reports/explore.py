@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ from macsmith.reports.points import (
     point_records,
 )
 from macsmith.reports.progress import job_progress
+from macsmith.reports.screening import STATES, Screening, screen
+from macsmith.reports.search_report import write_search
 from macsmith.reports.stages import DEFAULT_BUILD_DIR, step_folder
 from macsmith.reports.store import Record, ResultStore
-from macsmith.reports.sweep import DEFAULT_TECHNOLOGIES, Sweep
+from macsmith.reports.sweep import DEFAULT_TECHNOLOGIES, Search, Sweep
 from macsmith.reports.table import design_rows, write_if_changed
 
 __all__ = ["ExploreResult", "explore", "sweep_points"]
@@ -53,6 +55,8 @@ class ExploreResult:
         ``results.parquet``, ``verilog/``.
     points, computed_points, failed_points
         How many points the sweep has, how many were computed in this run, how many failed.
+    screenings
+        One a technology, where the sweep searches; the rows are then those of the fronts.
     """
 
     rows: list[dict[str, Any]] = field(repr=False)
@@ -62,12 +66,14 @@ class ExploreResult:
     computed_points: int
     failed_points: int
     seconds: float
+    screenings: tuple[Screening, ...] = field(default=(), repr=False)
 
     @property
     def summary(self) -> str:
         """A few lines for people."""
         kept = self.points - self.computed_points
-        lines = [
+        lines = [screening.summary for screening in self.screenings]
+        lines += [
             f"{len(self.rows)} rows from {self.points} points: {self.computed_points} computed now "
             f"in {self.seconds:.0f} s, {kept} kept from before"
         ]
@@ -89,6 +95,16 @@ class ExploreResult:
             "computed_points": self.computed_points,
             "failed_points": self.failed_points,
             "seconds": round(self.seconds, 1),
+            "searches": [
+                {
+                    "technology": each.technology,
+                    "objectives": list(each.objectives),
+                    "designs": len(each.rows),
+                    "seconds": round(each.seconds, 1),
+                    **{state: each.count(state) for state in STATES},
+                }
+                for each in self.screenings
+            ],
             "rows": self.rows,
         }
 
@@ -212,6 +228,7 @@ def explore(
     jobs: int = 2,
     executor: Executor | None = None,
     work: Work = _work,
+    screen: Callable[..., Screening] = screen,
 ) -> ExploreResult:
     """Generate, verify, price and rate all designs of a sweep, and write the report.
 
@@ -232,8 +249,8 @@ def explore(
     executor
         Where else the points are computed, see `macsmith.reports.executors`; then `jobs` does not
         count.
-    work
-        What is done for a point, for tests; a function of a module.
+    work, screen
+        What is done for a point, a function of a module, and for a search; for tests.
 
     Raises
     ------
@@ -256,7 +273,17 @@ def explore(
     if not sweep.designs:
         raise ValueError("a sweep must have at least 1 design, not 0")
     _check_names(sweep)
-    build_dir = Path(build_dir)
+    build_dir, folder = Path(build_dir), report_dir or Path(build_dir) / "report"
+    executor = executor or LocalPool(jobs)
+    screenings: tuple[Screening, ...] = ()
+    search_files: list[Path] = []
+    if sweep.search is not None:
+        screenings = _screen(sweep, sweep.search, build_dir, executor, screen)
+        search_files = write_search(screenings, folder)
+        front = {design.text: design for each in screenings for design in each.front}
+        if not (sweep.search.explore and front):
+            return _only_screened(screenings, folder, search_files, time.perf_counter() - start)
+        sweep = replace(sweep, designs=tuple(front.values()))
     points = sweep_points(sweep)
     found: dict[Point, list[Record]] = {}
     for point in points:
@@ -265,7 +292,7 @@ def explore(
             found[point] = records
     missing = [point for point in points if point not in found]
     if missing:
-        _compute(missing, found, build_dir, executor or LocalPool(jobs), work, len(points))
+        _compute(missing, found, build_dir, executor, work, len(points))
         pack_if_many(build_dir)
     # in the order of the points, not of their completion: the report must not depend on that
     found = {point: found[point] for point in points}
@@ -277,8 +304,7 @@ def explore(
     ]
     from macsmith.reports.report import write_report  # plots are slow to import
 
-    folder = report_dir or build_dir / "report"
-    files = write_report(sweep, rows, found, folder)
+    files = write_report(sweep, rows, found, folder) + search_files
     _copy_verilog(sweep.designs, build_dir, folder)
     return ExploreResult(
         rows=rows,
@@ -288,7 +314,35 @@ def explore(
         computed_points=len(missing),
         failed_points=sum(_is_failed(records) for records in found.values()),
         seconds=time.perf_counter() - start,
+        screenings=screenings,
     )
+
+
+def _screen(
+    sweep: Sweep,
+    search: Search,
+    build_dir: Path,
+    executor: Executor,
+    screen: Callable[..., Screening],
+) -> tuple[Screening, ...]:
+    if not sweep.technologies:
+        raise ValueError(f"{sweep.source or 'sweep'}: a search must have at least 1 technology")
+    try:
+        return tuple(
+            screen(sweep, search, technology, build_dir, executor)
+            for technology in sweep.technologies
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted: what was synthesised is kept; the same command goes on from there"
+        ) from None
+
+
+def _only_screened(
+    screenings: tuple[Screening, ...], folder: Path, files: list[Path], seconds: float
+) -> ExploreResult:
+    rows = [row for each in screenings for row in each.rows if row["state"] == "front"]
+    return ExploreResult(rows, folder, tuple(files), 0, 0, 0, seconds, screenings)
 
 
 def pack_if_many(build_dir: Path) -> None:

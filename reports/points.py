@@ -37,6 +37,7 @@ __all__ = [
     "DesignPoint",
     "Point",
     "StepFailedError",
+    "Steps",
     "is_lossless",
     "point_records",
 ]
@@ -116,8 +117,8 @@ def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-class _Steps:
-    """Runs steps, each through the store."""
+class Steps:
+    """Runs steps, each through the store; ``records`` are those of all steps so far."""
 
     def __init__(self, store: ResultStore, may_compute: bool) -> None:
         self.store = store
@@ -212,7 +213,7 @@ def _store(build_dir: Path) -> ResultStore:
 
 
 def _records(point: Point, build_dir: Path, *, may_compute: bool) -> list[Record] | None:
-    steps = _Steps(_store(build_dir), may_compute)
+    steps = Steps(_store(build_dir), may_compute)
     try:
         if isinstance(point, AccuracyPoint):
             _accuracy_step(steps, point, build_dir)
@@ -228,7 +229,7 @@ def _records(point: Point, build_dir: Path, *, may_compute: bool) -> list[Record
 class _DesignSteps:
     """The steps of one design; each needs the emitted Verilog."""
 
-    def __init__(self, steps: _Steps, point: DesignPoint, build_dir: Path) -> None:
+    def __init__(self, steps: Steps, point: DesignPoint, build_dir: Path) -> None:
         self.steps = steps
         self.point = point
         self.build_dir = build_dir
@@ -328,7 +329,7 @@ def _accuracy_determinants(point: AccuracyPoint) -> dict[str, Any]:
     }
 
 
-def _accuracy_step(steps: _Steps, point: AccuracyPoint, build_dir: Path) -> None:
+def _accuracy_step(steps: Steps, point: AccuracyPoint, build_dir: Path) -> None:
     steps.step(
         "accuracy",
         _accuracy_determinants(point),

@@ -15,6 +15,12 @@
     accumulators = ["exact", "e6m9", "e6m9/64"]
     options = ["", "lanes4"]                        # default: [""]
 
+    [search]                                        # estimates discard, synthesis confirms
+    objectives = ["area_um2_per_mac", "layer_error_percent"]    # the default; all minimised
+    target = "area"                                 # clock target; default: the model's first
+    confirm = 100                                   # most designs synthesised per technology
+    explore = true                                  # then the front's designs through all steps
+
 At least one of `designs` and `grid`; a design that is named twice is explored once.
 """
 
@@ -24,14 +30,22 @@ import itertools
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from macsmith.model.design import Design, parse_design
 
-__all__ = ["DEFAULT_SWEEP", "Sweep", "default_sweep_path", "load_sweep", "parse_sweep"]
+__all__ = [
+    "DEFAULT_SWEEP",
+    "LAYER_ERROR",
+    "Search",
+    "Sweep",
+    "default_sweep_path",
+    "load_sweep",
+    "parse_sweep",
+]
 
 DEFAULT_SWEEP = "default"
 DEFAULT_TECHNOLOGIES = ("asap7",)
@@ -47,8 +61,37 @@ _SWEEP_FIELDS = (
     "operands",
     "seed",
     "bit_exact_tokens",
+    "search",
 )
 _GRID_FIELDS = ("operands", "accumulators", "options")
+
+#: Objective of a search: `macsmith.model.accuracy.layer_error`, of the sweep's operands.
+LAYER_ERROR = "layer_error_percent"
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the front of a sweep's designs is looked for.
+
+    Attributes
+    ----------
+    objectives
+        Two or more, all minimised: figures of the cost model, also per MAC, and `LAYER_ERROR`.
+    target
+        Clock target of estimates and synthesis; None: the first that the model has.
+    confirm
+        Most designs to synthesise per technology.
+    explore
+        Whether the front's designs then go through all steps of a sweep.
+    batch
+        Least number of designs to synthesise before the front is looked at again.
+    """
+
+    objectives: tuple[str, ...] = ("area_um2_per_mac", LAYER_ERROR)
+    target: str | None = None
+    confirm: int = 100
+    explore: bool = True
+    batch: int = 8
 
 
 @dataclass(frozen=True)
@@ -72,6 +115,8 @@ class Sweep:
     bit_exact_tokens
         Sample of the language model where every sum is computed as the hardware does; None: as
         many as the task takes by default.
+    search
+        Whether and how most designs are discarded by estimates; None: all are explored.
     """
 
     designs: tuple[Design, ...]
@@ -81,6 +126,7 @@ class Sweep:
     seed: int = DEFAULT_SEED
     title: str = ""
     bit_exact_tokens: int | None = None
+    search: Search | None = None
     source: str = field(default="", compare=False)
 
 
@@ -163,6 +209,28 @@ def _grid_texts(document: _Document, grids: Any) -> list[tuple[str, str]]:
     return texts
 
 
+def _search(document: _Document, table: Any) -> Search:
+    if not isinstance(table, dict):
+        raise document.error("search", "must be a table, headed by [search]")
+    known = [entry.name for entry in fields(Search)]
+    _only_known(document, table, known, "search.")
+    chosen = dict(table)
+    if "objectives" in table:
+        objectives = tuple(dict.fromkeys(document.text_list(table, "objectives", "search.")))
+        if len(objectives) < 2:
+            raise document.error("search.objectives", f"must be 2 or more, not {len(objectives)}")
+        chosen["objectives"] = objectives
+    for name in ("confirm", "batch"):
+        value = table.get(name, 1)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise document.error(f"search.{name}", f"must be a whole number from 1, not {value!r}")
+    if not isinstance(table.get("target", ""), str):
+        raise document.error("search.target", f"must be a text, not {table['target']!r}")
+    if not isinstance(table.get("explore", True), bool):
+        raise document.error("search.explore", f"must be true or false, not {table['explore']!r}")
+    return Search(**chosen)
+
+
 def parse_sweep(text: str, source: str = "sweep") -> Sweep:
     """The sweep that a TOML text describes.
 
@@ -227,6 +295,7 @@ def parse_sweep(text: str, source: str = "sweep") -> Sweep:
         seed=seed,
         title=title,
         bit_exact_tokens=tokens,
+        search=_search(document, table["search"]) if "search" in table else None,
         source=source,
     )
 

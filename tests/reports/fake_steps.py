@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 from macsmith.model.design import Design
 from macsmith.reports import checks, points, stages
 from macsmith.reports.points import Point
+from macsmith.reports.pool import Outcome
 from macsmith.reports.store import Record
+
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
 
 LOG_VARIABLE = "MACSMITH_TEST_LOG"
 
@@ -112,3 +116,17 @@ def work(build_dir: Path, wait: bool, point: Point) -> list[Record] | None:
     """What a worker of `explore` does in tests."""
     with fake_steps():
         return points.point_records(point, build_dir, wait=wait)
+
+
+class InProcess:
+    """An executor without other processes, for tests of what is computed and not of where."""
+
+    def run(
+        self,
+        work: Callable[[JobT], ResultT],
+        jobs: Sequence[JobT],
+        *,
+        on_start: Callable[[list[JobT]], None] = lambda running: None,
+    ) -> Generator[Outcome[JobT, ResultT], None, None]:
+        for job in jobs:
+            yield Outcome(job, work(job))
