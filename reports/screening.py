@@ -33,6 +33,9 @@ CONFIRM_STEP = "confirm"
 #: An estimate outside of what its model was fitted to: its interval is widened by this factor.
 OUTSIDE_FACTOR = 2.0
 
+#: Digits of a layer error that count: what differs less is the luck of the sample.
+ERROR_DIGITS = 2
+
 #: What a design of a search may be, in the order in which that is asked.
 STATES = ("failed", "front", "confirmed", "open", "discarded")
 
@@ -40,11 +43,17 @@ STATES = ("failed", "front", "confirmed", "open", "discarded")
 class Estimates(Protocol):
     """What an estimator gives for many designs; see `macsmith.model.cost.estimate`."""
 
-    figures: dict[str, NDArray[np.float64]]
-    macs: NDArray[np.float64]
-    is_inside: NDArray[np.bool_]
+    @property
+    def figures(self) -> dict[str, NDArray[np.float64]]: ...
+
+    @property
+    def macs(self) -> NDArray[np.float64]: ...
+
+    @property
+    def is_inside(self) -> NDArray[np.bool_]: ...
 
 
+_Ends = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 Estimator = Callable[[Sequence[Design], str, str | None], Estimates]
 
 
@@ -159,7 +168,7 @@ def _default_estimator(designs: Sequence[Design], technology: str, target: str |
     return estimate_table(designs, technology, target)
 
 
-def _figure(estimates: Estimates, objective: str) -> tuple[NDArray[np.float64], ...]:
+def _figure(estimates: Estimates, objective: str) -> _Ends:
     """Low, middle and high of an objective; ValueError if it is not estimated."""
     name, is_per_mac = objective, False
     if name not in estimates.figures and name.endswith("_per_mac"):
@@ -198,7 +207,8 @@ def _errors(designs: Sequence[Design], operands: str, seed: int) -> NDArray[np.f
             config = config.model_copy(update={"lanes": 1})
         text = Design(mac=config).text
         if text not in found:
-            found[text] = layer_error_percent(config, operands, seed=seed)
+            error = layer_error_percent(config, operands, seed=seed)
+            found[text] = float(f"{error:.{ERROR_DIGITS}g}")
         errors.append(found[text])
     return np.array(errors)
 
@@ -236,7 +246,7 @@ def screen(
     start = time.perf_counter()
     designs = sweep.designs
     estimates = estimator(designs, technology, search.target)
-    columns = []
+    columns: list[_Ends] = []
     for objective in search.objectives:
         if objective == LAYER_ERROR:
             switched = [design.text for design in designs if design.is_switchable]

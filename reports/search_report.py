@@ -58,7 +58,9 @@ def draw_search(screenings: Sequence[Screening], path: Path) -> None:
             ).reshape(-1, 2)
             if len(points):
                 label = f"{label} ({len(points):,})"
-                axes.scatter(*points.T, s=size, color=colour, label=label, linewidths=0)
+                axes.scatter(
+                    points[:, 0], points[:, 1], s=size, color=colour, label=label, linewidths=0
+                )
         axes.set(xscale="log", yscale="log", xlabel=_words(x_name), ylabel=_words(y_name))
         axes.set_title(screening.technology, loc="left", fontsize=11)
         axes.grid(visible=True, which="major", color="#eef1f4")

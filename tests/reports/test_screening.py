@@ -93,7 +93,8 @@ def test_the_front_is_that_of_synthesising_everything(tmp_path: Path, log: Path)
     sweep = parse_sweep(SWEEP)
     table = searched(sweep, tmp_path)
     area = np.array([true_area(design) / design.mac.lanes for design in sweep.designs])
-    error = np.array([layer_error_percent(design.mac, "gaussian") for design in sweep.designs])
+    errors = [layer_error_percent(design.mac, "gaussian") for design in sweep.designs]
+    error = np.array([float(f"{error:.2g}") for error in errors])
     alive = np.array([design.text != "e2m1:e6m5:lanes4" for design in sweep.designs])
     front = pareto_front(np.stack((np.where(alive, area, np.nan), error), axis=1))
     assert set(table.index[table.state == "front"]) == {
@@ -105,7 +106,7 @@ def test_the_front_is_that_of_synthesising_everything(tmp_path: Path, log: Path)
     ]
     lines = log.read_text().splitlines()
     assert len(lines) == len(set(lines)) == table.state.isin(["front", "confirmed", "failed"]).sum()
-    assert 5 < len(lines) < 40
+    assert 3 < len(lines) < 40
     assert table.area_um2_per_mac.notna().sum() == len(lines) - 1
     log.write_text("")
     again = searched(sweep, tmp_path)
