@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "fast_formats.hpp"
+#include "fast_vectors.hpp"
 
 namespace macsmith {
 
@@ -39,6 +39,43 @@ struct BlockSpec {
   const double *scales;  // values of the codes up to the largest scale
 };
 
+template <typename T>
+struct Bits;
+template <>
+struct Bits<float> {
+  using U = uint32_t;
+  using I = int32_t;
+  static constexpr int fraction = 23, bias = 127;
+};
+template <>
+struct Bits<double> {
+  using U = uint64_t;
+  using I = int64_t;
+  static constexpr int fraction = 52, bias = 1023;
+};
+
+template <typename T>
+inline typename Bits<T>::U to_bits(T x) {
+  typename Bits<T>::U bits;
+  std::memcpy(&bits, &x, sizeof x);
+  return bits;
+}
+template <typename T>
+inline T from_bits(typename Bits<T>::U bits) {
+  T x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// std::frexp, without its call where the number is a normal one.
+inline double split_number(double x, int &exponent) {
+  const uint64_t bits = to_bits<double>(x);
+  const int field = int(bits >> 52 & 0x7ff);
+  if (__builtin_expect(field == 0 || field == 0x7ff, 0)) return std::frexp(x, &exponent);
+  exponent = field - 1022;
+  return from_bits<double>((bits & ~(uint64_t(0x7ff) << 52)) | uint64_t(1022) << 52);
+}
+
 // Sign of a * b - c, exactly; a * b has no part below the range of double.
 inline int compare_product(double a, double b, double c) {
   const double product = a * b, error = std::fma(a, b, -product);
@@ -53,7 +90,7 @@ inline int32_t floor_scale(const BlockSpec &s, double factor_a, double factor_b,
   double guess = quotient;
   if (s.scale_is_float) {
     int exponent;
-    const double fraction = std::frexp(quotient, &exponent);  // in [1/2, 1)
+    const double fraction = split_number(quotient, exponent);  // in [1/2, 1)
     const int32_t field = exponent - 1 - s.scale_least_exponent;  // 0: the smallest numbers
     const int32_t hidden = 1 << s.scale_fraction_bits;
     if (s.scale_has_subnormals && field < s.scale_fraction_bits)
@@ -86,7 +123,7 @@ inline int32_t scale_code(const BlockSpec &s, double amax) {
     return code + (side < 0 || (side == 0 && code % 2));
   }
   int a_exponent, t_exponent;
-  const double a = std::frexp(amax, &a_exponent), t = std::frexp(s.tensor, &t_exponent);
+  const double a = split_number(amax, a_exponent), t = split_number(s.tensor, t_exponent);
   int32_t exponent = a_exponent - t_exponent - (a < t);  // of amax / tensor
   const double fraction = a < t ? 2 * a : a;             // over t: in [1, 2)
   if (s.rule == RULE_CEIL) exponent += fraction > t;
@@ -95,106 +132,93 @@ inline int32_t scale_code(const BlockSpec &s, double amax) {
   return floor_scale(s, 1.0, 1.0, std::ldexp(1.0, exponent - s.max_exponent));
 }
 
-template <typename T>
-struct Bits;
-template <>
-struct Bits<float> {
-  using U = uint32_t;
-  using I = int32_t;
-  static constexpr int fraction = 23, bias = 127;
-};
-template <>
-struct Bits<double> {
-  using U = uint64_t;
-  using I = int64_t;
-  static constexpr int fraction = 52, bias = 1023;
-};
-
-template <typename T>
-inline typename Bits<T>::U to_bits(T x) {
-  typename Bits<T>::U bits;
-  std::memcpy(&bits, &x, sizeof x);
-  return bits;
-}
-template <typename T>
-inline T from_bits(typename Bits<T>::U bits) {
-  T x;
-  std::memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-// |k| rounded to an integer; `negative` is its sign.
+// k, at least 0 and far below 2**22, rounded to an integer; `negative` is all ones where its sign is.
 template <int ROUNDING, typename T>
-inline T round_integer(T k, bool negative) {
-  if (ROUNDING == NEAREST_EVEN) {
-    const T magic = T(1.5) * T(typename Bits<T>::U(1) << Bits<T>::fraction);
-    return (k + magic) - magic;
-  }
-  const T whole = std::trunc(k);
-  const bool rest = whole != k;
-  if (ROUNDING == NEAREST_AWAY) return whole + (k - whole >= T(0.5));
-  if (ROUNDING == TOWARD_ZERO) return whole;
-  return whole + (rest & (ROUNDING == UP ? !negative : negative));
+inline VectorOf<T> round_integer(VectorOf<T> k, WordsOf<T> negative) {
+  using V = VectorOf<T>;
+  using W = WordsOf<T>;
+  const T magic = T(1.5) * T(typename Bits<T>::U(1) << Bits<T>::fraction);
+  const V nearest = (k + magic) - magic;
+  if constexpr (ROUNDING == NEAREST_EVEN) return nearest;
+  const V whole = nearest > k ? nearest - T(1) : nearest;
+  W goes_up{};
+  if constexpr (ROUNDING == NEAREST_AWAY) goes_up = k - whole >= T(0.5);
+  if constexpr (ROUNDING == UP) goes_up = (whole != k) & ~negative;
+  if constexpr (ROUNDING == DOWN) goes_up = (whole != k) & negative;
+  return goes_up ? whole + T(1) : whole;
 }
 
+// The elements of a block with the scale `factor`, as vectors of T.
 template <int ROUNDING, bool IS_FLOAT, bool DIVIDES, bool VALUES, typename T, typename In,
           typename Out>
 void quantise_elements(const BlockSpec &s, const In *values, int64_t count, double factor,
                        Out *out) {
-  using U = typename Bits<T>::U;
+  using V = VectorOf<T>;
+  using W = WordsOf<T>;
   using I = typename Bits<T>::I;
   constexpr int F = Bits<T>::fraction;
-  constexpr U SIGN = U(1) << (sizeof(T) * 8 - 1);
+  constexpr int LANES = VECTOR_BYTES / sizeof(T);
+  typedef In Loaded __attribute__((vector_size(LANES * sizeof(In))));
+  typedef Out Stored __attribute__((vector_size(LANES * sizeof(Out))));
+  constexpr I SIGN = sign_mask<T>();
   const int m = s.element.fraction_bits;
   const T inverse = T(1 / factor), scale = T(factor), largest = T(s.max), least = T(0 - s.min);
   const I lowest = I(s.min_normal_exponent + Bits<T>::bias) << F;
-  const I offset = (I(Bits<T>::bias + m) << F);
-  const T to_units = from_bits<T>(U(Bits<T>::bias - s.element.least_exponent) << F);
-  const U rebias = U(s.min_normal_exponent - 1 + Bits<T>::bias) << m;
-  const bool no_negative_zero = !s.element.has_negative_zero;
-  for (int64_t i = 0; i < count; ++i) {
-    const T v = T(values[i]);
-    const U sign = to_bits<T>(v) & SIGN;
-    const bool negative = sign != 0;
-    T q = from_bits<T>(to_bits<T>(v) & ~SIGN);
-    if (DIVIDES) {
-      const T quotient = q / scale;
-      const T rest = std::fma(-quotient, scale, q);
-      U odd = to_bits<T>(quotient);
-      odd = (odd - (rest < 0)) | (rest != 0);
-      q = quotient < T(1e300) ? from_bits<T>(odd) : quotient;
+  const I offset = I(2 * Bits<T>::bias + m) << F;
+  const T to_units = from_bits<T>(typename Bits<T>::U(Bits<T>::bias - s.element.least_exponent) << F);
+  const T from_units = 1 / to_units;
+  const I rebias = I(s.min_normal_exponent - 1 + Bits<T>::bias) << m;
+  const W sign_of_zero = (s.element.has_negative_zero ? I(-1) : I(0)) - W{};
+  const I top = I(1) << (s.element.bits - 1), code_mask = (top << 1) - 1;
+  const T enormous = sizeof(T) == 4 ? T(1e38) : T(1e300);
+  for (int64_t first = 0; first < count; first += LANES) {
+    const int64_t left = count - first < LANES ? count - first : LANES;
+    Loaded loaded{};
+    if (left == LANES) std::memcpy(&loaded, values + first, sizeof loaded);
+    else std::memcpy(&loaded, values + first, sizeof(In) * size_t(left));
+    const V v = __builtin_convertvector(loaded, V);
+    const W negative = (W)v < 0;
+    V q = (V)((W)v & ~SIGN);
+    if constexpr (DIVIDES) {
+      const V quotient = q / scale;
+      const V rest = multiply_subtract<T>(q, quotient, scale);
+      const W odd = ((W)quotient + (rest < 0)) | ((W)(rest != 0) & 1);
+      q = quotient < enormous ? (V)odd : quotient;
     } else {
       q *= inverse;
     }
-    const T bound = negative ? least : largest;
+    const V bound = negative ? least - V{} : largest - V{};
     q = q < bound ? q : bound;
-    T rounded, units = T(0);
-    if (IS_FLOAT) {
+    V rounded;
+    if constexpr (IS_FLOAT) {
       // | exponent, but at least that of the smallest binade | in steps of 2**-m of it
-      I exponent = I(to_bits<T>(q)) & ~((I(1) << F) - 1);
-      exponent = exponent > lowest ? exponent : lowest;
-      const T up = from_bits<T>(U(offset - exponent + (I(Bits<T>::bias) << F)));
-      const T down = from_bits<T>(U(exponent - (I(m) << F)));
+      W exponent = (W)q & exponent_mask<T>();
+      exponent = exponent > lowest ? exponent : lowest - W{};
+      const V up = (V)(offset - exponent), down = (V)(exponent - (I(m) << F));
       rounded = round_integer<ROUNDING, T>(q * up, negative) * down;
     } else {
-      units = round_integer<ROUNDING, T>(q * to_units, negative);
-      rounded = units;
+      rounded = round_integer<ROUNDING, T>(q * to_units, negative);
     }
-    if (VALUES) {
-      T value = IS_FLOAT ? rounded : rounded / to_units;
-      value *= scale;
-      const bool keeps = !(no_negative_zero && value == 0);
-      out[i] = Out(from_bits<T>(to_bits<T>(value) | (keeps ? sign : 0)));
-    } else if (IS_FLOAT) {
-      const U normal = (to_bits<T>(rounded) >> (F - m)) - rebias;
-      const U below = U(I(rounded * to_units));
-      const U magnitude = I(to_bits<T>(rounded)) >= lowest ? normal : below;
-      const U top = U(negative && (magnitude || !no_negative_zero)) << (s.element.bits - 1);
-      out[i] = Out(magnitude | top);
+    Stored stored;
+    if constexpr (VALUES) {
+      const V value = (IS_FLOAT ? rounded : rounded * from_units) * scale;
+      const W sign = (value != 0 ? ~W{} : sign_of_zero) & negative & SIGN;
+      stored = __builtin_convertvector((V)((W)value | sign), Stored);
     } else {
-      const I integer = I(units);
-      out[i] = Out(U(negative ? -integer : integer) & ((U(1) << s.element.bits) - 1));
+      W code;
+      if constexpr (IS_FLOAT) {
+        const W normal = ((W)rounded >> (F - m)) - rebias;
+        const W below = __builtin_convertvector(rounded * to_units, W);
+        code = (W)rounded >= lowest ? normal : below;
+        code |= (code != 0 ? ~W{} : sign_of_zero) & negative & top;
+      } else {
+        const W integer = __builtin_convertvector(rounded, W);
+        code = (negative ? -integer : integer) & code_mask;
+      }
+      stored = __builtin_convertvector(code, Stored);
     }
+    if (left == LANES) std::memcpy(out + first, &stored, sizeof stored);
+    else std::memcpy(out + first, &stored, sizeof(Out) * size_t(left));
   }
 }
 
@@ -218,13 +242,19 @@ template <bool IS_FLOAT, bool VALUES, typename In, typename Out>
 void quantise_scaled(const BlockSpec &s, const In *values, int64_t count, double factor,
                      Out *out) {
   int exponent;
-  const bool is_power = std::frexp(factor, &exponent) == 0.5;
-  if (!is_power)
-    return quantise_rounded<IS_FLOAT, true, VALUES, double>(s, values, count, factor, out);
-  // binary32 is exact for quotients within its range; what lies below it rounds to zero, except
-  // where the direction asks for more
+  const bool is_power = split_number(factor, exponent) == 0.5;
   const bool is_near = s.element.rounding == NEAREST_EVEN || s.element.rounding == NEAREST_AWAY ||
                        s.element.rounding == TOWARD_ZERO;
+  if (!is_power) {
+    // In binary32 a quotient is next to the right one and its remainder exact, unless numbers are so
+    // small that nothing but zero can come out.
+    const bool fits = sizeof(In) == 4 && is_near && double(float(factor)) == factor &&
+                      factor > 0x1p-30 && factor < 0x1p60 && s.element.least_exponent > -48;
+    if (fits) return quantise_rounded<IS_FLOAT, true, VALUES, float>(s, values, count, factor, out);
+    return quantise_rounded<IS_FLOAT, true, VALUES, double>(s, values, count, factor, out);
+  }
+  // binary32 is exact for quotients within its range; what lies below it rounds to zero, except
+  // where the direction asks for more
   if (sizeof(In) == 4 && is_near && exponent > -120 && exponent < 120)
     return quantise_rounded<IS_FLOAT, false, VALUES, float>(s, values, count, factor, out);
   quantise_rounded<IS_FLOAT, false, VALUES, double>(s, values, count, factor, out);

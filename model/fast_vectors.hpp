@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -104,6 +105,18 @@ inline Lanes<float>::V multiply_add(Lanes<float>::V a, Lanes<float>::V b, Lanes<
   return (Lanes<float>::V)_mm512_fmadd_round_ps((__m512)a, (__m512)b, (__m512)c, DIRECTION<MODE>);
 }
 
+// c - a * b, rounded once.
+template <class T>
+inline VectorOf<T> multiply_subtract(VectorOf<T> c, VectorOf<T> a, VectorOf<T> b) {
+  if constexpr (sizeof(T) == 4)
+    return (VectorOf<T>)_mm512_fnmadd_ps((__m512)a, (__m512)b, (__m512)c);
+  else return (VectorOf<T>)_mm512_fnmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+}
+template <class T>
+inline VectorOf<T> multiply_subtract(VectorOf<T> c, VectorOf<T> a, T b) {
+  return multiply_subtract<T>(c, a, b - VectorOf<T>{});
+}
+
 // `v`, its last bit set where low and high differ and neither is NaN.
 inline Lanes<float>::V set_odd_where_less(Lanes<float>::V v, Lanes<float>::V low,
                                           Lanes<float>::V high) {
@@ -139,6 +152,12 @@ template <class T, int MODE>
 VectorOf<T> add_toward(VectorOf<T> x, VectorOf<T> y);
 template <class V>
 V set_odd_where_less(V v, V low, V high);
+
+template <class T>
+inline VectorOf<T> multiply_subtract(VectorOf<T> c, VectorOf<T> a, T b) {
+  for (size_t i = 0; i < VECTOR_BYTES / sizeof(T); ++i) c[i] = std::fma(-a[i], b, c[i]);
+  return c;
+}
 
 template <class V>
 inline bool is_any_less(V low, V high) {
