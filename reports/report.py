@@ -166,6 +166,20 @@ def _module_areas(found: Mapping[Point, list[Record]]) -> ModuleAreas:
     }
 
 
+def _finished(found: Mapping[Point, list[Record]]) -> dict[str, float]:
+    """When the last step of each design was kept."""
+    times = {
+        point.design: [record.finished_unix_s for record in records]
+        for point, records in found.items()
+        if isinstance(point, DesignPoint) and records
+    }
+    return {
+        design: max(time for time in kept if time is not None)
+        for design, kept in times.items()
+        if None not in kept
+    }
+
+
 def write_report(
     sweep: Sweep,
     rows: Sequence[Mapping[str, Any]],
@@ -185,8 +199,13 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     technologies = {name: technology_facts(name) for name in sweep.technologies}
     title = sweep.title or DEFAULT_TITLE
+    finished = _finished(found)
     page = render_page(
-        rows,
+        # only for the page: a table says what was found, not when
+        [
+            {**row, "finished_unix_s": finished.get(str(row["design"]))} if finished else row
+            for row in rows
+        ],
         title=title,
         provenance=_provenance(sweep, found, dict(technologies.values())),
         notes=[{"title": name, "text": text} for name, text in _NOTES],

@@ -49,6 +49,8 @@ __all__ = ["Record", "ResultStore", "StoreFullError", "content_key"]
 log = logging.getLogger(__name__)
 
 _RECORD_FIELDS = {"step", "key", "determinants", "values", "failure", "seconds"}
+#: Records of earlier versions have not got it.
+_LATER_FIELDS = {"finished_unix_s"}
 
 _PACKS = "packs"
 #: More packs than this are joined into one by the next packing.
@@ -95,6 +97,8 @@ class Record:
         Why the step failed; None if it did not.
     seconds
         Wall-clock time it took.
+    finished_unix_s
+        When it was kept, in seconds since 1970; None of an earlier version's record.
     """
 
     step: str
@@ -102,6 +106,7 @@ class Record:
     values: dict[str, Any]
     failure: str | None
     seconds: float
+    finished_unix_s: float | None = None
 
     @property
     def key(self) -> str:
@@ -158,7 +163,7 @@ class ResultStore:
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             log.warning("%s: not a result record, left aside: %s", path, error)
             return None
-        if not isinstance(document, dict) or set(document) != _RECORD_FIELDS:
+        if not isinstance(document, dict) or set(document) - _LATER_FIELDS != _RECORD_FIELDS:
             log.warning("%s: not a result record, left aside: its fields are not ours", path)
             return None
         if path.stem != document["key"] or _record(document).key != document["key"]:
@@ -214,7 +219,12 @@ class ResultStore:
         if bool(values) == (failure is not None):
             raise ValueError(f"{step}: a record holds either values or a failure")
         record = Record(
-            step, dict(determinants), _check_values(values or {}, step), failure, round(seconds, 3)
+            step,
+            dict(determinants),
+            _check_values(values or {}, step),
+            failure,
+            round(seconds, 3),
+            round(time.time(), 3),
         )
         key = record.key
         path = self._path(step, key)
@@ -225,6 +235,7 @@ class ResultStore:
             "values": record.values,
             "failure": record.failure,
             "seconds": record.seconds,
+            "finished_unix_s": record.finished_unix_s,
         }
         text = json.dumps(document, indent=1, allow_nan=False) + "\n"
         try:

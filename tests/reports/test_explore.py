@@ -92,6 +92,9 @@ def test_rows_join_checks_prices_and_accuracy(tmp_path: Path, log: Path) -> None
 def test_the_page_tells_where_figures_come_from(tmp_path: Path, log: Path) -> None:
     result = explore(parse_sweep(SWEEP, "chunks.toml"), tmp_path, work=fake_steps.work)
     page = (result.report_dir / "index.html").read_text()
+    # when designs were finished is the page's matter, not the tables'
+    assert '"finished_unix_s":[' in page
+    assert all("finished_unix_s" not in row for row in result.rows)
     for text in (
         "macsmith explore chunks.toml",
         "4 designs, seed 0",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,22 @@ def test_kept_and_found(tmp_path: Path) -> None:
     assert record.values == {"area_um2": 48.5}
     assert record.seconds == 1.25
     assert not record.is_failed
+
+
+def test_a_record_says_when_it_was_kept(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    before = time.time() - 0.001
+    record = store.put("synth", DETERMINANTS, {"area_um2": 48.5})
+    assert record.finished_unix_s is not None
+    assert before <= record.finished_unix_s <= time.time() + 0.001
+    # an earlier version's record, which does not
+    (path,) = tmp_path.rglob("*.json")
+    document = json.loads(path.read_text())
+    del document["finished_unix_s"]
+    path.write_text(json.dumps(document))
+    older = store.get("synth", DETERMINANTS)
+    assert older is not None
+    assert (older.values, older.finished_unix_s) == (record.values, None)
 
 
 @pytest.mark.parametrize(
