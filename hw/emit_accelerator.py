@@ -131,6 +131,8 @@ def c_header(config: AcceleratorConfig) -> str:
         "ROWS": config.rows,
         "COLUMNS": config.columns,
         "LANES": config.lanes,
+        "TILE_ROWS": config.tile_rows,
+        "WEIGHT_STATIONARY": int(config.is_weight_stationary),
         "A_ENTRY_WORDS": config.a_entry_words,
         "B_ENTRY_WORDS": config.b_entry_words,
         "RESULT_WORDS": config.result_words,

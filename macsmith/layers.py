@@ -72,8 +72,9 @@ class LayerRow:
     CYCLES with streams that are always ready: ``cycles = useful_beats + padding_beats +
     fill_cycles + wait_cycles + drain_cycles``. `utilisation` is the share of what the array could
     have added in that time. `in_bytes_per_cycle` and `out_bytes_per_cycle` are what the streams
-    carry on the average; energies are absent where nothing is known, and `pj_per_mac`, of all
-    energies, where one of them is.
+    carry on the average, at most 4; `needed_in_bytes_per_cycle` and `needed_out_bytes_per_cycle`
+    what they would have to carry for the array to take a beat in every cycle. Energies are absent
+    where nothing is known, and `pj_per_mac`, of all energies, where one of them is.
     """
 
     layer: str
@@ -93,6 +94,8 @@ class LayerRow:
     out_bytes: int
     in_bytes_per_cycle: float
     out_bytes_per_cycle: float
+    needed_in_bytes_per_cycle: float
+    needed_out_bytes_per_cycle: float
     mac_energy_uj: float | None = None
     idle_energy_uj: float | None = None
     buffer_energy_uj: float | None = None
@@ -240,6 +243,8 @@ def _row(
         out_bytes=count * moved.result_words * _WORD_BYTES,
         in_bytes_per_cycle=0.0,
         out_bytes_per_cycle=0.0,
+        needed_in_bytes_per_cycle=0.0,
+        needed_out_bytes_per_cycle=0.0,
     )
     if mac_energy is not None:
         padding = found.macs - found.useful_macs
@@ -290,6 +295,7 @@ def total(rows: Sequence[LayerRow], layer: str = "all") -> LayerRow:
     ):  # fmt: skip
         values = [getattr(row, name) for row in rows]
         sums[name] = None if None in values else sum(values)
+    beats = sums["useful_beats"] + sums["padding_beats"]
     energies = [sums[name] for name in ("mac_energy_uj", "idle_energy_uj", "buffer_energy_uj")]
     return LayerRow(
         layer=layer,
@@ -299,6 +305,8 @@ def total(rows: Sequence[LayerRow], layer: str = "all") -> LayerRow:
         utilisation=sums["useful_beats"] / sums["cycles"],
         in_bytes_per_cycle=sums["in_bytes"] / sums["cycles"],
         out_bytes_per_cycle=sums["out_bytes"] / sums["cycles"],
+        needed_in_bytes_per_cycle=sums["in_bytes"] / beats,
+        needed_out_bytes_per_cycle=sums["out_bytes"] / beats,
         pj_per_mac=None if None in energies else 1e6 * sum(energies) / sums["macs"],
         **sums,
     )

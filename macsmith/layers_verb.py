@@ -143,6 +143,8 @@ def layers(
             "seconds": whole.cycles / clock_mhz / 1e6,
             "in_gb_per_s": whole.in_bytes_per_cycle * clock_mhz / 1e3,
             "out_gb_per_s": whole.out_bytes_per_cycle * clock_mhz / 1e3,
+            "needed_in_gb_per_s": whole.needed_in_bytes_per_cycle * clock_mhz / 1e3,
+            "needed_out_gb_per_s": whole.needed_out_bytes_per_cycle * clock_mhz / 1e3,
         }
     finish(result, as_json, _text(result, rows, whole))
 
@@ -229,7 +231,7 @@ def _text(result: dict[str, Any], rows: list[LayerRow], whole: LayerRow) -> str:
 
     heads = (
         "layer", "products", "M", "K", "N", "cycles", "fill", "wait", "drain", "padding", "use",
-        "in B/cyc", "out B/cyc", "MAC uJ", "idle uJ", "buffer uJ", "pJ/MAC",
+        "needs in", "out", "MAC uJ", "idle uJ", "buffer uJ", "pJ/MAC",
     )  # fmt: skip
 
     def cells(row: LayerRow) -> list[Any]:
@@ -245,8 +247,8 @@ def _text(result: dict[str, Any], rows: list[LayerRow], whole: LayerRow) -> str:
             row.drain_cycles,
             round(row.padding_beats),
             f"{row.utilisation:.1%}",
-            round(row.in_bytes_per_cycle, 3),
-            round(row.out_bytes_per_cycle, 3),
+            round(row.needed_in_bytes_per_cycle, 3),
+            round(row.needed_out_bytes_per_cycle, 3),
             *(
                 None if value is None else float(f"{value:.4g}")
                 for value in (
@@ -262,12 +264,15 @@ def _text(result: dict[str, Any], rows: list[LayerRow], whole: LayerRow) -> str:
         f"{result['design']}, banks of {result['a_depth']}, {result['task']}, "
         f"{result['tokens']} {'words' if result['task'] == 'g2p' else 'tokens'}",
         columns(heads, [cells(row) for row in [*rows, whole]]),
-        "cycles of all products of a row; padding: beats' worth of products with what is not whole",
+        "cycles of all products of a row; padding: beats spent on what is not whole; needs: bytes "
+        "a cycle for an array that never waits (the streams carry 4)",
     ]
     if "seconds" in result:
         lines.append(
             f"at {result['clock_mhz']:g} MHz: {result['seconds']:.4g} s, in "
-            f"{result['in_gb_per_s']:.3g} GB/s, out {result['out_gb_per_s']:.3g} GB/s"
+            f"{result['in_gb_per_s']:.3g} GB/s, out {result['out_gb_per_s']:.3g} GB/s on the "
+            f"average; needed {result['needed_in_gb_per_s']:.3g} and "
+            f"{result['needed_out_gb_per_s']:.3g} GB/s"
         )
     lines.append(
         f"MAC energy: {result['mac_energy_source']}"

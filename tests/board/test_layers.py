@@ -58,7 +58,7 @@ def test_shapes_of_the_language_model_are_those_of_its_file() -> None:
     shapes = {shape.layer: shape for shape in layer_shapes("smollm2", 7)}
     for name in linear_layer_names(file.shape):
         block, layer = name.removeprefix("blk.").split(".")
-        if block in ("0", "29"):
+        if block == "29":
             assert file.tensor(f"{name}.weight").shape == (shapes[layer].n, shapes[layer].k)
     assert all(shape.count == 30 and shape.m == 7 for shape in shapes.values())
     # what docs/accuracy.md says of a token
@@ -92,7 +92,12 @@ SIMULATED = [(1, 576, 19), (16, 64, 48), (9, 100, 33), (2, 256, 40), (5, 700, 11
 
 
 @pytest.mark.parametrize(
-    "text", ["e4m3:e6m9/16:3x5", "int8:int32:lanes2:interleave3", "int4:int16:lanes2:4x3:ws"]
+    "text",
+    [
+        "e4m3:e6m9/16:2x3",
+        "int4:int16:lanes2:2x3:ws",
+        pytest.param("int8:int32:lanes2:interleave3", marks=pytest.mark.slow),
+    ],
 )
 def test_predicted_cycles_are_those_of_the_simulated_counter(tmp_path: Path, text: str) -> None:
     """Within 2 %; the words are exactly those that were sent and came back."""
@@ -123,6 +128,8 @@ def test_cycles_add_up(shape: tuple[int, int, int]) -> None:
     assert min(row.wait_cycles, row.padding_beats) >= 0
     assert row.utilisation == pytest.approx(row.macs / (row.cycles * 4 * 4 * 2))
     assert row.in_bytes_per_cycle == row.in_bytes / row.cycles
+    beats = row.useful_beats + row.padding_beats
+    assert row.needed_out_bytes_per_cycle == pytest.approx(row.out_bytes / beats)
 
 
 # -- energy ---------------------------------------------------------------------------------------
