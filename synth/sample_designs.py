@@ -19,7 +19,10 @@ __all__ = ["FAMILY_WEIGHTS", "LARGEST_LOGIC", "SEED", "sample_designs"]
 SEED = 7
 #: Rough gates of a step above which a draw is passed over: mostly small ones, for synthesis takes
 #: as long as they are large, and some that are not.
-LARGEST_LOGIC = (320,) * 9 + (900,)
+LARGEST_LOGIC = (200,) * 4 + (320,) * 3 + (500, 500, 700)
+
+#: Draws after which a family that has nearly all its designs is left for the next round.
+MOST_DRAWS = 100
 
 Draw = Callable[[random.Random], str]
 
@@ -167,12 +170,12 @@ def _arrays(rng: random.Random) -> str:
 
 FAMILY_WEIGHTS: dict[str, tuple[Draw, int]] = {
     "integers": (_integers, 5),
-    "fixed": (_fixed, 5),
+    "fixed": (_fixed, 4),
     "float": (_float_sum, 5),
-    "window": (_window, 2),
+    "window": (_window, 3),
     "aligned": (_aligned, 2),
     "blocks": (_blocks, 3),
-    "chunked": (_chunked, 2),
+    "chunked": (_chunked, 3),
     "posits": (_posits, 1),
     "arrays": (_arrays, 1),
 }
@@ -201,15 +204,16 @@ def sample_designs(rounds: int) -> Iterator[Design]:
     for _ in range(rounds):
         for name, (draw, weight) in FAMILY_WEIGHTS.items():
             found = 0
-            most = generators[name].choice(LARGEST_LOGIC)
-            while found < weight:
+            rng = generators[name]
+            for _try in range(MOST_DRAWS):
+                if found == weight:
+                    break
                 try:
-                    design = parse_design(draw(generators[name]))
+                    design = parse_design(draw(rng))
                     resolve_architecture(design.mac, design.implementation)
                 except ValueError:
                     continue
-                if design.text not in seen and _logic(design) <= most:
+                if design.text not in seen and _logic(design) <= rng.choice(LARGEST_LOGIC):
                     seen.add(design.text)
                     found += 1
-                    most = generators[name].choice(LARGEST_LOGIC)
                     yield design

@@ -49,7 +49,7 @@ _TURNS: dict[str, tuple[int, int]] = {
     "ihp-sg13g2": (5, 1),
     "ecp5": (5, 2),
     "ice40": (5, 3),
-    "xilinx7": (10, 4),
+    "xilinx7": (20, 4),
 }
 DEFAULT_STORE = Path("build/cost/samples.jsonl")
 

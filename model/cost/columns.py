@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 __all__ = ["TABLE_DEFAULTS", "Columns", "design_columns", "table_columns"]
 
-Columns = dict[str, NDArray[np.float64]]
+Columns = dict[str, NDArray[np.floating[Any]]]
 """A number for each design under each name."""
 
 ItemT = TypeVar("ItemT")
@@ -116,6 +116,7 @@ def _sum_facts(part: SimpleAccumulator | None) -> tuple[float, ...]:
     if part is None:
         return (0.0,) * len(_SUM_FIELDS) + _format_facts(None)
     kind = own[type(part)]
+    fields: tuple[float, ...]
     match part:
         case AlignedAccumulator():
             fields = (kind, 0, 0, part.fraction_bits, part.is_late, part.rounds_terms)
@@ -279,9 +280,10 @@ def _numbers(items: Sequence[Any]) -> NDArray[np.float64]:
 
 
 def _parse_rounding(text: str) -> Rounding | StochasticRounding:
-    if text.startswith("sr"):
-        return parse_stochastic(text)
-    return Rounding(text)
+    if not text.startswith("sr"):
+        return Rounding(text)
+    found: StochasticRounding = parse_stochastic(text)
+    return found
 
 
 def _parse_output(text: str | None) -> Format | str | None:

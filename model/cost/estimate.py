@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import numpy as np
+from macsmith.model.cost.activity import OperandStatistics
 from macsmith.model.cost.columns import Columns, design_columns, table_columns
-from macsmith.model.cost.features import FAMILIES, area_features, delay_paths, families
-from macsmith.model.cost.fit import predict_longest
+from macsmith.model.cost.energy import (
+    ENERGY,
+    REFERENCE_STATISTICS,
+    energy_features,
+    group_areas,
+)
+from macsmith.model.cost.features import (
+    FAMILIES,
+    STAGES,
+    area_features,
+    delay_paths,
+    families,
+    register_bits,
+    stage_features,
+)
+from macsmith.model.cost.fit import predict, predict_longest
 from macsmith.model.cost.widths import Widths, derive_widths
 from macsmith.model.design import Design, parse_design
 from numpy.typing import NDArray
@@ -26,7 +41,7 @@ __all__ = [
     "formulas",
 ]
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 
 DEFAULT_TARGET = {"asic": "area", "fpga": "lut"}
 """Clock target that is meant where none is stated."""
@@ -41,7 +56,7 @@ def _model() -> dict[str, Any]:
 
 def estimated_technologies() -> dict[str, tuple[str, ...]]:
     """Technologies that can be estimated, with the clock targets of each."""
-    return {name: tuple(targets) for name, targets in _model().items()}
+    return {name: tuple(targets) for name, targets in _model().items() if name != STAGES}
 
 
 @dataclass(frozen=True)
@@ -53,9 +68,10 @@ class EstimateTable:
     technology, target
         Cell library and clock target, or FPGA family and ``lut``.
     figures
-        ``area_um2`` and ``delay_ps``, or ``lut``; ``flip_flops``; each of the whole design, with
-        ``<figure>_low`` and ``<figure>_high``, between which nine of ten samples lay when they were
-        left out of the fit.
+        ``area_um2`` and ``delay_ps``, or ``lut``; ``flip_flops``; each of the whole design. Where
+        it was measured ``energy_fj_per_mac`` of one product (NaN for families without samples).
+        With ``<figure>_low`` and ``<figure>_high``: between them nine of ten samples lay when they
+        were left out of the fit.
     macs
         Products a cycle.
     family
@@ -97,7 +113,11 @@ class EstimateTable:
         """One design's estimates as JSON can hold them."""
         found: dict[str, Any] = {"technology": self.technology, "target": self.target}
         found["family"] = FAMILIES[self.family[row]]
-        found |= {name: float(f"{column[row]:.5g}") for name, column in self.figures.items()}
+        found |= {
+            name: float(f"{column[row]:.5g}")
+            for name, column in self.figures.items()
+            if not np.isnan(column[row])
+        }
         found["macs"] = int(self.macs[row])
         found["is_inside"] = bool(self.is_inside[row])
         if not self.is_inside[row]:
@@ -118,10 +138,9 @@ class EstimateTable:
 def _entry(technology: str, target: str | None) -> tuple[str, dict[str, Any]]:
     model = _model()
     name = technology.strip().lower()
-    if name not in model:
-        raise ValueError(
-            f"technology {technology!r} has no cost model; must be one of {', '.join(model)}"
-        )
+    if name not in model or name == STAGES:
+        known = ", ".join(estimated_technologies())
+        raise ValueError(f"technology {technology!r} has no cost model; must be one of {known}")
     targets = model[name]
     chosen = target or next(
         iter(DEFAULT_TARGET[kind] for kind in DEFAULT_TARGET if DEFAULT_TARGET[kind] in targets)
@@ -144,6 +163,7 @@ def estimate_table(
     designs: Sequence[Design | str] | Mapping[str, Any],
     technology: str = "asap7",
     target: str | None = None,
+    operands: OperandStatistics | Mapping[str, Any] | None = None,
 ) -> EstimateTable:
     """Estimates of many designs at once.
 
@@ -156,6 +176,10 @@ def estimate_table(
         A cell library or FPGA family that was sampled.
     target
         ``area`` or ``speed`` of a cell library (the first by default); ``lut`` of an FPGA family.
+    operands
+        Statistics of the operands (`macsmith.model.cost.activity.operand_statistics`), each one
+        number or one for each design, for the energy; by default those of normally distributed
+        ones.
 
     Raises
     ------
@@ -168,28 +192,46 @@ def estimate_table(
     else:
         parsed = [parse_design(each) if isinstance(each, str) else each for each in designs]
         columns = design_columns(parsed)
-    return _estimated(columns, technology.strip().lower(), chosen, entry)
+    statistics = dict(REFERENCE_STATISTICS)
+    if operands is not None:
+        given = asdict(operands) if isinstance(operands, OperandStatistics) else dict(operands)
+        unknown = sorted(given.keys() - statistics.keys())
+        if unknown:
+            raise ValueError(
+                f"operand statistics {unknown[0]!r} are unknown; must be among "
+                f"{', '.join(statistics)}"
+            )
+        statistics |= given
+    return _estimated(columns, technology.strip().lower(), chosen, entry, statistics)
 
 
 def _estimated(
-    columns: Columns, technology: str, target: str, entry: dict[str, Any]
+    columns: Columns,
+    technology: str,
+    target: str,
+    entry: dict[str, Any],
+    statistics: Mapping[str, Any],
 ) -> EstimateTable:
     widths = derive_widths(columns)
     family = families(widths).astype(np.intp)
-    pieces = {"all": area_features(widths)}
+    stage_bits = predict(_model()[STAGES]["coefficients"], stage_features(widths))
+    pieces = {"all": area_features(widths, stage_bits)}
     paths = delay_paths(widths) if "delay_ps" in entry else {}
     figures: dict[str, Numbers] = {}
     for metric, trained in entry.items():
-        value = predict_longest(trained["coefficients"], paths if metric == "delay_ps" else pieces)
+        if metric == ENERGY:
+            value = _energy(entry, pieces["all"], widths, family, statistics)
+        else:
+            used = paths if metric == "delay_ps" else pieces
+            value = predict_longest(trained["coefficients"], used)
         figures[metric] = value
-        if metric == "flip_flops":
-            continue
         low, high = np.empty((2, len(FAMILIES)))
         for number, name in enumerate(FAMILIES):
             found = trained["families"].get(name, trained)
             low[number], high[number] = found["interval"]
         figures[f"{metric}_low"] = value * low[family]
         figures[f"{metric}_high"] = value * high[family]
+    figures["flip_flops"] = register_bits(widths) + stage_bits
     unmodelled = columns["unmodelled"] > 0
     inside = ~unmodelled
     regions = _region(technology, target)
@@ -207,8 +249,26 @@ def _estimated(
     return EstimateTable(technology, target, figures, macs, family, inside, widths, unmodelled)
 
 
+def _energy(
+    entry: dict[str, Any],
+    pieces: dict[str, Numbers],
+    widths: Widths,
+    family: NDArray[np.intp],
+    statistics: Mapping[str, Any],
+) -> Numbers:
+    """Energy for one product; NaN for families of which none was measured."""
+    numbers = {name: np.asarray(value, dtype=np.float64) for name, value in statistics.items()}
+    areas = group_areas(entry["area_um2"]["coefficients"], pieces)
+    value = predict(entry[ENERGY]["coefficients"], energy_features(areas, widths, numbers))
+    measured = np.array([name in entry[ENERGY]["families"] for name in FAMILIES])
+    return np.where(measured[family], value, np.nan)
+
+
 def estimate(
-    design: Design | str, technology: str = "asap7", target: str | None = None
+    design: Design | str,
+    technology: str = "asap7",
+    target: str | None = None,
+    operands: OperandStatistics | Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Estimate of one design; see `EstimateTable.record`.
 
@@ -218,7 +278,7 @@ def estimate(
         As `estimate_table`.
     """
     parsed = parse_design(design) if isinstance(design, str) else design
-    table = estimate_table([parsed], technology, target)
+    table = estimate_table([parsed], technology, target, operands)
     return {"design": parsed.text, **table.record(0)}
 
 

@@ -20,9 +20,23 @@ from macsmith.model.cost.widths import (
     log2,
 )
 
-__all__ = ["FAMILIES", "Features", "area_features", "delay_paths", "families", "placement_gates"]
+__all__ = [
+    "FAMILIES",
+    "STAGES",
+    "Features",
+    "area_features",
+    "delay_paths",
+    "families",
+    "placement_gates",
+    "register_bits",
+    "stage_features",
+    "stage_pieces",
+]
 
 Features = dict[str, Numbers]
+
+STAGES = "pipeline stages"
+"""Entry of a model beside its technologies: flip-flops of stages."""
 
 #: Structures, as `families` numbers them.
 FAMILIES = (
@@ -65,7 +79,46 @@ def placement_gates(bits: Numbers, reach: Numbers, places: Numbers) -> Numbers:
     return best
 
 
-def area_features(w: Widths) -> Features:
+def register_bits(w: Widths) -> Numbers:
+    """Flip-flops of a MAC or array but for pipeline stages: sums, results, a waiting chunk, what an
+    array passes on."""
+    elements = w["rows"] * w["columns"]
+    is_array = elements > 1
+    state = w["inner_state"] + w["outer_state"] + w["last_bits"]
+    # a finished chunk waits in a register, and the chunk's beats are counted
+    chunk = np.where(w["outer_state"] > 0, w["inner_bits"] + w["scale_bits"] + 2, 0.0)
+    beats = np.where(w["outer_state"] > 0, np.ceil(log2(w["chunk"] / w["lanes"])), 0.0)
+    passed = np.where(is_array, w["operand_bits"] + 3, 0.0)
+    return np.where(w["is_unit"] > 0, 0.0, elements * (state + chunk + passed) + beats + 1)
+
+
+def stage_features(w: Widths) -> Features:
+    """What the flip-flops of pipeline stages are counted from, by name."""
+    f: Features = {}
+    kind = w["kind"]
+    stages = np.where(w["is_unit"] > 0, 0.0, w["stages"]) * w["rows"] * w["columns"]
+    is_float = (kind == COMPACT) | (kind == DUAL) | (kind == SINGLE)
+    carries = (w["is_integer"] > 0) & (np.minimum(w["pa"], w["pb"]) > 2)
+    lane_sum = np.where(kind == ALIGNED, w["aligned_sum"], w["lane_sum"])
+    f["stage.sum"] = stages * np.where(is_float, 0.0, lane_sum)
+    f["stage.carries"] = stages * np.where(carries, w["lane_sum"], 0.0)
+    f["stage.operands"] = stages * np.where(is_float, 0.0, w["operand_bits"])
+    f["stage.product"] = stages * np.where(is_float, w["product"], 0.0)
+    f["stage.exponents"] = stages * w["exponent_field_bits"]
+    f["stage.posits"] = stages * w["is_posit"] * w["operand_bits"]
+    f["stage.block"] = stages * w["is_block"] * (w["block_bits"] + w["scale_bits"])
+    f["stage.chunk"] = stages * w["chunk_converts"] * w["inner_bits"]
+    f["stage.convert"] = (stages > 0) * w["stages"] * w["columns"] * w["converts"] * w["last_bits"]
+    f["stage.ones"] = stages
+    return f
+
+
+def stage_pieces(w: Widths, stage_bits: Numbers) -> Features:
+    """The features of area that count flip-flops; `stage_bits` are those of pipeline stages."""
+    return {"register.bits": register_bits(w) + stage_bits, "stage.bits": stage_bits}
+
+
+def area_features(w: Widths, stage_bits: Numbers) -> Features:
     """Pieces of logic and registers, by name.
 
     Those of a step count once for every element of an array; those at its edge once a column.
@@ -84,13 +137,14 @@ def area_features(w: Widths) -> Features:
 
     mul, edge = lanes * w["pa"] * w["pb"], lanes * (w["pa"] + w["pb"])
     put("integer.partial_products", is_integer, mul)
-    put("integer.rows", is_integer, edge)
+    put("integer.rows", is_integer, edge * w["signed"] / 2)
     put("integer.lanes", is_integer, lanes)
     put("integer.sum", fixed_integer, w["sum"])
     put("integer.extension", fixed_integer, np.maximum(w["sum"] - w["lane_sum"], 0))
     # what is placed in fixed point
     put("lane.partial_products", placed, mul)
-    put("lane.rows", placed, edge)
+    put("lane.adders_of_product", placed, lanes * (w["pa"] - 1) * (w["pb"] - 1))
+    put("lane.product", placed, lanes * w["product"])
     put("lane.exponents", placed, lanes * w["exponent_field_bits"])
     put("lane.specials", placed & (w["flags"] > 0), lanes * w["code_bits"])
     put("lane.subnormals", placed, lanes * w["subnormals"])
@@ -107,14 +161,35 @@ def area_features(w: Widths) -> Features:
     put("float.partial_products", single, product)
     put("float.rows", single, w["pa"] + w["pb"])
     put("float.subnormals", single, w["subnormals"] * (w["pa"] + w["pb"]))
-    put("float.exponents", single, e + w["exponent_field_bits"])
-    put("float.beyond", single, np.maximum(w["product"] - m, 0))
-    for name, which in (("compact", COMPACT), ("dual", DUAL), ("single", SINGLE)):
-        chosen = kind == which
-        put(f"{name}.precision", chosen, m)
-        put(f"{name}.shifts", chosen, m * log2(m))
+    put("float.exponents", single, w["exponent_field_bits"])
+    put("float.normalise", kind == SINGLE, w["product"] * log2(w["product"]))
+    scaled, outer = w["is_block"] > 0, w["is_chunked"] > 0
+    om, oe = w["outer_precision"], w["outer_exponent"]
+    block = w["block_bits"] + w["scale_precision"] - 1
+    # additions of a term to a float: of the step, of a chunk, of a block
+    additions = (
+        (single, m, e, w["product"]),
+        (outer & (om > 0), om, oe, om),
+        (scaled & (om > 0), om, oe, block),
+    )
+    zero = np.zeros_like(m)
+    for name in ("ones", "precision", "exponent", "width", "shifts"):
+        f[f"adder.{name}"] = zero
+    for chosen, precision, exponent, term in additions:
+        width = np.maximum(precision, term)
+        for name, value in (
+            ("ones", np.ones_like(m)),
+            ("precision", precision),
+            ("exponent", exponent),
+            ("width", width),
+            ("shifts", width * log2(width)),
+        ):
+            f[f"adder.{name}"] = f[f"adder.{name}"] + np.where(chosen, value, 0.0) * elements
+    # and what the larger of the three ways to add takes more
+    for name, chosen, width in (("dual", kind == DUAL, m), ("single", kind == SINGLE, m)):
         put(f"{name}.ones", chosen, np.ones_like(m))
-    put("single.normalise", kind == SINGLE, w["product"] * log2(w["product"]))
+        put(f"{name}.precision", chosen, width)
+        put(f"{name}.shifts", chosen, width * log2(width))
     # several products into a float
     window = w["window"]
     put("window.bits", kind == WINDOW, window)
@@ -138,56 +213,32 @@ def area_features(w: Widths) -> Features:
     put("aligned.precision", aligned, m + e)
     put("random.bits", w["random_bits"] > 0, w["random_bits"])
     # outer accumulators
-    outer, scaled = w["is_chunked"] > 0, w["is_block"] > 0
-    om, oe = w["outer_precision"], w["outer_exponent"]
+    inner = w["inner_bits"]
+    put("outer.ones", outer, np.ones_like(m))
     put("outer.precision", outer, om)
-    put("outer.shifts", outer, om * log2(om))
-    put("outer.exponent", outer, oe)
-    put(
-        "outer.converts", outer & (w["chunk_converts"] > 0), w["inner_bits"] * log2(w["inner_bits"])
-    )
+    put("outer.converts", outer & (w["chunk_converts"] > 0), inner * log2(inner))
+    put("outer.converted", outer & (w["chunk_converts"] > 0), inner)
     put("outer.fixed", outer & (om == 0), w["outer_state"])
     bits = w["block_bits"]
-    put("block.normalise", scaled, bits * log2(bits))
     put("block.bits", scaled, bits)
     put("block.scale", scaled, bits * (w["scale_factor"] - 1))
     put("block.scales", scaled, w["scale_bits"])
-    put("block.precision", scaled, om)
-    put("block.shifts", scaled, (om + bits) * log2(om))
     put("block.ones", scaled, np.ones_like(om))
-    _put_registers(f, w)
+    put("block.normalise", scaled, block * log2(block))
+    _put_registers(f, w, stage_bits)
     return f
 
 
-def _put_registers(f: Features, w: Widths) -> None:
+def _put_registers(f: Features, w: Widths, stage_bits: Numbers) -> None:
     """Registers, stages, and what converts results, of a MAC or an array."""
     clocked = (w["is_unit"] == 0) * 1.0
     elements, columns = w["rows"] * w["columns"], w["columns"]
-    is_array = elements > 1
-    state = w["inner_state"] + w["outer_state"]
-    # a finished chunk waits in a register
-    chunk = np.where(w["outer_state"] > 0, w["inner_bits"] + w["scale_bits"], 0.0)
-    f["register.state"] = clocked * elements * (state + chunk)
-    f["register.result"] = clocked * np.where(is_array, elements, 1) * w["last_bits"]
-    f["register.operands"] = clocked * np.where(is_array, elements, 0) * w["operand_bits"]
+    f |= stage_pieces(w, stage_bits)
     f["register.ones"] = clocked * elements
-    stages = w["stages"] * elements
-    f["stage.operands"] = clocked * stages * w["operand_bits"]
-    f["stage.sum"] = (
-        clocked
-        * stages
-        * np.where(
-            w["kind"] == WINDOW,
-            w["window"],
-            np.where(w["is_fixed"] > 0, w["lane_sum"], w["product"]),
-        )
-    )
-    f["stage.precision"] = clocked * stages * (w["precision"] + w["outer_precision"])
     converts = clocked * w["converts"]
     f["convert.bits"] = converts * columns * w["last_bits"]
     f["convert.shifts"] = converts * columns * w["last_bits"] * log2(w["last_bits"])
     f["convert.precision"] = converts * columns * w["output_precision"]
-    f["convert.stages"] = converts * w["stages"] * columns * w["last_bits"]
     f["edge.ones"] = clocked
 
 

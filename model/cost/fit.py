@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from scipy.optimize import nnls
 
 __all__ = ["fit_longest", "fit_nonnegative", "predict", "predict_longest"]
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 
 #: Weight of the pull toward the prior (or 0), in samples of which a feature makes all.
 RIDGE = 0.03
@@ -78,7 +79,8 @@ _ROUNDS = 12
 
 def predict_longest(coefficients: Mapping[str, float], paths: Paths) -> Numbers:
     """The longest of several paths, whose features share their coefficients."""
-    return np.max([predict(coefficients, features) for features in paths.values()], axis=0)
+    lengths = np.array([predict(coefficients, features) for features in paths.values()])
+    return np.asarray(lengths.max(axis=0))
 
 
 def fit_longest(

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-__all__ = ["ENERGY_FILE", "SAMPLES_FILE", "Sample", "read_samples", "read_table", "write_table"]
+__all__ = [
+    "ENERGY_FILE",
+    "SAMPLES_FILE",
+    "Sample",
+    "read_energy_rows",
+    "read_samples",
+    "read_table",
+    "write_table",
+]
 
 SAMPLES_FILE = "samples.csv"
 ENERGY_FILE = "energy_samples.csv"
@@ -71,3 +79,8 @@ def read_samples(path: Path | None = None) -> list[Sample]:
         )
         for row in rows
     ]
+
+
+def read_energy_rows(path: Path | None = None) -> list[dict[str, str]]:
+    """Rows of the energy table, of `path` or the committed one."""
+    return read_table(path or _path(ENERGY_FILE))[1]

@@ -18,26 +18,52 @@ from zlib import crc32
 
 import numpy as np
 from macsmith.model.cost.columns import design_columns
-from macsmith.model.cost.features import FAMILIES, Features, area_features, delay_paths, families
-from macsmith.model.cost.fit import fit_longest, predict_longest
+from macsmith.model.cost.energy import ENERGY
+from macsmith.model.cost.energy_training import (
+    EnergySample,
+    EnergyTraining,
+    read_energy_samples,
+)
+from macsmith.model.cost.features import (
+    FAMILIES,
+    STAGES,
+    Features,
+    area_features,
+    delay_paths,
+    families,
+    register_bits,
+    stage_features,
+    stage_pieces,
+)
+from macsmith.model.cost.fit import fit_longest, fit_nonnegative, predict, predict_longest
 from macsmith.model.cost.samples import Sample, read_samples
 from macsmith.model.cost.widths import Widths, derive_widths
 from macsmith.model.design import parse_design
 from numpy.typing import NDArray
 
-__all__ = ["FOLDS", "METRICS", "REGION", "Training", "fold_of", "has_bits", "train", "trainings"]
+__all__ = [
+    "FOLDS",
+    "METRICS",
+    "REGION",
+    "StageTraining",
+    "Training",
+    "fold_of",
+    "has_bits",
+    "train",
+    "trainings",
+]
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 
 FOLDS = 5
 #: Share of cross-validated errors that an interval holds.
 COVERAGE = 0.9
 #: Figures, and whether their features are those of delay.
-METRICS = {"area_um2": False, "delay_ps": True, "lut": False, "flip_flops": False}
+METRICS = {"area_um2": False, "delay_ps": True, "lut": False}
 #: Technology from which the others take what their fewer samples leave open.
 REFERENCE = "asap7"
 LEAST_SAMPLES = 10
-REFERENCE_RIDGE, OTHER_RIDGE = 0.01, 0.1
+REFERENCE_RIDGE, OTHER_RIDGE, STAGE_RIDGE = 0.01, 0.1, 0.003
 
 #: Numbers between whose least and largest in a family's samples an estimate is inside the region.
 REGION = (
@@ -61,7 +87,42 @@ REGION = (
 
 
 #: Whose coefficients those of a target and figure are drawn to, where they are not the same one's.
-_REFERENCES = {("lut", "lut"): ("area", "area_um2"), ("lut", "flip_flops"): ("area", "flip_flops")}
+_REFERENCES = {("lut", "lut"): ("area", "area_um2")}
+
+
+class StageTraining:
+    """Flip-flops of pipeline stages, the same in all technologies and for all clock targets."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        known = {s.design: s for s in _modelled(samples) if "flip_flops" in s.figures}
+        designs = [parse_design(text) for text in known]
+        widths = derive_widths(design_columns(designs))
+        staged = widths["stages"] > 0
+        self.samples = [s for s, is_staged in zip(known.values(), staged, strict=True) if is_staged]
+        self.features = {k: column[staged] for k, column in stage_features(widths).items()}
+        self.registers = register_bits(widths)[staged]
+        self.target = np.array([s.figures["flip_flops"] for s in self.samples]) - self.registers
+
+    def fit(self, used: Callable[[Sample], bool] = lambda sample: True) -> dict[str, float]:
+        """Coefficients of `stage_features`."""
+        chosen = np.array([used(sample) for sample in self.samples])
+        features = {name: column[chosen] for name, column in self.features.items()}
+        return fit_nonnegative(features, self.target[chosen], ridge=STAGE_RIDGE)
+
+    def errors(self, fold: Callable[[Sample], int]) -> Numbers:
+        """Relative error of all flip-flops of each sample, as of `Training.errors`."""
+        folds = np.array([fold(sample) for sample in self.samples])
+        predicted = np.empty_like(self.target)
+        for k in np.unique(folds).tolist():
+            held = folds == k
+            found = self.fit(lambda sample, k=k: fold(sample) != k)  # type: ignore[misc]
+            predicted[held] = predict(found, {n: c[held] for n, c in self.features.items()})
+        return np.asarray((predicted + self.registers) / (self.target + self.registers) - 1.0)
+
+
+def _modelled(samples: Sequence[Sample]) -> list[Sample]:
+    # sums in the forms for FPGAs are built of other pieces
+    return [sample for sample in samples if ":fpga=" not in sample.design]
 
 
 class Training:
@@ -73,29 +134,41 @@ class Training:
         Of one technology and clock target.
     metric
         One of `METRICS`.
+    stages
+        Flip-flops of pipeline stages, which area has as pieces.
     reference
         Training of the reference technology, whose coefficients, in this one's units, those here
         are drawn to; None: drawn to 0.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], metric: str, reference: Training | None = None
+        self,
+        samples: Sequence[Sample],
+        metric: str,
+        stages: StageTraining,
+        reference: Training | None = None,
     ) -> None:
-        # sums in the forms for FPGAs are built of other pieces
-        self.samples = [
-            s for s in samples if s.figures.get(metric, 0) > 0 and ":fpga=" not in s.design
-        ]
-        self.reference = reference
+        self.samples = [s for s in _modelled(samples) if s.figures.get(metric, 0) > 0]
+        self.stages, self.reference = stages, reference
         designs = [parse_design(s.design) for s in self.samples]
         self.widths: Widths = derive_widths(design_columns(designs))
         self.families = families(self.widths)
-        self.paths: dict[str, Features] = {"all": area_features(self.widths)}
+        self.paths: dict[str, Features] = {}
         if METRICS[metric]:
             self.paths = delay_paths(self.widths)
+        else:
+            self.paths["all"] = area_features(self.widths, np.zeros(len(designs)))
         self.target = np.array([s.figures[metric] for s in self.samples])
+
+    def use(self, coefficients: dict[str, float]) -> None:
+        """Count the flip-flops of stages by these coefficients."""
+        if "all" in self.paths:
+            found = predict(coefficients, stage_features(self.widths))
+            self.paths["all"] |= stage_pieces(self.widths, found)
 
     def fit(self, used: Callable[[Sample], bool] = lambda sample: True) -> dict[str, float]:
         """Coefficients fitted to some of the samples, here and in the reference."""
+        self.use(self.stages.fit(used))
         chosen = np.array([used(sample) for sample in self.samples])
         paths, target = self._paths(chosen), self.target[chosen]
         if self.reference is None:
@@ -114,23 +187,35 @@ class Training:
     def errors(self, fold: Callable[[Sample], int]) -> Numbers:
         """Relative error of each sample, predicted by a fit without those of its fold."""
         folds = np.array([fold(sample) for sample in self.samples])
-        predicted = np.empty_like(self.target)
+        errors = np.empty_like(self.target)
         for k in np.unique(folds).tolist():
-            held = folds == k
-            coefficients = self.fit(lambda sample, k=k: fold(sample) != k)  # type: ignore[misc]
-            predicted[held] = predict_longest(coefficients, self._paths(held))
-        return np.asarray(predicted / self.target - 1.0)
+            errors[folds == k] = self.errors_without(lambda sample, k=k: fold(sample) == k)  # type: ignore[misc]
+        return errors
+
+    def errors_without(self, held: Callable[[Sample], bool]) -> Numbers:
+        """Relative errors of the samples held out of the fit."""
+        chosen = np.array([held(sample) for sample in self.samples])
+        if chosen.all() or not chosen.any():
+            return np.empty(0)
+        coefficients = self.fit(lambda sample: not held(sample))
+        predicted = predict_longest(coefficients, self._paths(chosen))
+        return np.asarray(predicted / self.target[chosen] - 1.0)
 
 
-def fold_of(sample: Sample) -> int:
+def fold_of(sample: Sample | str) -> int:
     """One of `FOLDS`, the same for a design in all technologies, forms and clock targets."""
-    return crc32(sample.design.split(":fpga=")[0].split(":unit")[0].encode()) % FOLDS
+    text = sample if isinstance(sample, str) else sample.design
+    return crc32(text.split(":fpga=")[0].split(":unit")[0].encode()) % FOLDS
 
 
 def has_bits(sample: Sample, bits: int) -> bool:
     """Whether an operand of a sample's design has so many bits."""
     mac = parse_design(sample.design).mac
     return bits in (mac.a.bits, mac.b.bits)
+
+
+def _rounded(coefficients: dict[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.5g}") for name, value in coefficients.items()}
 
 
 def _summary(errors: Numbers) -> dict[str, Any]:
@@ -144,7 +229,7 @@ def _summary(errors: Numbers) -> dict[str, Any]:
 
 def _interval(errors: Numbers) -> list[float]:
     """Measured over estimated, between which `COVERAGE` of the samples lie."""
-    ratio = 1.0 / (1.0 + errors)
+    ratio = 1.0 / np.maximum(1.0 + errors, 1e-3)
     outside = (1 - COVERAGE) / 2
     low, high = np.quantile(ratio, [outside, 1 - outside])
     return [round(float(min(low, 1.0)), 4), round(float(max(high, 1.0)), 4)]
@@ -159,15 +244,14 @@ def _region(widths: Widths, chosen: NDArray[np.bool_]) -> dict[str, list[float]]
 
 def _trained(training: Training) -> dict[str, Any]:
     errors = training.errors(fold_of)
-    held = np.array([has_bits(sample, 6) for sample in training.samples])
     record: dict[str, Any] = {
-        "coefficients": {name: float(f"{value:.5g}") for name, value in training.fit().items()},
+        "coefficients": _rounded(training.fit()),
         "cross_validated": _summary(errors),
         "interval": _interval(errors),
         "families": {},
     }
-    if held.any() and not held.all():
-        unseen = training.errors(lambda sample: int(has_bits(sample, 6)))[held]
+    unseen = training.errors_without(lambda sample: has_bits(sample, 6))
+    if len(unseen):
         record["without_6_bit_formats"] = _summary(unseen)
     for number, name in enumerate(FAMILIES):
         chosen = training.families == number
@@ -187,23 +271,54 @@ def trainings(samples: Sequence[Sample]) -> Iterator[tuple[str, str, str, Traini
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
         groups.setdefault((sample.technology, sample.target), []).append(sample)
+    stages = StageTraining(samples)
     references: dict[tuple[str, str], Training] = {}
     ordered = sorted(groups, key=lambda key: (key[0] != REFERENCE, *key))
     for technology, target in ordered:
         for metric in METRICS:
             base = references.get(_REFERENCES.get((target, metric), (target, metric)))
-            training = Training(groups[technology, target], metric, base)
+            training = Training(groups[technology, target], metric, stages, base)
             if technology == REFERENCE:
                 references[target, metric] = training
             if len(training.samples) >= LEAST_SAMPLES:
                 yield technology, target, metric, training
 
 
-def train(samples: Sequence[Sample]) -> dict[str, Any]:
+def _trained_energy(training: EnergyTraining) -> dict[str, Any]:
+    unseen = training.errors(lambda sample: fold_of(sample.design))
+    streams = training.errors(lambda sample: sample.operands)
+    record: dict[str, Any] = {
+        "coefficients": _rounded(training.fit()),
+        "cross_validated": _summary(unseen),
+        "streams_unseen": _summary(streams),
+        "streams_unseen_of_a_measured_design": _summary(
+            training.errors(lambda sample: sample.operands, calibrated=True)
+        ),
+        "interval": _interval(unseen),
+        "families": {},
+    }
+    for number, name in enumerate(FAMILIES):
+        chosen = training.families == number
+        if chosen.any():
+            record["families"][name] = _summary(unseen[chosen]) | {"interval": record["interval"]}
+    return record
+
+
+def train(samples: Sequence[Sample], energies: Sequence[EnergySample] = ()) -> dict[str, Any]:
     """The model as JSON can hold it: technology, clock target, figure, then what was fitted."""
-    model: dict[str, Any] = {}
+    stages = StageTraining(samples)
+    model: dict[str, Any] = {
+        STAGES: {"coefficients": _rounded(stages.fit()), "error": _summary(stages.errors(fold_of))}
+    }
     for technology, target, metric, training in trainings(samples):
-        model.setdefault(technology, {}).setdefault(target, {})[metric] = _trained(training)
+        entry = model.setdefault(technology, {}).setdefault(target, {})
+        entry[metric] = _trained(training)
+    for technology, target in sorted({(e.technology, e.target) for e in energies}):
+        chosen = [e for e in energies if (e.technology, e.target) == (technology, target)]
+        entry = model[technology][target]
+        area = entry["area_um2"]["coefficients"]
+        training_of_energy = EnergyTraining(chosen, area, model[STAGES]["coefficients"])
+        entry[ENERGY] = _trained_energy(training_of_energy)
     return model
 
 
@@ -215,7 +330,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     path = Path(str(resources.files("macsmith.model.cost") / "coefficients.json"))
-    text = json.dumps(train(read_samples()), indent=1) + "\n"
+    text = json.dumps(train(read_samples(), read_energy_samples()), indent=1) + "\n"
     if not arguments.check:
         path.write_text(text, encoding="utf-8")
     elif path.read_text(encoding="utf-8") != text:

@@ -5,6 +5,8 @@ All in float64, with logarithms in place of wide integers; the widths are the sa
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from macsmith.model.cost.columns import (
     ALIGNED_SUM,
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 
 __all__ = ["COMPACT", "DUAL", "FIXED", "SINGLE", "WINDOW", "Widths", "derive_widths"]
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 Widths = dict[str, Numbers]
 
 #: How products are added; see `macsmith.hw.architecture.resolve_architecture`.
@@ -71,11 +73,13 @@ def derive_widths(c: Columns) -> Widths:
     w["is_integer"], w["lanes"] = is_integer * 1.0, lanes
     w["is_posit"] = ((c["a_kind"] == POSIT) | (c["b_kind"] == POSIT)) * 1.0
     w["pa"], w["pb"] = c["a_precision"], c["b_precision"]
+    w["signed"] = c["a_signed"] + c["b_signed"]
     narrow, wide = np.minimum(w["pa"], w["pb"]), np.maximum(w["pa"], w["pb"])
     w["product"] = np.where(narrow == 1, wide, narrow + wide)
     log2_product = c["a_log2_max"] + c["b_log2_max"]
     w["span"] = _bits_of(log2_product)
-    w["range"] = sum(c[f"{s}_last_binade"] - c[f"{s}_first_binade"] for s in "ab")
+    a_binades, b_binades = (c[f"{s}_last_binade"] - c[f"{s}_first_binade"] for s in "ab")
+    w["range"] = a_binades + b_binades
     w["unit"] = c["a_least_exponent"] + c["b_least_exponent"]
     has_infinity = np.maximum(c["a_infinity"], c["b_infinity"])
     has_nan = np.maximum(np.maximum(c["a_nan"], c["b_nan"]), has_infinity)
@@ -83,6 +87,7 @@ def derive_widths(c: Columns) -> Widths:
     w["flags"] = np.where(has_infinity > 0, 2.0, has_nan)
 
     chunk, terms = c["chunk"], c["terms"]
+    w["chunk"] = chunk
     is_chunked = chunk > 0
     is_block = (c["a_scale_bits"] + c["b_scale_bits"]) > 0
     is_whole_block = is_block & (chunk == lanes)

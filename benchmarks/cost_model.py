@@ -1,0 +1,142 @@
+"""Errors of the cost model, and the picture of estimated against synthesised figures.
+
+    python benchmarks/cost_model.py [--plot docs/cost_model.png]
+
+Every point is estimated by a fit without the fifth of the designs that it is in. Needs no tools:
+the samples are in the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from macsmith.model.cost.energy_training import EnergyTraining, read_energy_samples
+from macsmith.model.cost.features import FAMILIES
+from macsmith.model.cost.samples import read_samples
+from macsmith.model.cost.training import (
+    METRICS,
+    StageTraining,
+    Training,
+    fold_of,
+    has_bits,
+    trainings,
+)
+from numpy.typing import NDArray
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+Numbers = NDArray[np.float64]
+
+
+def summary(errors: Numbers) -> str:
+    """Number, mean and worst in percent."""
+    if not len(errors):
+        return "-"
+    size = 100 * np.abs(errors)
+    return f"{len(size)}: {size.mean():.1f}, {size.max():.0f}"
+
+
+def rows() -> Iterator[tuple[list[str], Training, Numbers]]:
+    """A row of the table for each model, with its training and errors."""
+    for technology, target, metric, training in trainings(read_samples()):
+        errors = training.errors(fold_of)
+        unseen = training.errors_without(lambda sample: has_bits(sample, 6))
+        integers = training.families == FAMILIES.index("integers")
+        row = [technology, target, metric]
+        row += [summary(errors), summary(errors[integers]), summary(errors[~integers])]
+        yield [*row, summary(unseen)], training, errors
+
+
+def energy_rows() -> Iterator[list[str]]:
+    """Errors of energy: streams never seen, with and without a figure of the design, designs."""
+    from macsmith.model.cost.training import train
+
+    model = train(read_samples())
+    samples = read_energy_samples()
+    for target in sorted({sample.target for sample in samples}):
+        chosen = [sample for sample in samples if sample.target == target]
+        training = EnergyTraining(
+            chosen,
+            model["asap7"][target]["area_um2"]["coefficients"],
+            model["pipeline stages"]["coefficients"],
+        )
+        yield [
+            "asap7",
+            target,
+            summary(training.errors(lambda sample: sample.operands, calibrated=True)),
+            summary(training.errors(lambda sample: sample.operands)),
+            summary(training.errors(lambda sample: fold_of(sample.design))),
+        ]
+
+
+def table(heads: list[str], body: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [heads, ["---"] * len(heads), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main() -> None:
+    """Print the tables, and draw."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--plot", type=Path)
+    arguments = parser.parse_args()
+    found = list(rows())
+    heads = ["technology", "target", "figure", "all", "integers", "others", "6-bit formats unseen"]
+    print("Samples: mean and worst error, %\n")
+    print(table(heads, [row for row, _, _ in found]))
+    print(f"\nasap7 by family: {'; '.join(by_family(found))}")
+    stages = StageTraining(read_samples()).errors(fold_of)
+    print(f"\nflip-flops of pipelined designs: {summary(stages)}\n")
+    heads = ["technology", "target", "streams unseen, design measured", "streams unseen"]
+    print(table([*heads, "designs unseen"], list(energy_rows())))
+    if arguments.plot is not None:
+        draw(found, arguments.plot)
+
+
+def by_family(found: list[tuple[list[str], Training, Numbers]]) -> Iterator[str]:
+    """Errors of each family in ASAP7."""
+    for row, training, errors in found:
+        if row[0] != "asap7":
+            continue
+        parts = [
+            f"{name} {summary(errors[training.families == number])}"
+            for number, name in enumerate(FAMILIES)
+            if (training.families == number).any()
+        ]
+        yield f"{row[1]} {row[2]}: {', '.join(parts)}"
+
+
+def draw(found: list[tuple[list[str], Training, Numbers]], path: Path) -> None:
+    """Estimated against synthesised, a panel for each figure."""
+    names = {"area_um2": "area, um2", "delay_ps": "delay, ps", "lut": "LUTs"}
+    figure, axes = plt.subplots(1, len(METRICS), figsize=(13, 4.4), layout="constrained")
+    for axis, metric in zip(axes, METRICS, strict=True):
+        for row, training, errors in found:
+            if row[2] == metric:
+                label = f"{row[0]}, {row[1]}"
+                axis.plot(training.target, training.target * (1 + errors), ".", ms=4, label=label)
+        low, high = axis.get_xlim()
+        line = np.array([max(low, training_least(found, metric)), high])
+        axis.plot(line, line, color="black", lw=0.8)
+        axis.fill_between(line, 0.85 * line, 1.15 * line, color="black", alpha=0.08, lw=0)
+        axis.set(xscale="log", yscale="log", title=names[metric])
+        axis.set(xlabel="synthesised", ylabel="estimated, design not in the fit")
+        axis.legend(fontsize=7)
+    figure.savefig(path, dpi=110)
+    print(path)
+
+
+def training_least(found: list[tuple[list[str], Training, Numbers]], metric: str) -> float:
+    """Least of a figure."""
+    return float(min(t.target.min() for row, t, _ in found if row[2] == metric))
+
+
+if __name__ == "__main__":
+    main()

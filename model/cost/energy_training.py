@@ -1,0 +1,113 @@
+"""Fit of energy to simulated samples, and its errors on operands and designs never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from macsmith.model.cost.activity import STATISTICS
+from macsmith.model.cost.columns import design_columns
+from macsmith.model.cost.energy import energy_features, group_areas
+from macsmith.model.cost.features import area_features, families, stage_features
+from macsmith.model.cost.fit import fit_nonnegative, predict
+from macsmith.model.cost.samples import read_energy_rows
+from macsmith.model.cost.widths import derive_widths
+from macsmith.model.design import parse_design
+from numpy.typing import NDArray
+
+__all__ = ["EnergySample", "EnergyTraining", "read_energy_samples"]
+
+Numbers = NDArray[np.floating[Any]]
+
+RIDGE = 0.003
+
+
+@dataclass(frozen=True)
+class EnergySample:
+    """A design's energy for one product, with operands of one stream.
+
+    Attributes
+    ----------
+    statistics
+        Of the operands, by the names of `STATISTICS`.
+    """
+
+    design: str
+    technology: str
+    target: str
+    operands: str
+    energy_fj: float
+    statistics: dict[str, float]
+
+
+def read_energy_samples(path: Path | None = None) -> list[EnergySample]:
+    """All energy samples, of `path` or the committed ones."""
+    return [
+        EnergySample(
+            row["design"],
+            row["technology"],
+            row["target"],
+            row["operands"],
+            float(row["energy_fj_per_mac"]),
+            {name: float(row[name]) for name in STATISTICS},
+        )
+        for row in read_energy_rows(path)
+    ]
+
+
+class EnergyTraining:
+    """Energy samples of one technology and clock target, with their features.
+
+    Parameters
+    ----------
+    samples
+        Of one technology and clock target.
+    area_coefficients, stage_coefficients
+        Of the area model, whose groups' areas are the features.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[EnergySample],
+        area_coefficients: dict[str, float],
+        stage_coefficients: dict[str, float],
+    ) -> None:
+        self.samples = list(samples)
+        designs = [parse_design(sample.design) for sample in samples]
+        widths = derive_widths(design_columns(designs))
+        self.families = families(widths)
+        pieces = area_features(widths, predict(stage_coefficients, stage_features(widths)))
+        statistics = {
+            name: np.array([sample.statistics[name] for sample in samples]) for name in STATISTICS
+        }
+        self.features = energy_features(group_areas(area_coefficients, pieces), widths, statistics)
+        self.target = np.array([sample.energy_fj for sample in samples])
+
+    def fit(self, used: NDArray[np.bool_] | None = None) -> dict[str, float]:
+        """Coefficients fitted to some of the samples, or to all."""
+        chosen = np.ones(len(self.samples), dtype=np.bool_) if used is None else used
+        features = {name: column[chosen] for name, column in self.features.items()}
+        return fit_nonnegative(features, self.target[chosen], ridge=RIDGE)
+
+    def errors(self, fold: Callable[[EnergySample], Any], *, calibrated: bool = False) -> Numbers:
+        """Relative error of each sample, predicted by a fit without those of its fold.
+
+        With `calibrated`, a prediction is scaled by what the design's other samples, those in the
+        fit, were measured to take over what the fit says of them.
+        """
+        folds = np.array([fold(sample) for sample in self.samples])
+        designs = np.array([sample.design for sample in self.samples])
+        predicted = np.empty_like(self.target)
+        for k in np.unique(folds):
+            held = folds == k
+            found = predict(self.fit(~held), self.features)
+            predicted[held] = found[held]
+            if calibrated:
+                for design in np.unique(designs[held]):
+                    known = (designs == design) & ~held
+                    scale = np.median(self.target[known] / found[known])
+                    predicted[held & (designs == design)] *= scale
+        return np.asarray(predicted / self.target - 1.0)
