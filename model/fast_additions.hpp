@@ -36,7 +36,7 @@
 
 #pragma once
 
-#include "fast_rounding.hpp"
+#include "fast_posits.hpp"
 
 namespace macsmith {
 
@@ -67,6 +67,7 @@ template <class T, int MODE, bool LEAN>
 inline VectorOf<T> round_ready(VectorOf<T> s, const RoundConstants<T> &c, WordsOf<T> random) {
   if constexpr (MODE == STOCHASTIC || MODE == STOCHASTIC_NEAREST)
     return round_lanes_randomly<T, MODE, LEAN>(s, random, c);
+  else if constexpr (MODE == POSIT) return c.posit->round_all(s);
   else return round_lanes<T, MODE, LEAN>(s, c);
 }
 

@@ -1,8 +1,7 @@
 // Rounding arrays of values to a format, on vectors of doubles.
 //
 // A double is an exact value of at most 53 bits, and formats here keep at most 24: the rounding of
-// fast_rounding.hpp holds for every format that has a fraction bit. For formats without one, which tie
-// to the even exponent field, what that decides is decided first.
+// fast_rounding.hpp holds.
 
 #pragma once
 
@@ -106,25 +105,6 @@ inline DoubleVector load_values(const void *values, int64_t first, int64_t left)
   return __builtin_convertvector(loaded, DoubleVector);
 }
 
-// Without a fraction the neighbours are powers of two, and the last bit of a code is that of its
-// exponent field: where that decides, the number it decides for, else `v`.
-template <int MODE>
-inline DoubleVector choose_powers(DoubleVector v, const Format &f) {
-  if constexpr (MODE != NEAREST_EVEN && MODE != TO_ODD) return v;
-  const DoubleWords bits = (DoubleWords)v & ~sign_mask<double>();
-  const DoubleWords sign = (DoubleWords)v & sign_mask<double>();
-  const DoubleWords lower = bits & exponent_mask<double>();
-  const DoubleWords upper = lower + (int64_t(1) << 52);
-  const DoubleWords code = (lower >> 52) - (1023 + f.least_exponent - (f.has_subnormals ? 1 : 0));
-  const DoubleVector magnitude = (DoubleVector)bits, power = (DoubleVector)lower;
-  const DoubleWords is_between = MODE == NEAREST_EVEN ? magnitude == 1.5 * power : magnitude > power;
-  const DoubleWords is_odd = (code & 1) != 0;
-  const DoubleWords goes_up = MODE == NEAREST_EVEN ? is_odd : ~is_odd;
-  const DoubleWords decides = is_between & (code >= (f.has_zero ? 1 : 0)) & (magnitude < __builtin_inf());
-  const DoubleWords chosen = sign | (goes_up ? upper : lower);
-  return decides ? (DoubleVector)chosen : v;
-}
-
 // What values are rounded to, MODE being one of the roundings, STOCHASTIC, or FIXED for an integer
 // format, whose rounding is decided at run time.
 template <int MODE, class T, class Put>
@@ -145,7 +125,6 @@ void round_values_as(const Format &f, const RoundConstants<double> &c, int64_t c
       std::memcpy(&random, source.random + first, 4 * size_t(left));
       r = round_lanes_randomly<double, MODE, false>(v, __builtin_convertvector(random, DoubleWords), c);
     } else {
-      if (f.fraction_bits == 0) v = choose_powers<MODE>(v, f);
       r = round_lanes<double, MODE, false>(v, c);
     }
     if (!has_nan) r = v == v ? r : DoubleVector{};

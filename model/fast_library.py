@@ -22,7 +22,7 @@ import numpy.typing as npt
 from macsmith.model.accumulators import AlignedAccumulator, SimpleAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.fast_ordered import ordered_address
-from macsmith.model.formats import FloatFormat, Format, IntFormat, OrderedFormat
+from macsmith.model.formats import FloatFormat, Format, IntFormat, OrderedFormat, PositFormat
 from macsmith.model.lfsr import advance_matrix
 from macsmith.model.random_source import Lfsr
 from macsmith.model.rounding import (
@@ -65,6 +65,7 @@ _SOURCES = (
     "fast_cascade.hpp",
     "fast_tiles.hpp",
     "fast_additions.hpp",
+    "fast_posits.hpp",
     "fast_rounding.hpp",
     "fast_vectors.hpp",
     "fast_formats.hpp",
@@ -432,8 +433,8 @@ def round_struct(
         format=format_struct(fmt, rounding, overflow),
         max=float(fmt.max),
         smallest=float(fmt.smallest),
-        max_exponent=fmt.max_exponent if isinstance(fmt, FloatFormat) else 0,
-        is_fixed=not isinstance(fmt, FloatFormat),
+        max_exponent=fmt.max_exponent if isinstance(fmt, FloatFormat | PositFormat) else 0,
+        is_fixed=not isinstance(fmt, FloatFormat | PositFormat),
     )
 
 

@@ -106,7 +106,7 @@ def _can_round(
 ) -> bool:
     """Whether the tiles can round to a format at all."""
     return (
-        fmt.fraction_bits >= 1
+        (fmt.fraction_bits >= 1 or (machine is _FLOAT64 and not random_bits))
         and fmt.precision + random_bits + 2 <= machine.precision
         and (fmt.has_nan or not has_special_terms)
         and fmt.least_exponent - random_bits - 1 >= machine.least_exponent
@@ -115,13 +115,19 @@ def _can_round(
 
 
 def _addition(
-    config: MacConfig, fmt: FloatFormat, term: TermBound, term_bits: int, machine: _Machine
+    config: MacConfig,
+    fmt: FloatFormat | PositFormat,
+    term: TermBound,
+    term_bits: int,
+    machine: _Machine,
 ) -> _Add:
     """PLAIN unless a plain addition in the machine's type could be rounded twice with effect."""
     lsb = min(term.lsb_exponent, fmt.least_exponent)
     largest = fmt.max + config.lanes * term.max_integer * Fraction(2) ** term.lsb_exponent
     if largest / Fraction(2) ** lsb < 1 << machine.precision:
         return _Add.PLAIN  # every sum is exact
+    if isinstance(fmt, PositFormat):
+        return _Add.ODD
     is_nearest = config.accumulator_rounding in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY)
     is_innocuous = term_bits <= fmt.precision and 2 * fmt.precision + 2 <= machine.precision
     return _Add.PLAIN if is_nearest and is_innocuous else _Add.ODD
@@ -163,9 +169,9 @@ def wraps(accumulator: SimpleAccumulator) -> bool:
 def _tile_round(config: MacConfig, part: PartialSumWidths | None) -> TileRoundStruct:
     if part is None:
         return TileRoundStruct(is_fixed=True)
-    if part.format is not None:
+    if part.code_format is not None:
         return round_struct(
-            part.format, config.accumulator_rounding, config.overflow_of(part.format)
+            part.code_format, config.accumulator_rounding, config.overflow_of(part.code_format)
         )
     unit = 2.0**part.lsb_exponent
     half = float(1 << (part.integer_bits - 1)) if part.clips else 0.0
@@ -217,7 +223,7 @@ def _plan_tiles(
     needs_cascade = False
     if config.lanes > 1:
         term_bits = (config.lanes * widths.term.max_integer).bit_length()
-        if term_bits > precision and widths.inner.format is not None:
+        if term_bits > precision and widths.inner.code_format is not None:
             if machine is not _FLOAT64:
                 return None
             needs_cascade = True
@@ -244,6 +250,10 @@ def _plan_tiles(
         if not _can_round(inner.format, machine, special_terms, fine_bits):
             return None
         add = _addition(config, inner.format, widths.term, term_bits, machine)
+    elif inner.posit is not None:
+        if machine is not _FLOAT64:
+            return None
+        add = _addition(config, inner.posit, widths.term, term_bits, machine)
     else:
         if not _fixed_is_exact(inner, widths.term, inner_length, config.lanes, machine):
             # what is read from such a sum is the number next to it: enough for rounding only
@@ -424,8 +434,6 @@ def make_plan(config: MacConfig, length: int) -> Plan:
     last = widths.last
     if config.block is not None:
         return Plan(Engine.BLOCKS if has_exact_blocks(config) else Engine.GENERAL)
-    if last.posit is not None:
-        return Plan(Engine.GENERAL)
     if config.aligned is not None:
         aligned = _plan_aligned(config, widths, length, config.aligned)
         return Plan(Engine.GENERAL if aligned is None else Engine.ALIGNED, aligned=aligned)
@@ -433,7 +441,7 @@ def make_plan(config: MacConfig, length: int) -> Plan:
         return Plan(Engine.GENERAL)  # the integer under a special's flags is part of the result
     is_one_sum = (
         widths.outer is None
-        and widths.inner.format is None
+        and widths.inner.code_format is None
         and not widths.inner.clips
         and config.product is None
     )

@@ -6,7 +6,8 @@
 // v + c is rounded that way; ties away are half a grid added to the magnitude, and the rest cut off
 // (twice, which is harmless: the finer grid has the coarser one in it). Else v - r, which is exact,
 // tells by its sign what to do.
-// A format without fraction bits ties to even *exponent fields*: see fast_convert.hpp.
+// A format without fraction bits ties to even *exponent fields*: there, on doubles only, what that
+// decides is decided first.
 //
 // Stochastic rounding with N bits: the magnitude plus such a c for the grid that is 2**N times finer
 // (toward zero, or to nearest, by the variant) holds that finer number in its last bits; R is added to
@@ -18,6 +19,8 @@
 #include "fast_vectors.hpp"
 
 namespace macsmith {
+
+class PositConstants;
 
 // Modes beside the roundings: a sum that is never rounded; stochastic rounding with the finer number
 // cut off (variants A and B), or to nearest (C).
@@ -52,6 +55,8 @@ struct RoundConstants {
   T clip_low, clip_high;
   bool clips;
   bool keeps_infinity;
+  const Format *without_fraction = nullptr;
+  const PositConstants *posit = nullptr;
 
   explicit RoundConstants(const TileRound &r) {
     const Format &f = r.format;
@@ -77,17 +82,41 @@ struct RoundConstants {
     std::memcpy(&overflow_bits, &over, sizeof over);
     std::memcpy(&max_bits, &max, sizeof max);
     has_gap = !f.has_subnormals;
+    if (!f.fraction_bits) without_fraction = &f;
     negative_zero_mask = f.has_negative_zero ? ~I(0) : 0;
   }
 };
 
-// LEAN: only what a format with subnormals and a negative zero needs.
+// Without a fraction the neighbours are powers of two, and the last bit of a code is that of its
+// exponent field: where that decides, the number it decides for, else `v`.
+template <int MODE>
+inline VectorOf<double> choose_powers(VectorOf<double> v, const Format &f) {
+  using DoubleVector = VectorOf<double>;
+  using DoubleWords = WordsOf<double>;
+  if constexpr (MODE != NEAREST_EVEN && MODE != TO_ODD) return v;
+  const DoubleWords bits = (DoubleWords)v & ~sign_mask<double>();
+  const DoubleWords sign = (DoubleWords)v & sign_mask<double>();
+  const DoubleWords lower = bits & exponent_mask<double>();
+  const DoubleWords upper = lower + (int64_t(1) << 52);
+  const DoubleWords code = (lower >> 52) - (1023 + f.least_exponent - (f.has_subnormals ? 1 : 0));
+  const DoubleVector magnitude = (DoubleVector)bits, power = (DoubleVector)lower;
+  const DoubleWords is_between = MODE == NEAREST_EVEN ? magnitude == 1.5 * power : magnitude > power;
+  const DoubleWords is_odd = (code & 1) != 0;
+  const DoubleWords goes_up = MODE == NEAREST_EVEN ? is_odd : ~is_odd;
+  const DoubleWords decides = is_between & (code >= (f.has_zero ? 1 : 0)) & (magnitude < __builtin_inf());
+  const DoubleWords chosen = sign | (goes_up ? upper : lower);
+  return decides ? (DoubleVector)chosen : v;
+}
+
+// LEAN: only what a format with fraction bits, subnormals and a negative zero needs.
 template <class T, int MODE, bool LEAN>
 inline typename Lanes<T>::V round_lanes(typename Lanes<T>::V v, const RoundConstants<T> &c) {
   using V = typename Lanes<T>::V;
   using W = typename Lanes<T>::W;
   constexpr auto SIGN = sign_mask<T>();
   constexpr auto MAGNITUDE = ~SIGN;
+  if constexpr (!LEAN && sizeof(T) == 8)
+    if (c.without_fraction) v = choose_powers<MODE>(v, *c.without_fraction);
   const W bits = (W)v;
   [[maybe_unused]] const W sign = bits & SIGN;
   W field = bits & exponent_mask<T>();

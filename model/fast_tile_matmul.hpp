@@ -4,6 +4,8 @@
 
 #include "fast_cascade.hpp"
 
+#include <memory>
+
 namespace macsmith {
 
 template <class T, int MODE, bool LEAN, int ADD>
@@ -18,7 +20,8 @@ class TileMatmul {
   const T *a, *b;
   const RandomSource &source;
   T *sums;
-  const RoundConstants<T> inner, outer, product;
+  RoundConstants<T> inner;
+  const RoundConstants<T> outer, product;
   std::vector<V> panel;
   std::vector<T> last_rows;
   std::vector<W> words;  // of a tile, where they are given
@@ -33,6 +36,9 @@ class TileMatmul {
   }
 
   void run() {
+    std::unique_ptr<PositConstants> posit;
+    if constexpr (MODE == POSIT) posit.reset(new PositConstants(spec.inner));
+    inner.posit = posit.get();
     for (int64_t n = 0; n < columns; n += WIDTH) {
       const int64_t used = columns - n < WIDTH ? columns - n : WIDTH;
       T *to = reinterpret_cast<T *>(panel.data());
@@ -90,7 +96,7 @@ int32_t run_tiles(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, c
                   const T *b, const RandomSource &source, T *sums) {
   constexpr bool IS_DOUBLE = sizeof(T) == 8;
   const auto is_plain = [](const TileRound &r) {
-    return r.format.has_subnormals && r.format.has_negative_zero && r.format.overflow != PROPAGATE;
+    return r.format.fraction_bits && r.format.has_subnormals && r.format.has_negative_zero && r.format.overflow != PROPAGATE;
   };
   const bool is_lean =
       is_plain(spec.inner) && !spec.has_product_format && !spec.has_integer_operand;
@@ -125,6 +131,14 @@ int32_t run_tiles(const TileSpec &spec, int64_t M, int64_t columns, int64_t K, c
       if (spec.add == CASCADE) RUN_AS(FIXED, true, CASCADE);
     }
     RUN_AS(FIXED, true, PLAIN);
+  }
+  if (spec.inner.format.ordered) {
+    if constexpr (IS_DOUBLE) {
+      if (spec.add == CASCADE) RUN_AS(POSIT, true, CASCADE);
+      if (spec.add == PLAIN) RUN_AS(POSIT, true, PLAIN);
+      RUN_AS(POSIT, true, ODD);
+    }
+    return 1;
   }
   if (spec.inner.format.random_bits) {
     if (spec.inner.format.rounding == STOCHASTIC_C) RUN(STOCHASTIC_NEAREST);

@@ -134,6 +134,9 @@ inline Lanes<double>::V set_odd_where_less(Lanes<double>::V v, Lanes<double>::V 
 inline bool is_any_less(Lanes<float>::V low, Lanes<float>::V high) {
   return _mm512_cmp_ps_mask((__m512)low, (__m512)high, _CMP_LT_OQ) != 0;
 }
+inline bool is_any_less(Lanes<double>::W low, Lanes<double>::W high) {
+  return _mm512_cmplt_epi64_mask((__m512i)low, (__m512i)high) != 0;
+}
 inline bool is_any_less(Lanes<double>::V low, Lanes<double>::V high) {
   return _mm512_cmp_pd_mask((__m512d)low, (__m512d)high, _CMP_LT_OQ) != 0;
 }

@@ -368,7 +368,9 @@ TILED = [
     "e5m2:bf16:rdn:lanes4", "e5m2xe4m3:e8m10/16:rup:lanes4", "bf16:fp32:lanes4",
     "fp32:fp32:lanes8:rdn", "bf16:fp16:lanes2:rto", "fp32:exact/64/fp32", "bf16:exact",
     "fp32:fp32:rtz", "fp32:fp32/16:rup", "fp16xbf16:fp32:rdn", "int8xfp32:fp32", "e4m3:e6m9:rto",
-    "fp32:fp32:sr8", "bf16:e8m12:lanes4:src6", "e4m3:e6m9/64:srb5",
+    "fp32:fp32:sr8", "bf16:e8m12:lanes4:src6", "e4m3:e6m9/64:srb5", "e4m3:e5m0", "bf16:e6m0/32:rto",
+    "e4m3:e4m0fnuz:lanes4:rna", "posit8es1:posit8es1", "posit8:posit16:lanes4", "posit16:posit5es0",
+    "posit16es3:posit16es3", "e5m2xposit8:posit6es3",
 ]  # fmt: skip
 
 
@@ -457,7 +459,9 @@ def test_engines() -> None:
         "e4m3:fp32_aligned25": Engine.ALIGNED,
         "fp32:fp32_aligned60": Engine.GENERAL,  # sums of more than 53 bits
         "e5m2:exact": Engine.TILES64,
-        "e4m3:e5m0": Engine.GENERAL,  # no fraction: ties go to even exponents
+        "e4m3:e5m0": Engine.TILES64,  # no fraction: ties go to even exponents
+        "e4m3:e5m0:sr4": Engine.GENERAL,
+        "posit8:posit16": Engine.TILES64,
         "bf16:fp32:lanes4": Engine.TILES64,
         "bf16:exact": Engine.TILES64,
         "bf16:exact:outraw": Engine.GENERAL,  # all of its 500 bits show
