@@ -299,6 +299,7 @@ def _best_outer(config: MacConfig, implementation: Implementation) -> str:
     accumulator = config.accumulator
     is_shared = (
         isinstance(accumulator, ChunkedAccumulator)
+        and config.block is None
         and implementation.feed == "passed"
         and 2 <= implementation.rows <= accumulator.length // config.lanes
     )

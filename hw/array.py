@@ -22,7 +22,13 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.convert import Convert
-from macsmith.hw.core import ChunkCounter, beats_per_chunk, finished_bits, operand_bits
+from macsmith.hw.core import (
+    ChunkCounter,
+    beats_per_chunk,
+    finished_bits,
+    operand_bits,
+    scale_bits,
+)
 from macsmith.hw.drain import Drain
 from macsmith.hw.latency import (
     columns_per_element,
@@ -130,6 +136,14 @@ class Skew(Block):
         return m
 
 
+def _scale_ports(design: Design) -> dict[str, Any]:
+    """Signature members of the scales of all rows, and of all columns."""
+    a_bits, b_bits = scale_bits(design)
+    rows, columns = design.implementation.rows, design.implementation.columns
+    members = {"i_a_scale": rows * a_bits, "i_b_scale": columns * b_bits}
+    return {name: In(bits) for name, bits in members.items() if bits}
+
+
 class SystolicArray(Block):
     """Matrix product of tiles: R rows of A by C columns of B, K beats a tile, K given by `i_last`.
 
@@ -156,6 +170,9 @@ class SystolicArray(Block):
         (`macsmith.model.switch`): mode of the beat, the same in all beats of a tile.
     i_last : In(1)
         The beat is the last of its tile.
+    i_a_scale, i_b_scale : In
+        Only with block formats, of those operands that have one: scales of the rows (columns), row
+        (column) 0 in the lowest bits, of the block that ends with the beat.
     i_random : In(random_bits)
         Only with stochastic rounding and ``lfsr=port``: the random word of the beat, which all
         elements add it with.
@@ -174,6 +191,8 @@ class SystolicArray(Block):
     i_a: Signal
     i_b: Signal
     i_last: Signal
+    i_a_scale: Signal
+    i_b_scale: Signal
     i_random: Signal
     o_random: Signal
     o_valid: Signal
@@ -200,6 +219,7 @@ class SystolicArray(Block):
                 "i_a": In(self.rows * a_bits),
                 "i_b": In(self.columns * b_bits),
                 "i_last": In(1),
+                **_scale_ports(design),
                 **random_members(design),
                 "o_valid": Out(1),
                 "o_ready": In(1),
@@ -259,11 +279,18 @@ class SystolicArray(Block):
         a_bits, b_bits = operand_bits(self.design)
         # rows count from the far end here, where B enters: the last row is the first
         far_first = range(rows - 1, -1, -1)
+        a_scale_bits, b_scale_bits = scale_bits(self.design)
         a_words = [self.i_a.word_select(row, a_bits) for row in far_first]
+        if a_scale_bits:
+            scales = [self.i_a_scale.word_select(row, a_scale_bits) for row in far_first]
+            a_words = [Cat(*pair) for pair in zip(a_words, scales, strict=True)]
         a = self._skewed(m, platform, "skew_a", a_words, range(rows), enable)
         controls = self._control_skewed(m, Cat(*control), enable)
         b_bits *= self.together
         b_words = [self.i_b.word_select(index, b_bits) for index in range(elements_of_row)]
+        if b_scale_bits:
+            scales = [self.i_b_scale.word_select(index, b_scale_bits) for index in range(columns)]
+            b_words = [Cat(*pair) for pair in zip(b_words, scales, strict=True)]
         b = self._skewed(m, platform, "skew_b", b_words, range(elements_of_row), enable)
 
         elements = rows_block(self.design, rows)

@@ -28,7 +28,15 @@ from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 
-__all__ = ["ChunkCounter", "Core", "beats_per_chunk", "finished_bits", "operand_bits"]
+__all__ = [
+    "ChunkCounter",
+    "Core",
+    "beats_per_chunk",
+    "finished_bits",
+    "moved_bits",
+    "operand_bits",
+    "scale_bits",
+]
 
 
 def beats_per_chunk(config: MacConfig) -> int | None:
@@ -45,6 +53,18 @@ def operand_bits(design: Design) -> tuple[int, int]:
         return common.lanes * common.a_slot_bits, common.lanes * common.b_slot_bits
     mac = design.mac
     return mac.lanes * mac.a.bits, mac.lanes * mac.b.bits
+
+
+def scale_bits(design: Design) -> tuple[int, int]:
+    """Widths of the scales of A and B; 0 without."""
+    a, b = design.mac.a_scale, design.mac.b_scale
+    return a.bits if a else 0, b.bits if b else 0
+
+
+def moved_bits(design: Design) -> tuple[int, int]:
+    """Widths of A and B as they move through an array: operands, scales above them."""
+    operands, scales = operand_bits(design), scale_bits(design)
+    return operands[0] + scales[0], operands[1] + scales[1]
 
 
 def finished_bits(design: Design) -> int:

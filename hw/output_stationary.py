@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from macsmith.hw.array_block import array_block
 from macsmith.hw.block import place
+from macsmith.hw.core import operand_bits, scale_bits
 from macsmith.hw.dataflow import Dataflow
 from macsmith.hw.mac import Mac
 from macsmith.hw.sequencer import Sequencer
@@ -39,8 +40,6 @@ class OutputStationary(Dataflow):
             self.release_a.eq(sequencer.release_a),
             self.release_b.eq(sequencer.release_b),
             array.i_valid.eq(sequencer.beat_valid),
-            array.i_a.eq(self.a_entry),
-            array.i_b.eq(self.b_entry),
             array.i_last.eq(sequencer.beat_last),
             array.o_ready.eq(self.o_ready),
             self.takes_beat.eq(sequencer.beat_valid & array.i_ready),
@@ -49,7 +48,16 @@ class OutputStationary(Dataflow):
             self.o_valid.eq(array.o_valid),
             self.o_data.eq(array.o_data),
         ]
-        for side in ("a", "b"):
+        bits_of = zip(operand_bits(config.design), scale_bits(config.design), strict=True)
+        sides = (("a", config.rows), ("b", config.columns))
+        for (side, count), (bits, extra) in zip(sides, bits_of, strict=True):
+            # | codes | scale | of each row (column)
+            entry = getattr(self, f"{side}_entry")
+            words = [entry.word_select(each, bits + extra) for each in range(count)]
+            m.d.comb += getattr(array, f"i_{side}").eq(Cat(word[:bits] for word in words))
+            if extra:
+                scales = Cat(word[bits:] for word in words)
+                m.d.comb += getattr(array, f"i_{side}_scale").eq(scales)
             m.d.comb += [
                 getattr(self, f"{side}_read").eq(sequencer.read),
                 getattr(self, f"{side}_address").eq(getattr(sequencer, f"{side}_address")),

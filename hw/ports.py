@@ -37,17 +37,18 @@ def _layout(widths: PartialSumWidths) -> str:
     return f"{flags}{widths.integer_bits}-bit integer in units of 2**{widths.lsb_exponent}"
 
 
-def _scale_ports(mac: MacConfig, prefix: str) -> list[Port]:
+def _scale_ports(mac: MacConfig, prefix: str, rows: int = 1, columns: int = 1) -> list[Port]:
     """Ports of the scales of blocks, of those operands that have one."""
-    sides = (("a", mac.a_scale), ("b", mac.b_scale))
+    sides = (("a", mac.a_scale, "row", rows), ("b", mac.b_scale, "column", columns))
     return [
         Port(
             f"{prefix}{side}_scale",
             "input",
-            fmt.bits,
-            f"scale of {side.upper()} ({fmt.name}) for the block that ends with this step",
+            count * fmt.bits,
+            (f"{axis} {axis[0]} at bits [{axis[0]}*{fmt.bits} +: {fmt.bits}]: " * (count > 1))
+            + f"scale of {side.upper()} ({fmt.name}) for the block that ends with this step",
         )
-        for side, fmt in sides
+        for side, fmt, axis, count in sides
         if fmt is not None
     ]
 
@@ -207,7 +208,7 @@ def design_ports(design: Design) -> tuple[Port, ...]:
         Port("i_a", "input", rows * mac.lanes * mac.a.bits, a_meaning),
         Port("i_b", "input", columns * mac.lanes * mac.b.bits, b_meaning),
         Port("i_last", "input", 1, "the beat is the last of its sum"),
-        *_scale_ports(mac, "i_"),
+        *_scale_ports(mac, "i_", rows, columns),
         *_random_ports(design),
         Port("o_valid", "output", 1, "a result is offered; it stays until taken"),
         Port("o_ready", "input", 1, "the result is taken; a beat passes when both are 1"),

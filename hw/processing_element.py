@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
-from macsmith.hw.core import Core, finished_bits, operand_bits
+from macsmith.hw.core import Core, finished_bits, moved_bits
 from macsmith.hw.latency import columns_per_element, shares_outer, step_cycles
 from macsmith.hw.lfsr import RandomWords
 from macsmith.hw.pipeline import delay
@@ -56,9 +56,9 @@ class ProcessingElement(Block):
     enable : In(1)
         Nothing moves while it is 0.
     a_i, a_o : In, Out(lanes * config.a.bits)
-        Passed to the right, one cycle later.
+        Passed to the right, one cycle later; with block formats the scale above it.
     b_i, b_o : In, Out(columns * lanes * config.b.bits)
-        Passed down, one cycle later.
+        Passed down, one cycle later; the same.
     control_i, control_o : In, Out(control_bits(design))
         Accompanies A. `shift`: the result register takes over `result_i`.
     seeds : In(seed_bits(design))
@@ -81,7 +81,7 @@ class ProcessingElement(Block):
 
     def __init__(self, design: Design) -> None:
         self.design = design
-        a_bits, b_bits = operand_bits(design)
+        a_bits, b_bits = moved_bits(design)
         columns = columns_per_element(design)
         bits = columns * finished_bits(design)
         super().__init__(
@@ -121,8 +121,8 @@ class ProcessingElement(Block):
             m.d.sync += result.eq(Mux(core.is_finished, finished, self.result_i))
         m.d.comb += [
             core.enable.eq(self.enable),
-            core.a.eq(a),
-            core.b.eq(b),
+            core.a.eq(a[: len(core.a)]),
+            core.b.eq(b[: len(core.b)]),
             core.valid.eq(control[1]),
             core.last.eq(control[2]),
             self.a_o.eq(a),
@@ -130,6 +130,11 @@ class ProcessingElement(Block):
             self.control_o.eq(control),
             self.result_o.eq(result),
         ]
+        if isinstance(core, Core):
+            for name, word in (("a", a), ("b", b)):
+                if f"{name}_scale" in core.signature.members:
+                    scale = getattr(core, f"{name}_scale")
+                    m.d.comb += scale.eq(word[-len(scale) :])
         if "chunk_end" in core.signature.members:
             m.d.comb += core.chunk_end.eq(control[3])
         if isinstance(core, SwitchCore):
@@ -185,7 +190,7 @@ class Row(Block):
     def __init__(self, design: Design) -> None:
         self.design = design
         columns = design.implementation.columns
-        a_bits, b_bits = operand_bits(design)
+        a_bits, b_bits = moved_bits(design)
         together = columns_per_element(design)
         self.elements = columns // together
         self.b_bits = together * b_bits
@@ -269,7 +274,7 @@ class Rows(Block):
     def __init__(self, design: Design, rows: int) -> None:
         self.design, self.rows = design, rows
         columns = design.implementation.columns
-        a_bits, b_bits = operand_bits(design)
+        a_bits, b_bits = moved_bits(design)
         b_bits *= columns
         result_bits = columns * finished_bits(design)
         super().__init__(

@@ -275,8 +275,8 @@ def bench_verilog(design: Design, vectors: Vectors) -> str:
     for side, fmt in (("a", design.mac.a_scale), ("b", design.mac.b_scale)):
         if fmt is not None:
             name = f"{side}_scale" if is_unit else f"i_{side}_scale"
-            random += f"\n    .{name}(beat[{beat} +: {fmt.bits}]),"
-            beat += fmt.bits
+            random += f"\n    .{name}(beat[{beat} +: {width[name]}]),"
+            beat += width[name]
     return (_UNIT if is_unit else _STREAM).format(
         top=design.id,
         beats=len(vectors.a),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from macsmith.host import Accelerator
 from macsmith.model import fast
@@ -89,10 +90,18 @@ def check_products(
             progress(index / len(shapes), f"{m} x {k} by {k} x {n}")
         a = rng.integers(0, 1 << mac.a.bits, (m, k), dtype=np.uint32)
         b = rng.integers(0, 1 << mac.b.bits, (k, n), dtype=np.uint32)
+        blocks = -(-k // mac.block) if mac.block else 0
+        sides = (("a", mac.a_scale, (m, blocks)), ("b", mac.b_scale, (blocks, n)))
+        scales: dict[str, npt.ArrayLike] = {
+            side: rng.integers(0, 1 << fmt.bits, shape, dtype=np.uint32)
+            for side, fmt, shape in sides
+            if fmt is not None
+        }
+        a_scales, b_scales = scales.get("a"), scales.get("b")
         start = time.monotonic()
-        results = accelerator.matmul_codes(a, b)
+        results = accelerator.matmul_codes(a, b, a_scales=a_scales, b_scales=b_scales)
         seconds = time.monotonic() - start
-        wanted = fast.matmul(mac, a, b)
+        wanted = fast.matmul(mac, a, b, None, a_scales, b_scales)
         products.append(
             {
                 "m": m,

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from macsmith.model import fast
+from macsmith.model import fast, fast_blocks
 from macsmith.model.accelerator import MAGIC, REGISTERS, VERSION, AcceleratorConfig
 from macsmith.model.design import Design, parse_design
 from macsmith.model.link import (
@@ -244,6 +244,8 @@ class Accelerator:
         a_codes: npt.ArrayLike,
         b_codes: npt.ArrayLike,
         *,
+        a_scales: npt.ArrayLike | None = None,
+        b_scales: npt.ArrayLike | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> npt.NDArray[np.uint64]:
         """Result codes of a matrix product; the same bits as `macsmith.model.fast.matmul`.
@@ -255,6 +257,9 @@ class Accelerator:
         ----------
         a_codes, b_codes
             ``[M, K]`` and ``[K, N]`` unsigned codes, of any size.
+        a_scales, b_scales
+            Only of block formats, of those operands that have one: ``[M, blocks]`` and
+            ``[blocks, N]`` codes of scales.
         progress
             Called with the words sent and received so far, and how many there are in all.
 
@@ -274,7 +279,7 @@ class Accelerator:
         if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
             raise ValueError(f"a and b must be M x K and K x N, not {a.shape} and {b.shape}")
         schedule = make_schedule(self.config, a.shape[0], a.shape[1], b.shape[1])
-        words = packet_words(schedule, a, b)
+        words = packet_words(schedule, a, b, a_scales, b_scales)
         for _ in range(10):
             try:
                 self.link.begin()
@@ -288,7 +293,8 @@ class Accelerator:
         """Product of two matrices of numbers.
 
         Operands are rounded to the design's formats, to nearest even; numbers beyond the largest
-        become what the format's default says (`macsmith formats NAME`).
+        become what the format's default says (`macsmith formats NAME`). Those with block formats
+        are quantised in blocks along K (`macsmith.model.fast_blocks.quantise`).
 
         Parameters
         ----------
@@ -308,17 +314,32 @@ class Accelerator:
             The board does not answer.
         """
         mac = self.config.design.mac
-        codes = []
-        for name, fmt, values in (("a", mac.a, a), ("b", mac.b, b)):
+        codes: dict[str, npt.ArrayLike] = {}
+        factor = 1.0  # of the scales of whole tensors
+        formats = (mac.a, mac.b), (mac.a_scale, mac.b_scale), mac.operand_names
+        for name, values, fmt, scale, operand in zip("ab", (a, b), *formats, strict=True):
             array = np.asarray(values)
             if array.dtype.kind not in "fiu" and "float" not in array.dtype.name:
                 raise TypeError(f"{name} must be an array of real numbers, not {array.dtype}")
             rounded = array.astype(np.float64)
-            codes.append(fast.encode(fmt, rounded, overflow=default_overflow(fmt)))
-        results = self.matmul_codes(*codes)
+            if scale is None:
+                codes[f"{name}_codes"] = fast.encode(fmt, rounded, overflow=default_overflow(fmt))
+                continue
+            if rounded.ndim != 2:
+                raise ValueError(f"{name} must be a matrix, not of shape {rounded.shape}")
+            blocks = fast_blocks.quantise(operand, rounded if name == "a" else rounded.T)
+            factor *= float(blocks.tensor)
+            codes[f"{name}_codes"] = blocks.codes if name == "a" else blocks.codes.T
+            codes[f"{name}_scales"] = blocks.scales if name == "a" else blocks.scales.T
+        results = self.matmul_codes(
+            codes["a_codes"],
+            codes["b_codes"],
+            a_scales=codes.get("a_scales"),
+            b_scales=codes.get("b_scales"),
+        )
         output = mac.output_format
         if output is not None:
-            return fast.decode(output, results)
+            return fast.decode(output, results) * factor
         last = mac_widths(mac).last
         bits = self.config.output_bits
         if bits > 63 or last.flag_bits:

@@ -9,7 +9,8 @@ header word and its payload, words of 32 bits::
     | RUN    03  | flags  | beats k     |  then | 31..16 column tiles | 15..0 row tiles |
 
 An entry is what the array takes in one beat: R rows (C columns) of `lanes` codes, row 0 and lane 0
-in the lowest bits. Each operand has two banks. A LOAD fills the next free bank, and waits for one;
+in the lowest bits; with block formats the codes of a row are followed by the scale of their block.
+Each operand has two banks. A LOAD fills the next free bank, and waits for one;
 a RUN works on the oldest full banks of both and gives them free again if its flags say so. Packets
 are taken in order, but a LOAD goes on while earlier RUNs work.
 
@@ -234,12 +235,14 @@ class AcceleratorConfig:
     @property
     def a_entry_bits(self) -> int:
         """Bits of A that one beat takes."""
-        return self.rows * self.lanes * self.design.mac.a.bits
+        mac = self.design.mac
+        return self.rows * (self.lanes * mac.a.bits + (mac.a_scale.bits if mac.a_scale else 0))
 
     @property
     def b_entry_bits(self) -> int:
         """Bits of B that one beat takes."""
-        return self.columns * self.lanes * self.design.mac.b.bits
+        mac = self.design.mac
+        return self.columns * (self.lanes * mac.b.bits + (mac.b_scale.bits if mac.b_scale else 0))
 
     @property
     def output_bits(self) -> int:

@@ -183,9 +183,10 @@ class Design(BaseModel, frozen=True):
 
     def _check_blocks(self) -> None:
         implementation = self.implementation
-        if implementation.is_array:
+        if implementation.outer == "shared" or implementation.feed == "broadcast":
             raise ValueError(
-                "block formats are built as a unit or a single MAC, not as an array: leave RxC out"
+                "an array of block formats hands its operands on, and has an outer adder in each "
+                "element: leave outer=shared and feed=broadcast out"
             )
         if (
             implementation.loop == "carrysave"

@@ -24,6 +24,9 @@ from macsmith.model.tiling import Load, Run, Schedule, make_schedule
 
 __all__ = ["Load", "Run", "Schedule", "make_schedule", "packet_words", "results_of_words"]
 
+#: Codes of scales ``[vectors, blocks]``, their bits, and the beats of a block.
+_Scales = tuple[npt.NDArray[np.uint64], int, int] | None
+
 
 def _check_codes(what: str, fmt: Format, codes: npt.ArrayLike) -> npt.NDArray[np.uint64]:
     array = np.asarray(codes)
@@ -37,37 +40,74 @@ def _check_codes(what: str, fmt: Format, codes: npt.ArrayLike) -> npt.NDArray[np
 
 
 def _entries(
-    codes: npt.NDArray[np.uint64], tile_size: int, lanes: int, bits: int, sums: int
+    codes: npt.NDArray[np.uint64],
+    tile_size: int,
+    lanes: int,
+    bits: int,
+    sums: int = 1,
+    scales: _Scales = None,
 ) -> npt.NDArray[np.uint32]:
     """Codes ``[vectors, K]`` as words ``[tiles, beats, words of the entries of a beat]``; those of
-    sums in rotation are entries of their own."""
+    sums in rotation are entries of their own. `scales`: codes ``[vectors, blocks]``, their bits,
+    and the beats of a block."""
     vectors, length = codes.shape
     tiles, beats = -(-vectors // tile_size), -(-length // lanes)
     padded = np.zeros((tiles * tile_size, beats * lanes), dtype=np.uint64)
     padded[:vectors, :length] = codes
-    ordered = padded.reshape(tiles, tile_size, beats, lanes).transpose(0, 2, 1, 3)
-    entry = ordered.reshape(tiles, beats, sums, tile_size // sums * lanes, 1)
-    # lowest bit first, entries padded to whole words
-    as_bits = (entry >> np.arange(bits, dtype=np.uint64) & np.uint64(1)).astype(np.uint8)
+    parts = [_bits_of(padded.reshape(tiles, tile_size, beats, lanes), bits)]
+    if scales is not None:
+        scale_codes, scale_bits, block_beats = scales
+        spread = np.zeros((tiles * tile_size, beats), dtype=np.uint64)
+        spread[:vectors] = np.repeat(scale_codes, block_beats, axis=1)[:, :beats]
+        parts.append(_bits_of(spread.reshape(tiles, tile_size, beats, 1), scale_bits))
+    as_bits = np.concatenate(parts, axis=3).transpose(0, 2, 1, 3)
     as_bits = as_bits.reshape(tiles, beats, sums, -1)
+    # entries padded to whole words
     missing = -as_bits.shape[3] % WORD_BITS
     as_bits = np.pad(as_bits, ((0, 0), (0, 0), (0, 0), (0, missing)))
     words = np.packbits(as_bits, axis=3, bitorder="little").view("<u4").astype(np.uint32)
     return words.reshape(tiles, beats, -1)
 
 
+def _bits_of(codes: npt.NDArray[np.uint64], bits: int) -> npt.NDArray[np.uint8]:
+    """Codes ``[..., n]`` as bits ``[..., n * bits]``, lowest first."""
+    found = codes[..., np.newaxis] >> np.arange(bits, dtype=np.uint64) & np.uint64(1)
+    return found.astype(np.uint8).reshape(*codes.shape[:-1], -1)
+
+
 def _entries_of_a(
-    config: AcceleratorConfig, codes: npt.NDArray[np.uint64]
+    config: AcceleratorConfig, codes: npt.NDArray[np.uint64], scales: _Scales
 ) -> npt.NDArray[np.uint32]:
     """Words ``[row tiles, beats, ...]``; ``[rows, passes, ...]`` if weight-stationary."""
     bits = config.design.mac.a.bits
     if config.is_weight_stationary:
-        return _entries(codes, 1, config.rows * config.lanes, bits, 1)
-    return _entries(codes, config.tile_rows, config.lanes, bits, config.sums)
+        return _entries(codes, 1, config.rows * config.lanes, bits)
+    return _entries(codes, config.tile_rows, config.lanes, bits, config.sums, scales)
+
+
+def _scales(schedule: Schedule, side: str, codes: npt.ArrayLike | None) -> _Scales:
+    """Scales of an operand, checked; None where it has none."""
+    mac = schedule.config.design.mac
+    fmt = mac.a_scale if side == "a" else mac.b_scale
+    if fmt is None or mac.block is None:
+        if codes is not None:
+            raise ValueError(f"{side}_scales: must be None, as that operand has no blocks")
+        return None
+    blocks = -(-schedule.k // mac.block)
+    shape = (schedule.m, blocks) if side == "a" else (blocks, schedule.n)
+    if codes is None or np.shape(codes) != shape:
+        got = None if codes is None else np.shape(codes)
+        raise ValueError(f"{side}_scales: must have the shape {shape}, not {got}")
+    checked = _check_codes(f"{side}_scales", fmt, codes)
+    return checked if side == "a" else checked.T, fmt.bits, mac.block // mac.lanes
 
 
 def packet_words(
-    schedule: Schedule, a_codes: npt.ArrayLike, b_codes: npt.ArrayLike
+    schedule: Schedule,
+    a_codes: npt.ArrayLike,
+    b_codes: npt.ArrayLike,
+    a_scales: npt.ArrayLike | None = None,
+    b_scales: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.uint32]:
     """The words of all packets.
 
@@ -75,6 +115,9 @@ def packet_words(
     ----------
     a_codes, b_codes
         ``[M, K]`` codes of A, ``[K, N]`` codes of B, unsigned.
+    a_scales, b_scales
+        Only of block formats, of those operands that have one: ``[M, blocks]`` and ``[blocks, N]``
+        codes of scales.
 
     Raises
     ------
@@ -97,8 +140,10 @@ def packet_words(
                 f"{fmt.name} is not 0, so nothing can fill the last beat"
             )
     entries = {
-        Packet.LOAD_A: _entries_of_a(config, a),
-        Packet.LOAD_B: _entries(b.T, config.columns, config.lanes, mac.b.bits, 1),
+        Packet.LOAD_A: _entries_of_a(config, a, _scales(schedule, "a", a_scales)),
+        Packet.LOAD_B: _entries(
+            b.T, config.columns, config.lanes, mac.b.bits, scales=_scales(schedule, "b", b_scales)
+        ),
     }
     parts: list[Any] = []
     for packet in schedule.packets:

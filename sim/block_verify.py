@@ -1,6 +1,7 @@
 """The check of a design of block formats: operands, scales, and what blocks do to partial sums."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from macsmith.sim.bench import RATES, result_rows, run_bench
 from macsmith.sim.bench_job import FULL_RATE, BenchJob, BenchOutcome, bit_rows
 from macsmith.sim.block_stimulus import BlockStimulus, block_expected, make_block_stimulus
 from macsmith.sim.block_sums import block_events, required_block_events, scale_class, scale_classes
+from macsmith.sim.block_tiles import arrange_tiles, tiles_job
 from macsmith.sim.coverage import Bin, cross_bins, operand_bins, pair_bin
 from macsmith.sim.expected import Words, words_to_int
 from macsmith.sim.failures import (
@@ -97,6 +99,19 @@ def block_failures(
             f"{describe(design, int(text, 16))}"
         )
     return failures
+
+
+def _by_element(design: Design, expected: Words, outcome: BenchOutcome) -> BenchOutcome:
+    """The wrong rows of an array as the wrong sums in them."""
+    columns, bits = design.implementation.columns, mac_widths(design.mac).output_bits
+    found = []
+    for row, text in outcome.mismatches:
+        for column in range(columns):
+            got = int(text, 16) >> column * bits & ((1 << bits) - 1)
+            index = row * columns + column
+            if got != words_to_int(expected[index]):
+                found.append((index, f"{got:x}"))
+    return replace(outcome, mismatches=found)
 
 
 def block_spot_check(stimulus: BlockStimulus, expected: Words, *, seed: int, products: int) -> int:
@@ -246,11 +261,18 @@ def run_blocks(
     """
     line = command_line(design, seed=seed, quick=quick)
     stimulus = make_block_stimulus(design, seed=seed, quick=quick)
+    tiles = arrange_tiles(stimulus) if design.implementation.is_array else None
+    if tiles is not None:
+        stimulus = tiles.sums
     expected, states = block_expected(stimulus)
     spots = block_spot_check(stimulus, expected, seed=seed, products=SPOT_PRODUCTS)
-    outcome = run_bench(design, sources, directory, block_job(stimulus, expected), seed=seed)
+    job = block_job(stimulus, expected) if tiles is None else tiles_job(tiles, expected)
+    outcome = run_bench(design, sources, directory, job, seed=seed)
     bins = block_coverage(stimulus, states, seed=seed, quick=quick)
-    checks = common_checks(outcome, len(expected), stimulus.product_count, spots)
-    if stimulus.partial_sums is None:
+    checks = common_checks(outcome, len(job.expected), stimulus.product_count, spots)
+    if tiles is not None:
+        checks += stream_checks(stimulus, outcome, manifest, (design, tiles.steps))
+        outcome = _by_element(design, expected, outcome)
+    elif stimulus.partial_sums is None:
         checks += stream_checks(stimulus, outcome, manifest)
     return outcome, checks, bins, block_failures(stimulus, expected, outcome, line)

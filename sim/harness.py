@@ -116,7 +116,7 @@ def beat_layout(design: Design) -> BeatLayout:
         result_bits = implementation.columns * output_bits
     has_random_port = implementation.form == "unit" or implementation.lfsr == "port"
     random_bits = mac.random_bits if has_random_port else 0
-    scale_bits = sum(scale.bits for scale in mac.scales)
+    scale_bits = sum(width for _, width in _scale_widths(design))
     extra_bits += mode_bits + random_bits + scale_bits
     widest = max(a_bits + b_bits + extra_bits, 2 * result_bits)
     batch = 512
@@ -135,13 +135,19 @@ def beat_layout(design: Design) -> BeatLayout:
     )
 
 
+def _scale_widths(design: Design) -> list[tuple[str, int]]:
+    """Widths of the scale ports, of those operands that have one."""
+    mac, implementation = design.mac, design.implementation
+    sides = (("a", mac.a_scale, implementation.rows), ("b", mac.b_scale, implementation.columns))
+    return [(side, count * fmt.bits) for side, fmt, count in sides if fmt is not None]
+
+
 def _scale_ports(design: Design, prefix: str, at: int) -> str:
     """Scale ports, wired to the bits of a beat from `at` on."""
     text = ""
-    for side, fmt in (("a", design.mac.a_scale), ("b", design.mac.b_scale)):
-        if fmt is not None:
-            text += f"\n    .{prefix}{side}_scale(beat[{at} +: {fmt.bits}]),"
-            at += fmt.bits
+    for side, width in _scale_widths(design):
+        text += f"\n    .{prefix}{side}_scale(beat[{at} +: {width}]),"
+        at += width
     return text
 
 

@@ -10,7 +10,8 @@ from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import bit_rows, rows_to_ints
-from macsmith.sim.block_stimulus import block_expected, make_block_stimulus
+from macsmith.sim.block_stimulus import BlockStimulus, block_expected, make_block_stimulus
+from macsmith.sim.block_tiles import arrange_tiles
 from macsmith.sim.expected import Words, expected_results, words_to_int
 from macsmith.sim.random_words import register_words
 from macsmith.sim.rotation import rotate
@@ -129,6 +130,8 @@ def _block_vectors(design: Design, seed: int, beats: int) -> GoldenVectors:
     """Vectors of a design of block formats: the first sums, or vectors chosen at random."""
     mac = design.mac
     stimulus = make_block_stimulus(design, seed=seed, quick=True)
+    if design.implementation.is_array:
+        return _block_tile_vectors(stimulus, beats)
     expected, _ = block_expected(stimulus)
     is_unit = stimulus.partial_sums is not None
     if stimulus.partial_sums is not None:
@@ -154,6 +157,26 @@ def _block_vectors(design: Design, seed: int, beats: int) -> GoldenVectors:
         else [words_to_int(words) for words in stimulus.partial_sums[chosen]],
         expected=[words_to_int(words) for words in results],
         scales=scales,
+    )
+
+
+def _block_tile_vectors(stimulus: BlockStimulus, beats: int) -> GoldenVectors:
+    """Vectors of an array of block formats: the first tiles."""
+    mac, implementation = stimulus.design.mac, stimulus.design.implementation
+    tiles = arrange_tiles(stimulus)
+    expected, _ = block_expected(tiles.sums)
+    count = max(1, int((np.cumsum(tiles.steps) <= beats).sum()))
+    chosen = slice(0, int(tiles.steps[:count].sum()))
+    a, b, scales = tiles.beat_bits(chosen)
+    rows, columns = implementation.rows, implementation.columns
+    results = expected[: count * rows * columns].reshape(count, rows, columns, -1)
+    return GoldenVectors(
+        a=rows_to_ints(a),
+        b=rows_to_ints(b),
+        last=[bool(end) for end in tiles.ends[chosen]],
+        partial_sums=[],
+        expected=_result_ports(results, mac_widths(mac).output_bits),
+        scales=rows_to_ints(np.concatenate(scales, axis=1)),
     )
 
 

@@ -67,3 +67,28 @@ def test_resident_operands_reach_95_percent_of_peak(tmp_path: Path, text: str, k
         if not pauses:
             predicted = predict(schedule, latency_cycles(config.design))
             assert predicted.cycles == pytest.approx(run.cycles, rel=0.02)
+
+
+@pytest.mark.parametrize("text", ["e2m1_ue4m3_b8:fp32:lanes4:2x3", "e2m1xe2m1_e8m0_b4:fp16:lanes4"])
+def test_scales_of_blocks_go_along(tmp_path: Path, text: str) -> None:
+    """Of blocks of several beats, the last one partial, and longer than a bank."""
+    config = AcceleratorConfig(parse_design(text), 8, 8)
+    mac = config.design.mac
+    program = build_engine(config, tmp_path / "engine")
+    rng = np.random.default_rng(4)
+    for m, k, n in ((1, 4, 1), (5, 28, 4), (2, 44, 3)):
+        a = rng.integers(0, 1 << mac.a.bits, (m, k), dtype=np.uint32)
+        b = rng.integers(0, 1 << mac.b.bits, (k, n), dtype=np.uint32)
+        blocks = -(-k // (mac.block or k))
+        shapes = {"a": (m, blocks), "b": (blocks, n)}
+        scales = {
+            f"{side}_scales": rng.integers(20, 100, shapes[side], dtype=np.uint32)
+            for side, fmt in (("a", mac.a_scale), ("b", mac.b_scale))
+            if fmt is not None
+        }
+        schedule = make_schedule(config, m, k, n)
+        run = run_engine(program, [packet_words(schedule, a, b, **scales)], pauses=0.3)[0]
+        wanted = fast.matmul(mac, a, b, **scales)
+        assert (results_of_words(schedule, run.results) == wanted).all(), (m, k, n)
+        with pytest.raises(ValueError, match="_scales: must have the shape"):
+            packet_words(schedule, a, b)

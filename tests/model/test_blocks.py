@@ -188,7 +188,7 @@ def test_designs_round_trip(tmp_path: Any) -> None:
         ("mxfp4:fp32:lanes5", "must be a multiple of the 5 lanes"),
         ("mxfp4:fp32:mule4m3", "mule4m3 is not built for blocks"),
         ("mxfp4:fp32:sr8", "sr8 is not built for blocks"),
-        ("mxfp4:fp32:4x4", "not as an array"),
+        ("mxfp4:fp32:4x4:outer=shared", "an array of block formats hands its operands on"),
         ("mxfp4+mxint4:fp32", "block formats cannot be switched"),
         ("mxfp8_e4m3:h100", "the operands must be"),
         ("mxfp4:fp32_aligned25", "the products of a block are summed exactly"),

@@ -11,7 +11,12 @@ from macsmith.sim.verify import verify, verify_sources
 
 
 @pytest.mark.parametrize(
-    "text", ["e2m1_ue4m3_b4:fp16:lanes4:unit", "e2m1_e8m0_b4:fp16:lanes2:stages1"]
+    "text",
+    [
+        "e2m1_ue4m3_b4:fp16:lanes4:unit",
+        "e2m1_e8m0_b4:fp16:lanes2:stages1",
+        "e2m1_e8m0_b4:fp16:lanes2:2x3",
+    ],
 )
 def test_designs_pass(text: str, tmp_path: Path) -> None:
     result = verify(parse_design(text), tmp_path, quick=True)
@@ -26,6 +31,20 @@ def test_a_wrong_scale_fails(tmp_path: Path) -> None:
     generated = generate(design, tmp_path / "generate")
     text = generated.verilog.read_text()
     broken = re.sub(r"\.a_scale\(a_scale\)", ".a_scale({a_scale[7:1], 1'b0})", text, count=1)
+    assert broken != text
+    file = tmp_path / "broken.v"
+    file.write_text(broken)
+    result = verify_sources(design, [file], tmp_path / "verify", quick=True)
+    assert not result.passed
+    assert "scales [" in result.failures[0]
+
+
+def test_the_scale_of_another_row_fails(tmp_path: Path) -> None:
+    """In an array, row 0 with the scale of row 1."""
+    design = parse_design("e2m1_e8m0_b4xe2m1:fp16:lanes4:2x1")
+    generated = generate(design, tmp_path / "generate")
+    text = generated.verilog.read_text()
+    broken = text.replace("i_a_scale[7:0]", "i_a_scale[15:8]", 1)
     assert broken != text
     file = tmp_path / "broken.v"
     file.write_text(broken)
