@@ -230,11 +230,16 @@ def _sums(products: list[BoardProduct]) -> dict[str, int]:
     }
 
 
+def _name(product: BoardProduct) -> str:
+    return product.layer.rpartition(".")[2]
+
+
 def _by_layer(products: list[BoardProduct]) -> list[dict[str, Any]]:
-    names = dict.fromkeys(each.layer for each in products)
+    """A row for each name of a layer, those of different blocks together."""
+    names = dict.fromkeys(_name(each) for each in products)
     rows: list[dict[str, Any]] = []
     for name in names:
-        ours = [each for each in products if each.layer == name]
+        ours = [each for each in products if _name(each) == name]
         rows.append({"layer": name, "k": ours[0].k, "n": ours[0].n, **_sums(ours)})
     return rows
 

@@ -233,6 +233,19 @@ def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path) -> None:
             ["layers", "smollm2", "int8:int32:4x4", "--price", "--energy-pj-per-mac", "1"],
             ["state one of --energy-pj-per-mac, --price-file and --price"],
         ),
+        (
+            ["board", "ulx3s_85f", "int8:int32:2x2", "--task", "g2p", "--port", "no/such/port"],
+            ["serial port no/such/port does not open"],
+        ),
+        (
+            ["board", "ulx3s_85f", "int8:int32:2x2", "--task", "g2p"],
+            ["--task runs on a board that has the design: state --port alone"],
+        ),
+        (["board", "sim", "int8:int32", "--run", "--samples", "3"], ["state --task"]),
+        (
+            ["board", "sim", "int8:int32", "--task", "g2p", "--interface", "spi"],
+            ["the interface must be axi or uart, not 'spi'"],
+        ),
         (["layers", "mnist", "int8:int32:4x4"], ["must be one of g2p, smollm2, not 'mnist'"]),
         (["generate", "e4n3:exact"], ["unknown format 'e4n3'", "did you mean e4m3"]),
         (["formats", "e4m33"], ["fraction width must be 0 to 23 bits, not 33"]),
