@@ -3,6 +3,7 @@ accumulator, so that page and PNG agree."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ def accumulator_marks(rows: Iterable[Row]) -> dict[str, Mark]:
     """A mark for each accumulator, in the order of the rows.
 
     The shape tells its kind (circle: exact; triangle: integer; square: float; diamond: chunked);
-    the first of a kind is filled, further ones are hollow.
+    the first of a kind is filled, the second hollow, further ones are stars.
     """
     shapes = {
         "exact": ("circle", "o"),
@@ -63,7 +64,7 @@ def accumulator_marks(rows: Iterable[Row]) -> dict[str, Mark]:
         "chunked": ("diamond", "D"),
     }
     marks: dict[str, Mark] = {}
-    seen: set[str] = set()
+    seen: dict[str, int] = {}
     for row in rows:
         accumulator = str(row["accumulator"])
         if accumulator in marks:
@@ -74,14 +75,16 @@ def accumulator_marks(rows: Iterable[Row]) -> dict[str, Mark]:
             kind = "int"
         else:
             kind = "exact" if accumulator == "exact" else "float"
-        plotly, matplotlib = shapes[kind]
-        is_filled = kind not in seen
+        before = seen.get(kind, 0)
+        seen[kind] = before + 1
+        plotly, matplotlib = shapes[kind] if before < 2 else ("star", "*")
+        is_filled = before != 1
         marks[accumulator] = Mark(plotly if is_filled else f"{plotly}-open", matplotlib, is_filled)
-        seen.add(kind)
     return marks
 
 
 def pretty_operands(operands: str) -> str:
-    """Operand formats as people write them: ``E4M3 × E5M2``."""
-    parts = operands.upper().split("X")
-    return " × ".join(parts)
+    """Operand formats as people write them: ``E4M3 × E5M2``, ``MXFP8 E4M3``."""
+    # no format's name but those that begin with "mx" has an x in it
+    parts = re.split(r"(?<!m)x", operands)
+    return " × ".join(parts).upper().replace("_", " ")

@@ -36,8 +36,10 @@ def made_up_rows(technologies: tuple[str, ...] = ("asap7", "ice40")) -> list[dic
     rows: list[dict[str, Any]] = []
     base = {"e4m3": 0.019, "e5m2": 0.105, "e4m3xe5m2": 0.06, "e3m2": 0.085, "e2m3": 0.111}
     base |= {"e2m1": 3.5, "int8": 0.03, "int6": 0.405, "int4": 6.2}
+    base |= {"mxfp8_e4m3": 0.077, "mxint8": 0.007, "mxfp4": 1.53, "nvfp4": 0.398}
     size = {"e4m3": 48.0, "e5m2": 55.0, "e4m3xe5m2": 51.0, "e3m2": 27.0, "e2m3": 26.0}
     size |= {"e2m1": 14.0, "int8": 49.0, "int6": 30.0, "int4": 17.0}
+    size |= {"mxfp8_e4m3": 58.0, "mxint8": 50.0, "mxfp4": 36.0, "nvfp4": 40.0}
     for technology in technologies:
         for design in load_sweep(default_sweep_path()).designs:
             operands, accumulator = design.text.split(":")[:2]

@@ -190,8 +190,10 @@ def test_constraints_choose_designs_and_their_front(seen: dict[str, Any]) -> Non
     assert seen["wanted"] == f"{len(limited)} of {len(asap7)} designs meet them"
     assert set(seen["limitedFront"]) == front_of(limited)
     assert seen["cleared"] == [len(asap7), ""]
-    assert seen["families"] == ["integer", "float"]
-    assert set(seen["integers"]) == {row["design"] for row in asap7 if "int" in row["operands"]}
+    assert seen["families"] == ["integer", "float", "block"]
+    assert set(seen["integers"]) == {
+        row["design"] for row in asap7 if row["operands"].startswith("int")
+    }
     checked = [row for row in asap7 if row["checked"] != "unchecked"]
     assert set(seen["checkedOnly"]) == designs_of(checked)
     assert len(checked) == len(asap7) - 1

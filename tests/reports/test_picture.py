@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from macsmith.reports.picture import draw_fronts, draw_pareto
+from macsmith.reports.style import accumulator_marks, pretty_operands
 from made_up import made_up_rows
 from matplotlib.image import imread
 
@@ -69,3 +70,19 @@ def test_fronts_in_several_technologies(tmp_path: Path) -> None:
             accuracy="smollm2_nll_change_per_token",
             costs=["area"],
         )
+
+
+def test_operand_labels() -> None:
+    assert pretty_operands("e4m3xe5m2") == "E4M3 × E5M2"
+    assert pretty_operands("mxfp8_e4m3") == "MXFP8 E4M3"
+    assert pretty_operands("mxfp4xmxint8") == "MXFP4 × MXINT8"
+    assert pretty_operands("nvfp4xe4m3") == "NVFP4 × E4M3"
+    assert pretty_operands("int8+e4m3xe5m2") == "INT8+E4M3 × E5M2"
+
+
+def test_three_float_accumulators_are_told_apart() -> None:
+    rows = [{"accumulator": name} for name in ("exact", "e6m9", "e6m5", "e8m23", "e6m9/64")]
+    marks = accumulator_marks(rows)
+    assert len(set(marks.values())) == 5
+    assert marks["e6m5"].plotly == "square-open"
+    assert marks["e8m23"].matplotlib == "*"

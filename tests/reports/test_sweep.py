@@ -96,6 +96,8 @@ def test_the_default_sweep_covers_what_the_report_promises() -> None:
         assert f"{operands}:exact" in texts
     for accumulator in ("e6m9", "e6m9/64", "e6m5", "e6m5/64"):
         assert f"e4m3:{accumulator}" in texts
+    for operands in ("mxfp8_e4m3", "mxint8", "mxfp4", "nvfp4"):
+        assert f"{operands}:e8m23:lanes8" in texts
     assert sweep.tasks == ("smollm2", "g2p")
 
 
