@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from macsmith import board_verb, estimate_verb, export_verb, layers_verb
+from macsmith import board_verb, estimate_verb, export_verb, layers_verb, mixed_verb
 from macsmith.console import error_text
 from macsmith.verbs import app
 
@@ -24,7 +24,7 @@ __all__ = ["main"]
 EXIT_NOT_DONE = 2
 
 #: Modules that add verbs when they are imported.
-VERBS = (board_verb, estimate_verb, export_verb, layers_verb)
+VERBS = (board_verb, estimate_verb, export_verb, layers_verb, mixed_verb)
 
 _INTERRUPTED = "interrupted"
 _TYPER_INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt

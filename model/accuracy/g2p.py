@@ -175,19 +175,8 @@ class G2pNetwork:
         watch
             Called with the name of each linear layer and its input ``[M, K]``.
         """
-        # Longest first: the words still being read are then always the first rows.
-        order = sorted(range(len(words)), key=lambda index: -len(words[index]))
-        letters = [[*(GRAPHEMES.index(x) for x in words[index]), END_OF_WORD] for index in order]
-        steps = len(letters[0]) + LONGEST_ANSWER
-        hidden = np.zeros((len(words), self.weights["enc_w_hh"].shape[1]), dtype=np.float32)
-        for step in range(len(letters[0])):
-            codes = [word[step] for word in letters if len(word) > step]
-            active = len(codes)
-            embedded = self.weights["enc_emb"][codes]
-            hidden[:active] = self._cell("enc", embedded, hidden[:active], watch)
-            if progress is not None:
-                progress((step + 1) / steps)
-
+        order, hidden, letters = self._read(words, watch, progress)
+        steps = letters + LONGEST_ANSWER
         answers: list[list[int]] = [[] for _ in words]
         rows = np.arange(len(words))
         previous = np.full(len(words), START)
@@ -201,10 +190,72 @@ class G2pNetwork:
                 answers[order[row]].append(int(code))
             rows, previous, hidden = rows[going], previous[going], hidden[going]
             if progress is not None:
-                progress((len(letters[0]) + step + 1) / steps)
+                progress((letters + step + 1) / steps)
             if not len(rows):
                 break
         return [tuple(answer) for answer in answers]
+
+    def negative_log_likelihood(
+        self, words: list[str], answers: list[tuple[int, ...]]
+    ) -> NDArray[np.float64]:
+        """Return -log p of each phoneme of given answers and of their ends, in nats.
+
+        The network is told each phoneme of the answer after it was asked for it, so that one
+        mistake does not bring the next one.
+
+        Parameters
+        ----------
+        words
+            Lower case letters.
+        answers
+            Phoneme codes of each word.
+
+        Returns
+        -------
+        numpy.ndarray
+            One number a phoneme, word after word, each followed by that of its end.
+        """
+        order, hidden, _ = self._read(words, None, None)
+        targets = [[*answers[index], END] for index in order]
+        # those with more to say are then always the first rows
+        rank = sorted(range(len(words)), key=lambda row: -len(targets[row]))
+        hidden, targets = hidden[rank], [targets[row] for row in rank]
+        found: list[list[float]] = [[] for _ in words]
+        previous = np.full(len(words), START)
+        for step in range(len(targets[0])):
+            wanted = np.array([target[step] for target in targets if len(target) > step])
+            going = len(wanted)
+            embedded = self.weights["dec_emb"][previous[:going]]
+            hidden = self._cell("dec", embedded, hidden[:going], None)
+            logits = (self._linear("fc_w", hidden, None) + self.weights["fc_b"]).astype(np.float64)
+            largest = logits.max(axis=-1)
+            total = np.log(np.exp(logits - largest[:, np.newaxis]).sum(axis=-1)) + largest
+            losses = total - logits[np.arange(going), wanted]
+            for row, loss in enumerate(losses):
+                found[order[rank[row]]].append(float(loss))
+            previous = wanted
+        return np.array([loss for losses in found for loss in losses])
+
+    def _read(
+        self,
+        words: list[str],
+        watch: Callable[[str, Float32Array], None] | None,
+        progress: Callable[[float], None] | None,
+    ) -> tuple[list[int], Float32Array, int]:
+        """Read all words: their order by length, what is known of each, and the longest length."""
+        # Longest first: the words still being read are then always the first rows.
+        order = sorted(range(len(words)), key=lambda index: -len(words[index]))
+        letters = [[*(GRAPHEMES.index(x) for x in words[index]), END_OF_WORD] for index in order]
+        steps = len(letters[0]) + LONGEST_ANSWER
+        hidden = np.zeros((len(words), self.weights["enc_w_hh"].shape[1]), dtype=np.float32)
+        for step in range(len(letters[0])):
+            codes = [word[step] for word in letters if len(word) > step]
+            active = len(codes)
+            embedded = self.weights["enc_emb"][codes]
+            hidden[:active] = self._cell("enc", embedded, hidden[:active], watch)
+            if progress is not None:
+                progress((step + 1) / steps)
+        return order, hidden, len(letters[0])
 
     def _linear(
         self, name: str, values: Float32Array, watch: Callable[[str, Float32Array], None] | None

@@ -94,7 +94,7 @@ def evaluate(
         )
     bit_exact = accumulation == "bit-exact"
     config = design.mac
-    arithmetics = _arithmetics(config, scaling)
+    arithmetics = arithmetics_of(config, scaling)
     if tokens is None:
         tokens = chosen.default_bit_exact_tokens if bit_exact else chosen.default_tokens
     sample = chosen.sample(tokens, seed)
@@ -173,7 +173,7 @@ class _Arithmetics:
     bit_exact: Callable[[], AnyArithmetic]
 
 
-def _arithmetics(config: MacConfig, scaling: str | Scaling) -> _Arithmetics:
+def arithmetics_of(config: MacConfig, scaling: str | Scaling) -> _Arithmetics:
     if config.block is None:
         rule = parse_scaling(scaling)
         return _Arithmetics(
