@@ -22,7 +22,7 @@ from macsmith.reports.fingerprints import source_digest, versions
 from macsmith.reports.leases import lease
 from macsmith.reports.points import StepFailedError, Steps, is_lossless
 from macsmith.reports.progress import job_progress
-from macsmith.reports.search import Confirmed, Intervals, confirm_front
+from macsmith.reports.search import Confirmed, Intervals, confirm_front, possible_front
 from macsmith.reports.store import Record, ResultStore, content_key
 from macsmith.reports.sweep import LAYER_ERROR, Search, Sweep
 from numpy.typing import NDArray
@@ -30,8 +30,10 @@ from numpy.typing import NDArray
 __all__ = ["STATES", "ConfirmPoint", "Screening", "confirm_point", "screen"]
 
 CONFIRM_STEP = "confirm"
-#: An estimate outside of what its model was fitted to: its interval is widened by this factor.
+#: Estimates outside of what their model was fitted to: their intervals reach this factor further,
+#: until some of them are synthesised; then so far as the greatest error among these, as a power.
 OUTSIDE_FACTOR = 2.0
+OUTSIDE_POWER = 1.25
 
 #: Digits of a layer error that count: what differs less is the luck of the sample.
 ERROR_DIGITS = 2
@@ -182,9 +184,6 @@ def _figure(estimates: Estimates, objective: str) -> _Ends:
         )
     middle = estimates.figures[name]
     low, high = (estimates.figures.get(f"{name}_{end}", middle) for end in ("low", "high"))
-    outside = ~estimates.is_inside
-    low = np.where(outside, low / OUTSIDE_FACTOR, low)
-    high = np.where(outside, high * OUTSIDE_FACTOR, high)
     share = estimates.macs if is_per_mac else 1.0
     return low / share, middle / share, high / share
 
@@ -271,14 +270,57 @@ def screen(
             for row in rows
         ]
 
-    confirmed = confirm_front(Intervals(*parts), measure, limit=search.confirm, batch=search.batch)
+    known = _widened(Intervals(*parts), ~estimates.is_inside, measure, search, sweep.seed)
+    confirmed = confirm_front(known, measure, limit=search.confirm, batch=search.batch)
     rows = [
-        _row(design, technology, search.objectives, index, parts, confirmed, records.get(index))
+        _row(design, technology, search.objectives, index, known, confirmed, records.get(index))
         for index, design in enumerate(designs)
     ]
     front = tuple(design for design, chosen in zip(designs, confirmed.front, strict=True) if chosen)
     seconds = time.perf_counter() - start
     return Screening(technology, search.objectives, rows, front, seconds)
+
+
+def _widened(
+    intervals: Intervals,
+    outside: NDArray[np.bool_],
+    measure: Callable[[Sequence[int]], Sequence[Sequence[float] | None]],
+    search: Search,
+    seed: int,
+) -> Intervals:
+    """Intervals that also hold for designs outside of what the cost model was fitted to.
+
+    Some of those that could be on the front are drawn and measured; the greatest error of their
+    estimates says how wide the intervals of all of them must be.
+    """
+
+    def reaching(factors: NDArray[np.float64]) -> Intervals:
+        # a figure that is no estimate has no interval to widen
+        is_estimated = outside[:, np.newaxis] & (intervals.high > intervals.low)
+        return Intervals(
+            np.where(is_estimated, intervals.low / factors, intervals.low),
+            intervals.middle,
+            np.where(is_estimated, intervals.high * factors, intervals.high),
+        )
+
+    factors = np.full(intervals.middle.shape[1], OUTSIDE_FACTOR)
+    wide = reaching(factors)
+    rows = np.flatnonzero(possible_front(wide) & outside)
+    if len(rows) <= search.calibrate:
+        return wide
+    random = np.random.default_rng(seed)
+    drawn = [int(row) for row in np.sort(random.choice(rows, search.calibrate, replace=False))]
+    pairs = [(row, found) for row, found in zip(drawn, measure(drawn), strict=True) if found]
+    if not pairs:
+        return wide
+    measured = np.array([found for _, found in pairs])
+    estimated = intervals.middle[[row for row, _ in pairs]]
+    errors = np.abs(np.log(measured / estimated))
+    for column in range(errors.shape[1]):
+        of_it = errors[np.isfinite(errors[:, column]), column]
+        if len(of_it):
+            factors[column] = float(np.exp(OUTSIDE_POWER * of_it.max()))
+    return reaching(factors)
 
 
 def _computed(
@@ -314,12 +356,12 @@ def _row(
     technology: str,
     objectives: Sequence[str],
     index: int,
-    estimated: Sequence[NDArray[np.float64]],
+    estimated: Intervals,
     confirmed: Confirmed,
     record: Record | None,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"design": design.text, "technology": technology}
-    low, middle, high = estimated
+    low, middle, high = estimated.low, estimated.middle, estimated.high
     for number, name in enumerate(objectives):
         if name == LAYER_ERROR:
             row[name] = float(middle[index, number])

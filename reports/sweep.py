@@ -83,6 +83,9 @@ class Search:
         Most designs to synthesise per technology.
     explore
         Whether the front's designs then go through all steps of a sweep.
+    calibrate
+        Designs outside of what the cost model was fitted to that are synthesised first, to learn
+        how far their estimates can be trusted.
     batch
         Least number of designs to synthesise before the front is looked at again.
     """
@@ -91,6 +94,7 @@ class Search:
     target: str | None = None
     confirm: int = 100
     explore: bool = True
+    calibrate: int = 24
     batch: int = 8
 
 
@@ -220,7 +224,7 @@ def _search(document: _Document, table: Any) -> Search:
         if len(objectives) < 2:
             raise document.error("search.objectives", f"must be 2 or more, not {len(objectives)}")
         chosen["objectives"] = objectives
-    for name in ("confirm", "batch"):
+    for name in ("confirm", "calibrate", "batch"):
         value = table.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise document.error(f"search.{name}", f"must be a whole number from 1, not {value!r}")

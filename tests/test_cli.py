@@ -22,7 +22,7 @@ from macsmith.sim.verify import Check, VerifyResult
 from macsmith import cli
 
 VERBS = (
-    "formats", "generate", "verify", "synth", "bitslice", "accuracy", "explore", "layers", "board",
+    "formats", "generate", "verify", "synth", "bitslice", "accuracy", "explore", "mixed", "layers", "board",
     "export", "doctor",
 )  # fmt: skip
 

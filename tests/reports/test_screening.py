@@ -180,3 +180,23 @@ def test_layer_error_orders_formats_and_accumulators() -> None:
     assert error("mxfp8_e4m3:fp32") == pytest.approx(error("e4m3:exact"), rel=0.15)
     with pytest.raises(ValueError, match="not uniform"):
         layer_error_percent(parse_design("e4m3:exact").mac, "uniform")
+
+
+def test_outside_of_the_model_intervals_are_learnt(tmp_path: Path, log: Path) -> None:
+    sweep = parse_sweep(SWEEP + "calibrate = 6\n")
+    assert sweep.search is not None
+
+    def outside(designs: Sequence[Design], technology: str, target: str | None) -> MadeUp:
+        found = estimates(designs, technology, target)
+        return MadeUp(found.figures, found.macs, np.zeros(len(designs), dtype=np.bool_))
+
+    found = screen(
+        sweep, sweep.search, "asap7", tmp_path, InProcess(), estimator=outside, work=confirm
+    )
+    table = pd.DataFrame(found.rows)
+    reach = table["estimated_area_um2_per_mac_high"] / table["estimated_area_um2_per_mac"]
+    # at most 8 % wrong, and never more than that to a power of 1.25 on top of the interval
+    assert (reach > 1 / 0.9).all()
+    assert (reach <= (1 / 0.92) ** 1.25 / 0.9 + 1e-9).all()
+    inside = searched(sweep, tmp_path / "inside")
+    assert set(inside.index[inside.state == "front"]) == {design.text for design in found.front}
