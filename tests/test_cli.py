@@ -22,8 +22,8 @@ from macsmith.sim.verify import Check, VerifyResult
 from macsmith import cli
 
 VERBS = (
-    "formats", "generate", "verify", "synth", "bitslice", "accuracy", "explore", "mixed", "layers", "board",
-    "export", "doctor",
+    "formats", "generate", "verify", "synth", "bitslice", "accuracy", "explore", "mixed", "layers",
+    "board", "export", "doctor",
 )  # fmt: skip
 
 
