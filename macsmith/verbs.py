@@ -49,6 +49,7 @@ Start here:
   macsmith bitslice e4m3:e6m9            the arithmetic as C for processors
   macsmith accuracy g2p e4m3:e6m9/64     a network computed in this arithmetic
   macsmith explore                       all of it for many designs: a report
+  macsmith mixed g2p e2m1:exact int8:exact   a design for each group of layers
   macsmith layers smollm2 e4m3:exact:16x16  a network's layers on an accelerator
   macsmith export --to zigzag int8:int32 -o out   as a component of other tools
   macsmith board sim e4m3:exact:4x4 --run   an accelerator that computes what it is sent
