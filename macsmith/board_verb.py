@@ -42,6 +42,7 @@ __all__ = ["app"]
         "macsmith board sim int8:int32:8x8 --depth 256 --task g2p --samples 20",
         "macsmith board ulx3s_85f e4m3:exact:fpga=ecp5:4x4 --build",
         "macsmith board ulx3s_85f e4m3:exact:4x4 --build --load --run --port /dev/ttyUSB0",
+        "macsmith board icebreaker int4:int16:fpga=ice40 --fit --depth 64",
     ),
 )
 def board(
@@ -56,6 +57,10 @@ def board(
     list_boards: Annotated[bool, typer.Option("--list", help="Names of all boards.")] = False,
     build: Annotated[bool, typer.Option("--build", help="Make the bitstream.")] = False,
     load: Annotated[bool, typer.Option("--load", help="Put it into the attached board.")] = False,
+    fit: Annotated[
+        bool,
+        typer.Option("--fit", help="Search the largest array that fits; --build makes it."),
+    ] = False,
     run: Annotated[
         bool, typer.Option("--run", help="Send products and compare every result bit.")
     ] = False,
@@ -132,21 +137,32 @@ def board(
 
             result = task_on_port(parsed, task, port=port, baud=baud, samples=samples, seed=seed)
         elif name == "sim":
-            if build or load or port is not None:
-                raise ValueError("sim is built by itself: leave --build, --load, --port out")
+            if build or load or fit or port is not None:
+                raise ValueError(
+                    "sim is built by itself, at any size: leave --build, --load, --fit, --port out"
+                )
             if run == serve:
                 raise ValueError("state one of --run and --serve")
             result = _simulate(parsed, depth, seed, build_dir, serve=serve)
         else:
             if serve:
                 raise ValueError("--serve is for the simulated board: state sim")
-            if not (build or run):
-                raise ValueError("state --build, --run or both")
+            if fit and (load or run):
+                raise ValueError("--fit searches a size: load and run that one then")
+            if not (build or run or fit):
+                raise ValueError("state --build, --run or both, or --fit")
             if load and not build:
                 raise ValueError("--load puts in what --build makes: state both")
             if run and port is None:
                 raise ValueError("--run needs the board's serial port: --port /dev/ttyUSB0")
-            result = _on_board(name, parsed, depth, baud, seed, build_dir, build, load, port)
+            if fit:
+                from macsmith.board_fit import fit_on_board
+
+                result = fit_on_board(
+                    name, parsed, depth=depth, baud=baud, build_dir=build_dir, build=build
+                )
+            else:
+                result = _on_board(name, parsed, depth, baud, seed, build_dir, build, load, port)
     if task is not None:
         from macsmith.network_on_board import network_text
 
@@ -190,6 +206,7 @@ def _on_board(
     port: str | None,
 ) -> dict[str, Any]:
     from macsmith.board import check_products
+    from macsmith.board_fit import build_record
     from macsmith.console import tell
     from macsmith.host import Accelerator
     from macsmith.model.accelerator import AcceleratorConfig
@@ -201,19 +218,7 @@ def _on_board(
         directory = build_dir / design.id / name
         tell(f"building {design.text} for {name} in {directory}; placing and routing takes minutes")
         made = build_bitstream(name, AcceleratorConfig(design, depth, depth), directory, baud=baud)
-        result |= {
-            "bitstream": str(made.bitstream),
-            "clock_mhz": {
-                clock: {"reached": reached, "wanted": wanted}
-                for clock, (reached, wanted) in made.clocks.items()
-            },
-            "cells": {
-                kind: {"used": used, "available": available}
-                for kind, (used, available) in made.cells.items()
-            },
-            "versions": made.versions,
-            "passed": all(reached >= wanted for reached, wanted in made.clocks.values()),
-        }
+        result |= build_record(made)
         if load:
             load_bitstream(name, made)
     if port is not None:
@@ -228,6 +233,10 @@ def _text(result: dict[str, Any]) -> str:
     from macsmith.console import columns
 
     lines: list[str] = []
+    if "tries" in result:
+        from macsmith.board_fit import fit_text
+
+        lines.append(fit_text(result))
     if "bitstream" in result:
         cells = [
             (kind, count["used"], count["available"], f"{count['used'] / count['available']:.0%}")

