@@ -233,6 +233,7 @@ def _loop(config: MacConfig, implementation: Implementation) -> str:
         and widths.outer is None
         and not widths.inner.clips
         and config.aligned is None
+        and not implementation.is_weight_stationary
     )
     if implementation.loop == "restart":
         if not (can_restart and implementation.is_array and implementation.fpga != "none"):

