@@ -13,6 +13,7 @@ from macsmith.hw.latency import latency_cycles
 from macsmith.model.accelerator import WORD_BITS, AcceleratorConfig, Packet
 from macsmith.model.accuracy.layer_shapes import LayerShape, layer_shapes
 from macsmith.model.accuracy.tasks import find_task
+from macsmith.model.buffer_energy import WORD_BITS as MEMORY_BITS
 from macsmith.model.buffer_energy import BufferTechnology
 from macsmith.model.design import Design, parse_design
 from macsmith.model.performance import predict
@@ -162,8 +163,8 @@ def layer_table(
     mac_energy
         What a MAC costs; None: no energy of the array.
     buffers
-        What the banks cost; None: no energy of buffers. Banks of A and B and the queue of results
-        are each taken as the smallest memory of the technology that holds them.
+        What the banks cost; None: no energy of buffers. Banks of A and B, accumulator buffers and
+        the queue of results are each taken as memories of 64 bits or less side by side.
     progress
         Called with the fraction done and the layer.
     """
@@ -262,17 +263,24 @@ def _row(
 
 
 def _buffer_pj(config: AcceleratorConfig, moved: Traffic, buffers: BufferTechnology) -> float:
-    """Energy of all accesses of one product."""
-    row_bits = config.columns * config.output_bits
-    sums_bits = config.columns * mac_widths(config.design.mac).inner.bits
+    """Energy of all accesses of one product.
+
+    A bank wider than the published memories is taken as several of them side by side.
+    """
+    sum_bits = mac_widths(config.design.mac).inner.bits  # each column has a buffer of its own
     energy_pj = 0.0
-    for written, read, size_bits in (
-        (moved.a_written_bits, moved.a_read_bits, config.a_depth * config.a_entry_bits),
-        (moved.b_written_bits, moved.b_read_bits, config.b_depth * config.b_entry_bits),
-        (moved.sum_bits, moved.sum_bits, config.a_depth * sums_bits),
-        (moved.result_bits, moved.result_bits, config.result_depth * row_bits),
+    for written, read, depth, width in (
+        (moved.a_written_bits, moved.a_read_bits, config.a_depth, config.a_entry_bits),
+        (moved.b_written_bits, moved.b_read_bits, config.b_depth, config.b_entry_bits),
+        (moved.sum_bits, moved.sum_bits, config.a_depth, sum_bits),
+        (
+            moved.result_bits,
+            moved.result_bits,
+            config.result_depth,
+            config.columns * config.output_bits,
+        ),
     ):
-        memory = buffers.memory_for(size_bits / 8)
+        memory = buffers.memory_of(depth * min(width, MEMORY_BITS) / 8)
         energy_pj += written * memory.write_pj_per_bit + read * memory.read_pj_per_bit
     return energy_pj
 

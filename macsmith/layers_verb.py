@@ -168,7 +168,7 @@ def _buffers(tech: str, pj_per_bit: float | None) -> BufferTechnology | None:
     from macsmith.model.buffer_energy import BUFFERS, BufferTechnology, Memory
 
     if pj_per_bit is not None:
-        memory = Memory(0, pj_per_bit, pj_per_bit)
+        memory = Memory(1, pj_per_bit, pj_per_bit)
         return BufferTechnology("stated", (memory,), f"{pj_per_bit:g} pJ a bit, as stated")
     return BUFFERS.get(tech)
 

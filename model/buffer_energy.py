@@ -1,13 +1,18 @@
 """Energy of an access to a static memory, from published figures."""
 
+import math
 from dataclasses import dataclass
 
-__all__ = ["BUFFERS", "BufferTechnology", "Memory", "buffer_technology"]
+__all__ = ["BUFFERS", "WORD_BITS", "BufferTechnology", "Memory", "buffer_technology"]
+
+
+#: Width of the memories that the figures are of; a wider one is several side by side.
+WORD_BITS = 64
 
 
 @dataclass(frozen=True)
 class Memory:
-    """A memory of `bytes` with words of 64 bits, and what reading and writing one bit costs."""
+    """A memory of `bytes` with words of `WORD_BITS`, and what reading and writing one bit costs."""
 
     bytes: int
     read_pj_per_bit: float
@@ -22,18 +27,29 @@ class BufferTechnology:
     memories: tuple[Memory, ...]
     source: str
 
-    def memory_for(self, size_bytes: float) -> Memory:
-        """The smallest memory that holds so many bytes; the largest where none does.
-
-        Larger banks than the largest are then counted too low, smaller ones than the smallest too
-        high.
+    def memory_of(self, size_bytes: float) -> Memory:
+        """A memory of so many bytes: between two published ones on a line over the logarithm of
+        the size; the smallest one for less, the largest for more, of which several are needed.
         """
-        return next((m for m in self.memories if m.bytes >= size_bytes), self.memories[-1])
+        smaller = [memory for memory in self.memories if memory.bytes <= size_bytes]
+        larger = [memory for memory in self.memories if memory.bytes > size_bytes]
+        if not smaller or not larger:
+            return smaller[-1] if smaller else larger[0]
+        low, high = smaller[-1], larger[0]
+        share = math.log(size_bytes / low.bytes) / math.log(high.bytes / low.bytes)
+        return Memory(
+            int(size_bytes),
+            low.read_pj_per_bit + share * (high.read_pj_per_bit - low.read_pj_per_bit),
+            low.write_pj_per_bit + share * (high.write_pj_per_bit - low.write_pj_per_bit),
+        )
 
 
 def _of_accesses(*rows: tuple[int, float, float], scale: float = 1.0) -> tuple[Memory, ...]:
     """Memories from (bytes, pJ of a read, pJ of a write) of a word of 64 bits."""
-    return tuple(Memory(size, scale * read / 64, scale * write / 64) for size, read, write in rows)
+    return tuple(
+        Memory(size, scale * read / WORD_BITS, scale * write / WORD_BITS)
+        for size, read, write in rows
+    )
 
 
 #: RM_IHPSG13_1P_{64,256,512,1024,2048}x64_c2_bm_bist, typ_1p20V_25C: internal power of a rising

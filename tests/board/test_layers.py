@@ -145,7 +145,8 @@ def test_energy_by_hand() -> None:
     assert moved.result_bits == 8 * 24
     assert (moved.packet_words, moved.result_words) == (1 + 3 + 1 + 3 + 2, 2 * 3)
     mac = MacEnergy(0.5, 0.25, 0.125, "made up")
-    # banks of 16 x 16 bits hold 32 bytes, of 16 x 32 bits 64, 8 rows of 4 x 24 bits 96
+    # banks of 16 x 16 bits hold 32 bytes, of 16 x 32 bits 64; a queue of 8 rows of 96 bits, in
+    # words of 64, holds 64
     buffers = BufferTechnology("made up", (Memory(32, 1.0, 2.0), Memory(64, 3.0, 5.0)), "")
     row = layer_table([LayerShape("x", 10, 2, 3, 4)], config, mac_energy=mac, buffers=buffers)[0]
     cycles = row.cycles // 10
@@ -184,10 +185,14 @@ def test_memories_grow_dearer_with_their_size() -> None:
         assert reads == sorted(reads)
         assert all(m.read_pj_per_bit <= m.write_pj_per_bit for m in buffers.memories)
     ihp = buffer_technology("ihp-sg13g2")
-    assert ihp.memory_for(8192).read_pj_per_bit == pytest.approx(91.8272 / 64)
-    assert ihp.memory_for(8193).bytes == 16384
-    assert ihp.memory_for(1e9).bytes == 16384
-    sky130 = buffer_technology("sky130").memory_for(1)
+    assert ihp.memory_of(8192).read_pj_per_bit == pytest.approx(91.8272 / 64)
+    # halfway between 8 and 16 KiB on the scale of doublings
+    between = ihp.memory_of(8192 * 2**0.5)
+    assert between.read_pj_per_bit == pytest.approx((91.8272 + 122.394) / 2 / 64)
+    assert between.write_pj_per_bit == pytest.approx((110.9189 + 155.3678) / 2 / 64)
+    assert ihp.memory_of(1) == ihp.memories[0]
+    assert ihp.memory_of(1e9) == ihp.memories[-1]
+    sky130 = buffer_technology("sky130").memory_of(1)
     assert sky130.read_pj_per_bit == pytest.approx(2.25 * 39.0507 / 64)
     with pytest.raises(ValueError, match="no memory energies are known for 'ecp5', only for asap7"):
         buffer_technology("ecp5")
