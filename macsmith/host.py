@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from macsmith.model import fast, fast_blocks
 from macsmith.model.accelerator import MAGIC, REGISTERS, VERSION, AcceleratorConfig
+from macsmith.model.bias import with_bias
 from macsmith.model.design import Design, parse_design
 from macsmith.model.link import (
     ANSWER,
@@ -246,6 +247,7 @@ class Accelerator:
         *,
         a_scales: npt.ArrayLike | None = None,
         b_scales: npt.ArrayLike | None = None,
+        bias: npt.ArrayLike | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> npt.NDArray[np.uint64]:
         """Result codes of a matrix product; the same bits as `macsmith.model.fast.matmul`.
@@ -260,6 +262,10 @@ class Accelerator:
         a_scales, b_scales
             Only of block formats, of those operands that have one: ``[M, blocks]`` and
             ``[blocks, N]`` codes of scales.
+        bias
+            ``[N]`` integers that are added to the sums of each column, in units of their last bit,
+            before the output stage; as further products (`macsmith.model.bias`). Of designs that
+            sum integers in fixed point.
         progress
             Called with the words sent and received so far, and how many there are in all.
 
@@ -278,6 +284,14 @@ class Accelerator:
         a, b = np.asarray(a_codes), np.asarray(b_codes)
         if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
             raise ValueError(f"a and b must be M x K and K x N, not {a.shape} and {b.shape}")
+        if bias is not None:
+            a, b = with_bias(self.config.design.mac, a, b, bias)
+        most = mac_widths(self.config.design.mac).max_terms
+        if most is not None and a.shape[1] > most:
+            raise ValueError(
+                f"K must be at most the {most} products that the accumulator of "
+                f"{self.config.design.text} is for, not {a.shape[1]}, a bias among them"
+            )
         schedule = make_schedule(self.config, a.shape[0], a.shape[1], b.shape[1])
         words = packet_words(schedule, a, b, a_scales, b_scales)
         for _ in range(10):
@@ -289,7 +303,9 @@ class Accelerator:
             return results_of_words(schedule, results)
         raise LinkError("the board was reset ten times during one product")
 
-    def matmul(self, a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[Any]:
+    def matmul(
+        self, a: npt.ArrayLike, b: npt.ArrayLike, *, bias: npt.ArrayLike | None = None
+    ) -> npt.NDArray[Any]:
         """Product of two matrices of numbers.
 
         Operands are rounded to the design's formats, to nearest even; numbers beyond the largest
@@ -300,6 +316,8 @@ class Accelerator:
         ----------
         a, b
             ``[M, K]`` and ``[K, N]``: floats (those of ml_dtypes too) or integers.
+        bias
+            As of `matmul_codes`.
 
         Returns
         -------
@@ -336,6 +354,7 @@ class Accelerator:
             codes["b_codes"],
             a_scales=codes.get("a_scales"),
             b_scales=codes.get("b_scales"),
+            bias=bias,
         )
         output = mac.output_format
         if output is not None:

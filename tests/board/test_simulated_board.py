@@ -1,6 +1,7 @@
 """The whole top under Verilator behind a pseudo-terminal, and the host that opens it."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import ml_dtypes
@@ -89,3 +90,26 @@ def test_no_wrong_result_over_a_bad_link(board: SimulatedBoard) -> None:
         assert accelerator.link.retries > 10
     assert done > 10
     assert all(faulty.counts[fault] for fault in FAULTS)
+
+
+def test_bias_and_output_stage(tmp_path: Path) -> None:
+    """A layer as a network has it, on the board: sums, bias, requantised, ReLU; weights stay."""
+    design = parse_design("int8:int32:outint8:requant1518s16relu:2x2:ws")
+    board = SimulatedBoard(build_board(AcceleratorConfig(design, DEPTH, DEPTH), tmp_path / "made"))
+    rng = np.random.default_rng(8)
+    a, b = rng.integers(-128, 128, (3, 9)), rng.integers(-128, 128, (9, 5))
+    bias = np.array([-3000, 0, 1, 5000, 40000])
+    try:
+        with Accelerator.connect(board.port, design, timeout_seconds=TIMEOUT_SECONDS) as host:
+            found = host.matmul(a, b, bias=bias)
+            with pytest.raises(
+                ValueError, match=r"K must be at most the \d+ products .* a bias among"
+            ):
+                host.matmul(np.zeros((1, 1 << 18)), np.zeros((1 << 18, 1)), bias=[1])
+    finally:
+        board.close()
+    # to nearest even, as Python rounds fractions
+    wanted = [
+        [round(Fraction(int(total) * 1518, 1 << 16)) for total in row] for row in a @ b + bias
+    ]
+    assert (found == np.clip(wanted, 0, 127)).all()
