@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from gfloat import Domain, FormatInfo, round_ndarray
 from macsmith.model import fast
 from macsmith.model.config import MacConfig
 from macsmith.model.design import parse_design
@@ -94,14 +95,17 @@ def ours(text: str, rows: int, length: int, columns: int) -> tuple[str, float]:
     return fast.engine_of(config, length).value, rows * length * columns / seconds
 
 
-def gfloat_matmul(config: MacConfig, a: Codes, b: Codes) -> Codes:
-    """Sums of products in 1-6-9, rounded by gfloat after each addition."""
-    from gfloat import Domain, FormatInfo, round_ndarray
-
-    info = FormatInfo(
+def gfloat_e6m9() -> FormatInfo:
+    """1-6-9 as gfloat describes it."""
+    return FormatInfo(
         name="e6m9", k=16, precision=10, bias=31, is_signed=True, domain=Domain.Extended,
         has_nz=True, num_high_nans=(1 << 9) - 1, has_subnormals=True, is_twos_complement=False,
     )  # fmt: skip
+
+
+def gfloat_matmul(config: MacConfig, a: Codes, b: Codes) -> Codes:
+    """Sums of products in 1-6-9, rounded by gfloat after each addition."""
+    info = gfloat_e6m9()
     x, y = fast.decode(config.a, a), fast.decode(config.b, b)
     total = np.zeros((a.shape[0], b.shape[1]))
     for k in range(a.shape[1]):

@@ -1,7 +1,7 @@
-// Rounding arrays of values to a format, on vectors of doubles.
+// Rounding arrays of values to a format, on vectors of floats where those suffice, else of doubles.
 //
-// A double is an exact value of at most 53 bits, and formats here keep at most 24: the rounding of
-// fast_rounding.hpp holds.
+// Values are exact here, and formats keep at most 24 of their bits: the rounding of fast_rounding.hpp
+// holds for doubles, and for floats where nothing it forms leaves their range (`fits_float`).
 
 #pragma once
 
@@ -11,76 +11,82 @@
 
 namespace macsmith {
 
-using DoubleLanes = Lanes<double>;
-using DoubleVector = DoubleLanes::V;
-using DoubleWords = DoubleLanes::W;
-constexpr int DOUBLES = VECTOR_BYTES / 8;
+template <class T>
+constexpr int64_t LANES_OF = VECTOR_BYTES / sizeof(T);
 
 // What makes a code of a rounded value.
+template <class T>
 struct CodeConstants {
-  int64_t drop;          // bits of a double's fraction below the format's
-  int64_t field_offset;  // normal: (bits >> drop) - field_offset is the magnitude code
-  double normal;         // below it, the code is the value in units of `unit`
-  double per_unit;
-  int64_t infinity_code, nan_code;
-  int64_t sign_shift;
-  int64_t sign_bit;
+  using I = typename Lanes<T>::I;
+  I drop;          // bits of the fraction below the format's
+  I field_offset;  // normal: (bits >> drop) - field_offset is the magnitude code
+  T normal;        // below it, the code is the value in units of `unit`
+  T per_unit;
+  I infinity_code, nan_code;
+  I sign_bit;
 
   explicit CodeConstants(const Format &f) {
     const int min_normal_exponent = f.least_exponent + f.fraction_bits;
-    drop = 52 - f.fraction_bits;
-    field_offset = int64_t(1023 + min_normal_exponent - (f.has_subnormals ? 1 : 0))
+    drop = Lanes<T>::fraction_bits - f.fraction_bits;
+    field_offset = I(Lanes<T>::bias + min_normal_exponent - (f.has_subnormals ? 1 : 0))
                    << f.fraction_bits;
-    normal = std::ldexp(1.0, min_normal_exponent);
-    per_unit = std::ldexp(1.0, -f.least_exponent);
+    normal = T(std::ldexp(1.0, min_normal_exponent));
+    per_unit = T(std::ldexp(1.0, -f.least_exponent));
     infinity_code = f.infinity_code;
-    nan_code = uint32_t(f.nan_code);
-    sign_shift = 64 - f.bits;
-    sign_bit = f.is_signed ? int64_t(1) << (f.bits - 1) : 0;
+    nan_code = I(uint32_t(f.nan_code));
+    sign_bit = f.is_signed ? I(int64_t(1) << (f.bits - 1)) : 0;
   }
 };
 
-inline DoubleWords float_codes(DoubleVector rounded, const CodeConstants &c) {
-  constexpr int64_t SIGN = sign_mask<double>();
-  const DoubleWords bits = (DoubleWords)rounded & ~SIGN;
-  const DoubleVector magnitude = (DoubleVector)bits;
-  const DoubleWords normal = (bits >> c.drop) - c.field_offset;
-  // adding 2**52 leaves the integer in the fraction
-  const DoubleVector shifted = magnitude * c.per_unit + 0x1p52;
-  const DoubleWords subnormal = (DoubleWords)shifted & ((int64_t(1) << 52) - 1);
-  DoubleWords code = magnitude < c.normal ? subnormal : normal;
-  code = magnitude == __builtin_inf() ? c.infinity_code - DoubleWords{} : code;
-  code |= ((DoubleWords)rounded < 0) & c.sign_bit;
-  return rounded != rounded ? c.nan_code - DoubleWords{} : code;
+template <class T>
+inline WordsOf<T> float_codes(VectorOf<T> rounded, const CodeConstants<T> &c) {
+  using V = VectorOf<T>;
+  using W = WordsOf<T>;
+  using I = typename Lanes<T>::I;
+  constexpr I ONE = I(1) << Lanes<T>::fraction_bits;
+  const W bits = (W)rounded & ~sign_mask<T>();
+  const V magnitude = (V)bits;
+  const W normal = (bits >> c.drop) - c.field_offset;
+  // adding a number whose unit is 1 leaves the integer in the fraction
+  const V shifted = magnitude * c.per_unit + T(ONE);
+  const W subnormal = (W)shifted & (ONE - 1);
+  W code = magnitude < c.normal ? subnormal : normal;
+  code = magnitude == T(__builtin_inf()) ? c.infinity_code - W{} : code;
+  code |= ((W)rounded < 0) & c.sign_bit;
+  return rounded != rounded ? c.nan_code - W{} : code;
 }
 
-inline DoubleVector round_integers(DoubleVector v, double low, double high, int32_t mode) {
-  v = v == v ? v : DoubleVector{};
-  v = v < low ? low - DoubleVector{} : v;  // a clipped value is an integer, which rounding keeps
-  v = v > high ? high - DoubleVector{} : v;
-  const double magic = 0x1.8p52;
-  DoubleVector r = (v + magic) - magic;
-  const DoubleVector rest = v - r;
+template <class T>
+inline VectorOf<T> round_integers(VectorOf<T> v, T low, T high, int32_t mode) {
+  using V = VectorOf<T>;
+  using W = WordsOf<T>;
+  const T one = 1;
+  v = v == v ? v : V{};
+  v = v < low ? low - V{} : v;  // a clipped value is an integer, which rounding keeps
+  v = v > high ? high - V{} : v;
+  const T magic = T(1.5) * T(int64_t(1) << Lanes<T>::fraction_bits);
+  V r = (v + magic) - magic;
+  const V rest = v - r;
   switch (mode) {
     case TOWARD_ZERO:
-      r = (rest < 0) & (v > 0) ? r - 1.0 : r;
-      r = (rest > 0) & (v < 0) ? r + 1.0 : r;
+      r = (rest < 0) & (v > 0) ? r - one : r;
+      r = (rest > 0) & (v < 0) ? r + one : r;
       break;
-    case UP: r = rest > 0 ? r + 1.0 : r; break;
-    case DOWN: r = rest < 0 ? r - 1.0 : r; break;
+    case UP: r = rest > 0 ? r + one : r; break;
+    case DOWN: r = rest < 0 ? r - one : r; break;
     case TO_ODD: {  // the last bit of v + magic is that of the integer
-      const DoubleVector even = (DoubleWords)(v + magic) & 1 ? DoubleVector{} : 1.0 - DoubleVector{};
+      const V even = ((W)(v + magic) & 1) != 0 ? V{} : one - V{};
       r = rest > 0 ? r + even : r;
       r = rest < 0 ? r - even : r;
       break;
     }
     case NEAREST_AWAY:
-      r = (rest == 0.5) & (v > 0) ? r + 1.0 : r;
-      r = (rest == -0.5) & (v < 0) ? r - 1.0 : r;
+      r = (rest == T(0.5)) & (v > 0) ? r + one : r;
+      r = (rest == T(-0.5)) & (v < 0) ? r - one : r;
       break;
     default: break;
   }
-  return r + 0.0;  // no negative zero
+  return r + T(0);  // no negative zero
 }
 
 // Values that come in: doubles or floats, and the random words of stochastic rounding, or null.
@@ -95,69 +101,84 @@ inline double value_at(const ValueSource &source, int64_t i) {
                           : static_cast<const double *>(source.values)[i];
 }
 
-// DOUBLES of them as doubles; unless FULL only `left`, and 0 behind them.
-template <bool FULL, class T>
-inline DoubleVector load_values(const void *values, int64_t first, int64_t left) {
-  typedef T Loaded __attribute__((vector_size(DOUBLES * sizeof(T))));
+// A vector of them as T; unless FULL only `left`, and 0 behind them.
+template <bool FULL, class In, class T>
+inline VectorOf<T> load_values(const void *values, int64_t first, int64_t left) {
+  typedef In Loaded __attribute__((vector_size(LANES_OF<T> * sizeof(In))));
   Loaded loaded{};
-  std::memcpy(&loaded, static_cast<const T *>(values) + first,
-              FULL ? sizeof loaded : sizeof(T) * size_t(left));
-  return __builtin_convertvector(loaded, DoubleVector);
+  std::memcpy(&loaded, static_cast<const In *>(values) + first,
+              FULL ? sizeof loaded : sizeof(In) * size_t(left));
+  return __builtin_convertvector(loaded, VectorOf<T>);
 }
 
 // What values are rounded to, MODE being one of the roundings, STOCHASTIC, or FIXED for an integer
 // format, whose rounding is decided at run time.
-template <int MODE, class T, class Put>
-void round_values_as(const Format &f, const RoundConstants<double> &c, int64_t count,
-                     const ValueSource &source, const Put &put) {
-  const double scale = std::ldexp(1.0, -f.least_exponent);
+template <int MODE, class In, class T, class Put>
+void round_values_as(const TileRound &extremes, int64_t count, const ValueSource &source,
+                     const Put &put) {
+  using V = VectorOf<T>;
+  using W = WordsOf<T>;
+  const Format &f = extremes.format;
+  const RoundConstants<T> c(extremes);
+  const CodeConstants<T> codes(f);
+  const T scale = T(std::ldexp(1.0, -f.least_exponent));
   const bool saturates = f.overflow == SATURATE || f.overflow == PROPAGATE;
   const bool has_nan = f.has_nan, is_signed = f.is_signed, has_zero = f.has_zero;
-  const double smallest = std::ldexp(1.0, f.least_exponent + f.fraction_bits);  // without zero
-  const double smallest_or_zero = has_zero ? 0.0 : smallest;
-  const auto round = [&](DoubleVector v, int64_t first, int64_t left) {
-    DoubleVector r;
+  const T smallest = T(std::ldexp(1.0, f.least_exponent + f.fraction_bits));  // without zero
+  const T smallest_or_zero = has_zero ? T(0) : smallest;
+  const auto round = [&](V v, int64_t first, int64_t left) {
+    V r;
     if constexpr (MODE == FIXED) {
-      return round_integers(v * scale, f.min_integer, f.max_integer, f.rounding);
+      return round_integers<T>(v * scale, T(f.min_integer), T(f.max_integer), f.rounding);
     } else if constexpr (MODE == STOCHASTIC || MODE == STOCHASTIC_NEAREST) {
-      typedef uint32_t Random __attribute__((vector_size(DOUBLES * 4)));
+      typedef uint32_t Random __attribute__((vector_size(LANES_OF<T> * 4)));
       Random random{};
       std::memcpy(&random, source.random + first, 4 * size_t(left));
-      r = round_lanes_randomly<double, MODE, false>(v, __builtin_convertvector(random, DoubleWords), c);
+      r = round_lanes_randomly<T, MODE, false>(v, __builtin_convertvector(random, W), c);
     } else {
-      r = round_lanes<double, MODE, false>(v, c);
+      r = round_lanes<T, MODE, false>(v, c);
     }
-    if (!has_nan) r = v == v ? r : DoubleVector{};
+    if (!has_nan) r = v == v ? r : V{};
     if (!is_signed) {
       // negative numbers, unless they round to zero, are beyond the least number; so is a zero where
       // there is none, and what is between becomes the smallest
-      const DoubleWords is_beyond = has_zero ? r < 0 : v <= 0;
-      r = r == 0 ? DoubleVector{} : r;
-      if (!has_zero) r = r < smallest ? smallest - DoubleVector{} : r;
-      r = is_beyond ? (saturates ? smallest_or_zero : __builtin_nan("")) - DoubleVector{} : r;
+      const W is_beyond = has_zero ? r < 0 : v <= 0;
+      r = r == 0 ? V{} : r;
+      if (!has_zero) r = r < smallest ? smallest - V{} : r;
+      r = is_beyond ? (saturates ? smallest_or_zero : T(__builtin_nan(""))) - V{} : r;
     }
     return r;
   };
+  constexpr int64_t LANES = LANES_OF<T>;
   int64_t i = 0;
-  for (; i + DOUBLES <= count; i += DOUBLES)
-    put.template store<true>(i, DOUBLES,
-                             round(load_values<true, T>(source.values, i, DOUBLES), i, DOUBLES));
+  for (; i + LANES <= count; i += LANES)
+    put.template store<true, T>(
+        codes, i, LANES, round(load_values<true, In, T>(source.values, i, LANES), i, LANES));
   if (i < count)
-    put.template store<false>(
-        i, count - i, round(load_values<false, T>(source.values, i, count - i), i, count - i));
+    put.template store<false, T>(
+        codes, i, count - i,
+        round(load_values<false, In, T>(source.values, i, count - i), i, count - i));
 }
 
-// Calls put.store<FULL>(first, count, rounded values) for each run of DOUBLES values.
+// Whether all that is formed on the way to a format stays within the normal floats.
+inline bool fits_float(const TileRound &r) {
+  const Format &f = r.format;
+  if (!f.is_float) return f.least_exponent <= 0 && f.least_exponent >= -40 && f.bits <= 16;
+  return f.fraction_bits >= 1 && f.fraction_bits + f.random_bits <= 18 && f.bits <= 24 &&
+         f.least_exponent - f.random_bits >= -110 && r.max_exponent <= 80;
+}
+
+// Calls put.store<FULL>(codes, first, count, rounded values) for each vector of values.
 template <class Put>
 void round_values(const TileRound &extremes, int64_t count, const ValueSource &source,
                   const Put &put) {
   const Format &f = extremes.format;
   TileRound round = extremes;
   round.is_fixed = !f.is_float;
-  const RoundConstants<double> c(round);
-#define ROUND_AS(MODE)                                                                        \
-  return source.is_single ? round_values_as<MODE, float>(f, c, count, source, put)            \
-                          : round_values_as<MODE, double>(f, c, count, source, put)
+#define ROUND_AS(MODE)                                                                       \
+  return !source.is_single    ? round_values_as<MODE, double, double>(round, count, source, put) \
+         : fits_float(extremes) ? round_values_as<MODE, float, float>(round, count, source, put) \
+                                : round_values_as<MODE, float, double>(round, count, source, put)
   if (!f.is_float) ROUND_AS(FIXED);
   switch (f.rounding) {
     case NEAREST_EVEN: ROUND_AS(NEAREST_EVEN);
@@ -176,17 +197,16 @@ void round_values(const TileRound &extremes, int64_t count, const ValueSource &s
 template <class Code>
 struct PutCodes {
   const Format &f;
-  CodeConstants c;
-  Code *codes;
+  Code *to;
 
-  template <bool FULL>
-  void store(int64_t first, int64_t left, DoubleVector rounded) const {
-    typedef Code Narrow __attribute__((vector_size(DOUBLES * sizeof(Code))));
-    const DoubleWords words = f.is_float ? float_codes(rounded, c)
-                                         : __builtin_convertvector(rounded, DoubleWords);
+  template <bool FULL, class T>
+  void store(const CodeConstants<T> &c, int64_t first, int64_t left, VectorOf<T> rounded) const {
+    typedef Code Narrow __attribute__((vector_size(LANES_OF<T> * sizeof(Code))));
+    const WordsOf<T> words =
+        f.is_float ? float_codes<T>(rounded, c) : __builtin_convertvector(rounded, WordsOf<T>);
     Narrow narrow = __builtin_convertvector(words, Narrow);
     if (!f.is_float) narrow &= Code((uint64_t(1) << f.bits) - 1);
-    std::memcpy(codes + first, &narrow, FULL ? sizeof narrow : sizeof(Code) * size_t(left));
+    std::memcpy(to + first, &narrow, FULL ? sizeof narrow : sizeof(Code) * size_t(left));
   }
 };
 
@@ -194,10 +214,11 @@ struct PutValues {
   double unit;
   double *values;
 
-  template <bool FULL>
-  void store(int64_t first, int64_t left, DoubleVector rounded) const {
-    rounded *= unit;
-    std::memcpy(values + first, &rounded, FULL ? sizeof rounded : sizeof(double) * size_t(left));
+  template <bool FULL, class T>
+  void store(const CodeConstants<T> &, int64_t first, int64_t left, VectorOf<T> rounded) const {
+    typedef double Result __attribute__((vector_size(LANES_OF<T> * sizeof(double))));
+    const Result result = __builtin_convertvector(rounded, Result) * unit;
+    std::memcpy(values + first, &result, FULL ? sizeof result : sizeof(double) * size_t(left));
   }
 };
 

@@ -496,7 +496,7 @@ void macsmith_encode(const TileRound *extremes, int64_t count, const ValueSource
   const auto encode_as = [&](auto *to) {
     using Code = std::remove_reference_t<decltype(*to)>;
     if (is_for_vectors(f))
-      return round_values(*extremes, count, *source, PutCodes<Code>{f, CodeConstants(f), to});
+      return round_values(*extremes, count, *source, PutCodes<Code>{f, to});
     for (int64_t i = 0; i < count; ++i)
       to[i] = Code(encode(f, value_at(*source, i), source->random ? source->random[i] : 0));
   };

@@ -102,6 +102,33 @@ def test_encode_any_double(name: str, mode: Rounding) -> None:
     assert got.dtype == fast.code_dtype(fmt)
 
 
+def test_binary32_as_the_same_in_binary64() -> None:
+    """Values that come as float32 may take a way of their own: all kinds of bit patterns."""
+    generator = np.random.default_rng(8)
+    patterns = generator.integers(0, 1 << 32, 800, np.uint64).astype(np.uint32)
+    near = (generator.normal(size=800) * 2.0 ** generator.integers(-30, 17, 800)).astype("f4")
+    checked = 0
+    for fmt in [
+        *CONVERTED[::2],
+        *map(parse_format, ["fp16", "e6m9", "e6m5ns", "bf16", "int16q12"]),
+    ]:
+        with np.errstate(over="ignore"):
+            edges = np.array([float(point) for point in edge_values(fmt)]).astype("f4")
+            beside = [np.nextafter(edges, np.float32(side)) for side in (-np.inf, np.inf)]
+        values = np.concatenate([patterns.view("f4"), near, edges, *beside])
+        modes: list[str] = [mode.value for mode in Rounding]
+        modes += ["sr3", "srb5", "src8"] * isinstance(fmt, FloatFormat)
+        for mode in modes:
+            words = generator.integers(0, 8, values.shape) if mode[:2] == "sr" else None
+            got = fast.encode(fmt, values, mode, random=words)
+            with np.errstate(invalid="ignore"):
+                want = fast.encode(fmt, values.astype("f8"), mode, random=words)
+            wrong = got != want
+            assert not wrong.any(), (fmt.name, mode, values[wrong][:4], got[wrong][:4])
+            checked += len(values)
+    assert checked > 500_000
+
+
 def test_decode_as_defined() -> None:
     checked = 0
     for fmt in [*CONVERTED, parse_format("e6m9"), parse_format("int16sym"), parse_format("e8m23")]:
