@@ -97,6 +97,12 @@ def board(
         int, typer.Option("--depth", help="Entries in each of the two banks of A and of B.")
     ] = 128,
     baud: Annotated[int, typer.Option("--baud", help="Of the serial line.")] = 1_000_000,
+    clock: Annotated[
+        float | None,
+        typer.Option(
+            "--clock", metavar="MHZ", help="With --build: by the FPGA's PLL, not the board's own."
+        ),
+    ] = None,
     seed: SeedOption = 0,
     build_dir: BuildDirOption = BUILD_DIR,
     as_json: JsonOption = False,
@@ -137,9 +143,10 @@ def board(
 
             result = task_on_port(parsed, task, port=port, baud=baud, samples=samples, seed=seed)
         elif name == "sim":
-            if build or load or fit or port is not None:
+            if build or load or fit or port is not None or clock is not None:
                 raise ValueError(
-                    "sim is built by itself, at any size: leave --build, --load, --fit, --port out"
+                    "sim is built by itself, at any size: leave --build, --load, --fit, --clock, "
+                    "--port out"
                 )
             if run == serve:
                 raise ValueError("state one of --run and --serve")
@@ -147,8 +154,12 @@ def board(
         else:
             if serve:
                 raise ValueError("--serve is for the simulated board: state sim")
-            if fit and (load or run):
-                raise ValueError("--fit searches a size: load and run that one then")
+            if fit and (load or run or clock is not None):
+                raise ValueError(
+                    "--fit searches a size: build that one then with --clock, load and run it"
+                )
+            if clock is not None and not build:
+                raise ValueError("--clock is the clock of what --build makes: state both")
             if not (build or run or fit):
                 raise ValueError("state --build, --run or both, or --fit")
             if load and not build:
@@ -162,7 +173,9 @@ def board(
                     name, parsed, depth=depth, baud=baud, build_dir=build_dir, build=build
                 )
             else:
-                result = _on_board(name, parsed, depth, baud, seed, build_dir, build, load, port)
+                result = _on_board(
+                    name, parsed, depth, baud, clock, seed, build_dir, build, load, port
+                )
     if task is not None:
         from macsmith.network_on_board import network_text
 
@@ -199,6 +212,7 @@ def _on_board(
     design: Design,
     depth: int,
     baud: int,
+    clock: float | None,
     seed: int,
     build_dir: Path,
     build: bool,
@@ -217,7 +231,8 @@ def _on_board(
     if build:
         directory = build_dir / design.id / name
         tell(f"building {design.text} for {name} in {directory}; placing and routing takes minutes")
-        made = build_bitstream(name, AcceleratorConfig(design, depth, depth), directory, baud=baud)
+        config = AcceleratorConfig(design, depth, depth)
+        made = build_bitstream(name, config, directory, baud=baud, clock_mhz=clock)
         result |= build_record(made)
         if load:
             load_bitstream(name, made)

@@ -17,10 +17,20 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth.hdl import (
+    ClockSignal,
+    Const,
+    Elaboratable,
+    Instance,
+    Module,
+    ResetSignal,
+    Signal,
+    Value,
+)
 from macsmith.hw.emit_accelerator import accelerator_verilog
 from macsmith.model.accelerator import AcceleratorConfig
 from macsmith.sim.tools import MissingToolError, ToolError
+from macsmith.synth.board_clock import PllSettings, place_pll, pll_settings
 from macsmith.synth.board_synthesis import family_of_platform, flow_options
 from macsmith.synth.board_tools import build_tools
 
@@ -69,8 +79,11 @@ class BoardBuild:
 class _Top(Elaboratable):
     """The emitted accelerator at a board's pins."""
 
-    def __init__(self, module: str, verilog: str) -> None:
+    def __init__(
+        self, module: str, verilog: str, family: str | None, pll: PllSettings | None
+    ) -> None:
         self.module, self.verilog = module, verilog
+        self.family, self.pll = family, pll
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -78,7 +91,10 @@ class _Top(Elaboratable):
         uart = platform.request("uart", 0)
         # the emitted registers have no start values, and not every platform has a reset
         started = Signal(_RESET_BITS)
-        with m.If(~started.all()):
+        is_steady: Value = Const(1)
+        if self.pll is not None and self.family is not None:
+            is_steady = place_pll(m, platform, self.family, self.pll)
+        with m.If(~started.all() & is_steady):
             m.d.sync += started.eq(started + 1)
         m.submodules.accelerator = Instance(
             self.module,
@@ -164,6 +180,7 @@ def build_bitstream(
     directory: Path,
     *,
     baud: int = DEFAULT_BAUD,
+    clock_mhz: float | None = None,
 ) -> BoardBuild:
     """Synthesise, place, route and pack an accelerator for a board.
 
@@ -177,23 +194,26 @@ def build_bitstream(
         For everything that is written; an existing one is replaced.
     baud
         Bits per second of the serial line.
+    clock_mhz
+        Clock of the accelerator, made by the FPGA's PLL; None: the board's own.
 
     Raises
     ------
     DoesNotFitError
         The design needs more cells than the FPGA has; by how many.
     ValueError
-        An unknown board, or a baud rate that its clock cannot give.
+        An unknown board, or a clock or baud rate that its clock cannot give.
     ToolError, MissingToolError, YosysError
         A tool failed or is missing.
     """
     platform = find_board(board)
-    _divisor(board, platform, baud)  # raises before a missing tool does
     family = family_of_platform(platform)
+    # these raise before a missing tool does
+    _divisor(board, _pll(board, platform, clock_mhz), platform, baud)
     needed = f"yowasp_nextpnr_{family}"
     if family is not None and not util.find_spec(needed):
         raise MissingToolError(f"place and route for {board} is missing ({needed}): {_INSTALL}")
-    script = prepare_build(board, config, directory, baud=baud)
+    script = prepare_build(board, config, directory, baud=baud, clock_mhz=clock_mhz)
     log = directory / "build.log"
     with build_tools(directory / "tools"), log.open("w", encoding="utf-8") as file:
         done = subprocess.run(
@@ -215,12 +235,18 @@ def build_bitstream(
 
 
 def prepare_build(
-    board: str, config: AcceleratorConfig, directory: Path, *, baud: int = DEFAULT_BAUD
+    board: str,
+    config: AcceleratorConfig,
+    directory: Path,
+    *,
+    baud: int = DEFAULT_BAUD,
+    clock_mhz: float | None = None,
 ) -> str:
     """Write all that a build needs into a folder, an existing one replaced; returns the name of the
     shell script that runs it. Parameters and errors as of `build_bitstream`."""
     platform = find_board(board)
-    divisor = _divisor(board, platform, baud)
+    pll = _pll(board, platform, clock_mhz)
+    divisor = _divisor(board, pll, platform, baud)
     module, verilog = accelerator_verilog(config, "uart", divisor=divisor)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -236,14 +262,27 @@ def prepare_build(
             "script_after_synth": flow.after_synthesis,
         }
     with build_tools(directory / "tools"):
-        plan = platform.build(_Top(module, verilog), name=BUILD_NAME, do_build=False, **overrides)
+        top = _Top(module, verilog, family, pll)
+        plan = platform.build(top, name=BUILD_NAME, do_build=False, **overrides)
         plan.extract(directory)
     return f"{plan.script}.sh"
 
 
-def _divisor(board: str, platform: Any, baud: int) -> int:
+def _pll(board: str, platform: Any, clock_mhz: float | None) -> PllSettings | None:
+    """How the clock is made, if it is not the board's own."""
+    if clock_mhz is None:
+        return None
+    family = family_of_platform(platform)
+    if family is None:
+        raise ValueError(
+            f"--clock uses the PLL of an iCE40 or ECP5, which {board} has not: leave it out"
+        )
+    return pll_settings(family, float(platform.default_clk_frequency), clock_mhz * 1e6)
+
+
+def _divisor(board: str, pll: PllSettings | None, platform: Any, baud: int) -> int:
     """Clock cycles of a bit of the serial line."""
-    frequency = float(platform.default_clk_frequency)
+    frequency = float(platform.default_clk_frequency) if pll is None else pll.frequency
     divisor = round(frequency / baud)
     if divisor < 4 or abs(frequency / divisor / baud - 1) > 0.02:
         raise ValueError(

