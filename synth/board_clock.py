@@ -82,7 +82,7 @@ def place_pll(m: Module, platform: Any, family: str, settings: PllSettings) -> S
         is_pad = "UP" in platform.device
         source: dict[str, Any] = {"io_PACKAGEPIN": port.io}
         if not is_pad:
-            m.submodules.clock_buffer = buffer = io.Buffer("i", port)
+            m.submodules.clock_buffer = buffer = io.Buffer(io.Direction.Input, port)
             source = {"i_REFERENCECLK": buffer.i}
         m.submodules.pll = Instance(
             "SB_PLL40_PAD" if is_pad else "SB_PLL40_CORE",
@@ -98,7 +98,7 @@ def place_pll(m: Module, platform: Any, family: str, settings: PllSettings) -> S
             **source,
         )
     else:
-        m.submodules.clock_buffer = buffer = io.Buffer("i", port)
+        m.submodules.clock_buffer = buffer = io.Buffer(io.Direction.Input, port)
         m.submodules.pll = Instance(
             "EHXPLLL",
             p_CLKI_DIV=settings.reference,
