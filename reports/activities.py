@@ -209,23 +209,30 @@ def _block_waveforms(
     whole = -(-sum_products(operands) // lanes) * lanes
     products = min(whole, (most or whole) // lanes * lanes)
     length = -(-ENERGY_CYCLES * lanes // products) * products
+    rows, columns = design.implementation.rows, design.implementation.columns
     if not is_unit:
-        length += (_first_full_cycle(design) + 1 + _HELD_CYCLES) * lanes
+        length += (_first_full_cycle(design) + rows + _HELD_CYCLES) * lanes
     sums = -(-length // products)
-    a, b = block_sums(operands, design, streams * sums, products, seed)
+    a, b = block_sums(operands, design, streams * rows * sums, products, seed)
+    if columns != rows:
+        b = block_sums(operands, design, streams * columns * sums, products, seed)[1]
     if is_a_zero:
         a = a.zeroed()
     # the scale of each step's block
     at = np.arange(products // lanes) * lanes // block
-    scales = [side.scales[:, at] for side in (a, b) if side.scales is not None]
     steps = length // lanes
+    scales = [
+        side.scales[:, at].reshape(streams, count, -1)[:, :, :steps].swapaxes(1, 2)
+        for side, count in ((a, rows), (b, columns))
+        if side.scales is not None
+    ]
     waveforms = port_waveforms(
         design,
-        a.codes.reshape(streams, -1)[:, :length],
-        b.codes.reshape(streams, -1)[:, :length],
+        a.codes.reshape(streams, rows, -1)[:, :, :length],
+        b.codes.reshape(streams, columns, -1)[:, :, :length],
         sum_products=products,
         reset_cycles=0 if is_unit else 2,
-        scales=np.stack(scales, axis=-1).reshape(streams, -1, len(scales))[:, :steps],
+        scales=np.concatenate(scales, axis=-1),
     )
     return waveforms, _first_full_cycle(design)
 

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import numpy as np
 from macsmith.model import fast
-from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
 from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
@@ -294,7 +293,7 @@ def port_waveforms(
         Cycles of reset before the first step of a stream design.
     scales
         Only of block formats: codes of the scales of A and B, of those that have one, at each step,
-        (streams, steps, n).
+        (streams, steps, n); of an array those of all rows, then those of all columns.
 
     Returns
     -------
@@ -338,7 +337,7 @@ def port_waveforms(
         "i_b": _port_words(b, mac.b.bits),
         "i_valid": ones,
         "i_last": ones * is_last[:, np.newaxis],
-        **_scale_ports(mac, at_steps, "i_"),
+        **_scale_ports(design, at_steps, "i_"),
     }
     if mac.random_bits and implementation.lfsr == "port":
         ports["i_random"] = _random_wave(design, steps, streams)
@@ -357,27 +356,38 @@ def _step_scales(
     design: Design, scales: ArrayLike | None, streams: int, steps: int
 ) -> NDArray[np.uint32]:
     """Scales of each step as (steps, streams, n)."""
-    wanted = (streams, steps, len(design.mac.scales))
+    wanted = (streams, steps, sum(count for _, count in _scale_counts(design)))
     if scales is None:
         scales = np.zeros((streams, steps, 0), dtype=np.uint32)
     codes = np.asarray(scales)
     if codes.shape != wanted:
         raise ValueError(
-            f"scales: must have the shape {wanted} of streams, steps and operands with a scale, "
+            f"scales: must have the shape {wanted} of streams, steps and rows with a scale, "
             f"not {codes.shape}"
         )
     return np.ascontiguousarray(codes.swapaxes(0, 1), dtype=np.uint32)
 
 
+def _scale_counts(design: Design) -> list[tuple[str, int]]:
+    """How many scales A and B have in a beat, of those that have one."""
+    mac, implementation = design.mac, design.implementation
+    sides = (("a", mac.a_scale, implementation.rows), ("b", mac.b_scale, implementation.columns))
+    return [(side, count) for side, fmt, count in sides if fmt is not None]
+
+
 def _scale_ports(
-    mac: MacConfig, scales: NDArray[np.unsignedinteger], prefix: str = ""
-) -> dict[str, NDArray[np.unsignedinteger]]:
+    design: Design, scales: NDArray[np.uint32], prefix: str = ""
+) -> dict[str, NDArray[np.generic]]:
     """Ports of the scales, of (cycles, streams, n) codes."""
-    sides = [side for side in "ab" if getattr(mac, f"{side}_scale") is not None]
-    return {
-        f"{prefix}{side}_scale": np.ascontiguousarray(scales[:, :, index])
-        for index, side in enumerate(sides)
-    }
+    ports: dict[str, NDArray[np.generic]] = {}
+    at = 0
+    for (side, count), fmt in zip(_scale_counts(design), design.mac.scales, strict=True):
+        codes = scales[:, :, at : at + count]
+        at += count
+        ports[f"{prefix}{side}_scale"] = (
+            np.ascontiguousarray(codes[:, :, 0]) if count == 1 else _port_words(codes, fmt.bits)
+        )
+    return ports
 
 
 def _random_wave(design: Design, steps: int, streams: int) -> NDArray[np.uint64]:
@@ -420,7 +430,7 @@ def _unit_waveforms(
         "a": _port_words(a, mac.a.bits),
         "b": _port_words(b, mac.b.bits),
         "partial_sum_i": partial_sums[:, :, 0] if words == 1 else partial_sums,
-        **_scale_ports(mac, scales),
+        **_scale_ports(design, scales),
     }
     if mac.has_chunk_end:
         waveforms["chunk_end"] = chunk_end
@@ -504,7 +514,7 @@ def weight_stationary_waveforms(
         own_scales = scales[every, place]
         if is_a_zero and a_scales is not None:
             own_scales[:, 0] = 0
-        waveforms |= _scale_ports(mac, wave(own_scales))
+        waveforms |= _scale_ports(design, wave(own_scales))
     if mac.has_chunk_end:
         assert chunk is not None
         waveforms["chunk_end"] = wave(((place + 1) % chunk == 0).astype(np.uint8))

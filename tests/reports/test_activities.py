@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from macsmith.model import fast, golden
-from macsmith.model.accuracy.block_stimulus import block_columns
+from macsmith.model.accuracy.block_stimulus import block_columns, block_sums
 from macsmith.model.accuracy.packages import MissingPackageError
 from macsmith.model.accuracy.stimulus import operand_stream, parse_operands, sum_products
 from macsmith.model.design import parse_design
@@ -181,3 +181,22 @@ def test_a_layer_of_a_network() -> None:
     assert small != sum_products("uniform")
     waves, _ = operand_waveforms("e4m3:exact", "g2p/enc_w_ih", streams=2)
     assert len(waves["i_a"]) >= 256
+
+
+def test_blocks_of_an_array() -> None:
+    """Each row and column has its own operands, with the scales of their blocks beside them."""
+    design = parse_design("nvfp4:fp32:lanes8:1x2")
+    waves, _ = operand_waveforms(design, "gaussian", streams=3)
+    steps = len(waves["i_a"]) - 2
+    sums = -(-steps * 8 // 576)
+    _, columns = block_sums("gaussian", design, 3 * 2 * sums, 576, 0)
+    assert columns.scales is not None
+    codes = columns.codes.reshape(3, 2, -1)[:, :, : steps * 8].reshape(3, 2, steps, 8)
+    # two steps a block
+    scales = np.repeat(columns.scales, 2, axis=1).reshape(3, 2, -1)[:, :, :steps]
+    for column in range(2):
+        found = waves["i_b"][2:].astype(np.uint64) >> np.uint64(32 * column)
+        assert (codes[:, column, :, 0] == found.T & 15).all()
+        found = waves["i_b_scale"][2:].astype(np.uint64) >> np.uint64(7 * column)  # ue4m3
+        assert (scales[:, column] == found.T & 127).all()
+    assert waves["i_a_scale"].shape == waves["i_a"].shape
