@@ -112,8 +112,12 @@ def test_binary32_as_the_same_in_binary64() -> None:
         *CONVERTED[::2],
         *map(parse_format, ["fp16", "e6m9", "e6m5ns", "bf16", "int16q12"]),
     ]:
-        with np.errstate(over="ignore"):
-            edges = np.array([float(point) for point in edge_values(fmt)]).astype("f4")
+        # numbers, and what lies in the middle of two
+        codes = generator.integers(0, 1 << fmt.bits, 300)
+        numbers = fast.decode(fmt, codes[codes < (1 << fmt.bits) - 1])
+        with np.errstate(all="ignore"):
+            middle = (numbers + fast.decode(fmt, codes[codes < (1 << fmt.bits) - 1] + 1)) / 2
+            edges = np.concatenate([numbers, middle]).astype("f4")
             beside = [np.nextafter(edges, np.float32(side)) for side in (-np.inf, np.inf)]
         values = np.concatenate([patterns.view("f4"), near, edges, *beside])
         modes: list[str] = [mode.value for mode in Rounding]
