@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from macsmith.model.accumulators import ExactAccumulator, FloatAccumulator, accumulator_parts
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design, parse_design
 from macsmith.reports.checks import STORE_FOLDER
@@ -20,7 +19,7 @@ from macsmith.reports.points import (
     AccuracyPoint,
     DesignPoint,
     Point,
-    is_lossless,
+    is_nearly_lossless,
     point_records,
 )
 from macsmith.reports.progress import job_progress
@@ -35,9 +34,6 @@ __all__ = ["ExploreResult", "explore", "sweep_points"]
 
 #: From so many files of single results on they are moved into packs.
 PACK_AT = 5000
-
-#: Fraction bits of an accumulator from which on less text tells its rounding, and the least of it.
-FINE_FRACTION_BITS, FINE_LEAST_TOKENS = 16, 128
 
 Work = Callable[[Path, bool, Point], list[Record] | None]
 
@@ -132,34 +128,18 @@ def sweep_points(sweep: Sweep) -> list[Point]:
 def _accuracy_point(sweep: Sweep, task: str, design: Design, own_sums: bool) -> AccuracyPoint:
     """The point that a design's accuracy comes from, the same for all that compute the same.
 
-    Where no sum is ever rounded, a design's own sums are the exact ones.
+    Where no sum is ever rounded, a design's own sums are the exact ones; so they are taken for
+    where none is rounded to less than binary32, for exact sums are computed in that themselves.
     """
-    if own_sums and not is_lossless(design.mac):
+    if own_sums and not is_nearly_lossless(design.mac):
         # words are cheap: that task takes its whole sample bit by bit too
-        tokens = _own_tokens(sweep, design.mac) if task == "smollm2" else None
+        tokens = sweep.bit_exact_tokens if task == "smollm2" else None
         return AccuracyPoint(task, Design(mac=design.mac).text, True, sweep.seed, tokens)
     a, b = design.mac.operand_names
     # no accumulator counts here; an exact one over all scales of blocks may be too wide to build
     accumulator = "exact" if design.mac.block is None else "fp32"
     exact = MacConfig.model_validate({"a": a, "b": b, "accumulator": accumulator})
     return AccuracyPoint(task, Design(mac=exact).text, False, sweep.seed)
-
-
-def _own_tokens(sweep: Sweep, mac: MacConfig) -> int | None:
-    """Text on which sums are computed as a design has them.
-
-    Sums rounded to many bits hardly differ from exact ones of the same text, which they are
-    compared with: an eighth of it tells as much.
-    """
-    tokens = sweep.bit_exact_tokens
-    is_fine = all(
-        isinstance(part, ExactAccumulator)
-        or (isinstance(part, FloatAccumulator) and part.format.fraction_bits >= FINE_FRACTION_BITS)
-        for part in accumulator_parts(mac.accumulator)
-    )
-    if tokens is None or not is_fine:
-        return tokens
-    return min(tokens, max(tokens // 8, FINE_LEAST_TOKENS))
 
 
 def _check_names(sweep: Sweep) -> None:

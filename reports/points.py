@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from macsmith.model.accumulators import (
     ExactAccumulator,
+    FloatAccumulator,
     IntAccumulator,
     IntOverflow,
     accumulator_parts,
 )
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design, parse_design
+from macsmith.model.formats import FloatFormat, parse_format
+from macsmith.model.rounding import Rounding
 from macsmith.reports import stages
 from macsmith.reports.checks import STORE_FOLDER, VERIFY_STEP, check_determinants
 from macsmith.reports.fingerprints import file_sha256, source_digest, versions
@@ -39,6 +42,7 @@ __all__ = [
     "StepFailedError",
     "Steps",
     "is_lossless",
+    "is_nearly_lossless",
     "point_records",
 ]
 
@@ -106,6 +110,32 @@ def is_lossless(config: MacConfig) -> bool:
         isinstance(part, ExactAccumulator)
         or (isinstance(part, IntAccumulator) and part.overflow is IntOverflow.FORBID)
         for part in accumulator_parts(config.accumulator)
+    )
+
+
+def is_nearly_lossless(config: MacConfig) -> bool:
+    """Whether no sum is rounded to less than binary32 has, nearest.
+
+    Networks with exact sums are computed in binary32 themselves, and cannot tell such sums from
+    them: a difference is that of activations which happen to be rounded otherwise.
+    """
+    single = parse_format("fp32")
+    assert isinstance(single, FloatFormat)
+    if is_lossless(config):
+        return True
+    return (
+        config.product is None
+        and config.stochastic is None
+        and config.rounding in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY)
+        and all(
+            isinstance(part, ExactAccumulator)
+            or (
+                isinstance(part, FloatAccumulator)
+                and part.format.fraction_bits >= single.fraction_bits
+                and part.format.exponent_bits >= single.exponent_bits
+            )
+            for part in accumulator_parts(config.accumulator)
+        )
     )
 
 

@@ -55,7 +55,7 @@ def accumulator_marks(rows: Iterable[Row]) -> dict[str, Mark]:
     """A mark for each accumulator, in the order of the rows.
 
     The shape tells its kind (circle: exact; triangle: integer; square: float; diamond: chunked);
-    the first of a kind is filled, the second hollow, further ones are stars.
+    the first of a kind is filled, the second hollow, further ones point down.
     """
     shapes = {
         "exact": ("circle", "o"),
@@ -77,7 +77,7 @@ def accumulator_marks(rows: Iterable[Row]) -> dict[str, Mark]:
             kind = "exact" if accumulator == "exact" else "float"
         before = seen.get(kind, 0)
         seen[kind] = before + 1
-        plotly, matplotlib = shapes[kind] if before < 2 else ("star", "*")
+        plotly, matplotlib = shapes[kind] if before < 2 else ("triangle-down", "v")
         is_filled = before != 1
         marks[accumulator] = Mark(plotly if is_filled else f"{plotly}-open", matplotlib, is_filled)
     return marks

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from macsmith.model.design import Design
 from macsmith.reports.checks import checked_text
 from macsmith.reports.packs import temporary_beside
+from macsmith.reports.points import is_lossless
 from macsmith.reports.store import Record
 
 if TYPE_CHECKING:
@@ -137,6 +138,9 @@ def design_rows(
         prefix = f"mode{mode}_" if design.is_switchable else ""
         for task, (exact, own) in accuracy.items():
             columns = accuracy_columns(task, exact, own)
+            if own is exact and not is_lossless(design.modes[mode]):
+                # nobody has computed this design's own sums
+                columns.pop(f"{task}_sum_error_percent", None)
             base |= {prefix + name: value for name, value in columns.items()}
             told = dict.fromkeys(record.failure for record in (exact, own) if record is not None)
             failures += [

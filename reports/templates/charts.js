@@ -226,6 +226,7 @@ const drawHypervolume = () => {
 const GLYPHS = {
   circle: '<circle cx="6.5" cy="6.5" r="5"/>', square: '<rect x="2" y="2" width="9" height="9"/>',
   diamond: '<path d="M6.5 .8 12.2 6.5 6.5 12.2 .8 6.5z"/>', "triangle-up": '<path d="M6.5 1.2 12 11.5 1 11.5z"/>',
+  "triangle-down": '<path d="M6.5 11.8 12 1.5 1 1.5z"/>',
 };
 const glyph = (mark, colour) => {
   const isOpen = mark.endsWith("-open");

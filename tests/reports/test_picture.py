@@ -85,4 +85,4 @@ def test_three_float_accumulators_are_told_apart() -> None:
     marks = accumulator_marks(rows)
     assert len(set(marks.values())) == 5
     assert marks["e6m5"].plotly == "square-open"
-    assert marks["e8m23"].matplotlib == "*"
+    assert marks["e8m23"].matplotlib == "v"

@@ -114,17 +114,18 @@ def test_there_are_examples() -> None:
 
 
 def test_accuracy_points_of_blocks_and_of_fine_accumulators() -> None:
-    """Blocks keep their scales with exact sums too; sums of many bits take less text."""
+    """Blocks keep their scales with exact sums too; sums in binary32 are taken for exact."""
     sweep = parse_sweep(
-        'designs = ["mxfp8_e4m3:fp32:lanes8", "mxfp4xe4m3:exact:lanes8", "e4m3:e6m9"]\n'
-        'tasks = ["smollm2"]\nbit_exact_tokens = 1024\n',
+        'designs = ["mxfp8_e4m3:fp32:lanes8", "mxfp4xe4m3:exact:lanes8", "e4m3:fp32:rtz"]\n'
+        'tasks = ["smollm2"]\nbit_exact_tokens = 1024\n'
+        '[[grid]]\noperands = ["e4m3"]\naccumulators = ["e6m9"]\n',
         "s.toml",
     )
     points = [point for point in sweep_points(sweep) if isinstance(point, AccuracyPoint)]
     assert {(point.design, point.own_sums, point.tokens) for point in points} == {
-        ("mxfp8_e4m3:e8m23:lanes8", True, 128),
         ("mxfp8_e4m3:e8m23", False, None),
         ("mxfp4xe4m3:e8m23", False, None),
         ("e4m3:e6m9", True, 1024),
+        ("e4m3:e8m23:rtz", True, 1024),
         ("e4m3:exact", False, None),
     }
