@@ -57,11 +57,15 @@ def pareto_front(objectives: ArrayLike, senses: Sequence[Sense] | None = None) -
     front = np.zeros(len(points), dtype=np.bool_)
     complete = ~np.isnan(points).any(axis=1)
     candidates = points[complete]
-    # One row against all: n rows of n comparisons, without an n x n x k array for large n.
-    front[complete] = [
-        not ((candidates <= point).all(axis=1) & (candidates < point).any(axis=1)).any()
-        for point in candidates
-    ]
+    if len(candidates):
+        # each point once, in an order in which whatever beats a point comes before it
+        distinct, places = np.unique(candidates, axis=0, return_inverse=True)
+        is_kept = np.zeros(len(distinct), dtype=np.bool_)
+        rest = np.arange(len(distinct))
+        while len(rest):
+            is_kept[rest[0]] = True
+            rest = rest[~(distinct[rest] >= distinct[rest[0]]).all(axis=1)]
+        front[complete] = is_kept[places.reshape(-1)]
     return front
 
 

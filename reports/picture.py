@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from macsmith.reports.labels import place_labels
 from macsmith.reports.metrics import (
     ACCURACY_METRICS,
     CHANGE_UNIT,
@@ -23,38 +24,17 @@ from macsmith.reports.table import write_if_changed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.text import Annotation
 
 __all__ = ["draw_fronts", "draw_pareto"]
 
 _INK, _SOFT, _GRID, _FRONT = "#1c2126", "#5c6670", "#eef1f4", "#9fb3c4"
 
-# Where a label may stand, in points from its mark: right, left, above, below, then further away.
-_OFFSETS: tuple[tuple[float, float, str], ...] = (
-    (8, 0, "left"),
-    (-8, 0, "right"),
-    (6, 8, "left"),
-    (6, -8, "left"),
-    (-6, 8, "right"),
-    (-6, -8, "right"),
-    (0, 13, "center"),
-    (0, -13, "center"),
-    (12, 22, "left"),
-    (12, -22, "left"),
-    (-12, 22, "right"),
-    (-12, -22, "right"),
-    (16, 36, "left"),
-    (16, -36, "left"),
-    (-16, 36, "right"),
-    (-16, -36, "right"),
-)
-
-
 # More entries than this take two lines.
 _LEGEND_COLUMNS = 14
 
-# A label further from its mark than this is tied to it by a line.
-_NEAR_POINTS = 15.0
+# From here on: small marks, no error bars, and names of designs and formats on a front only.
+_MANY_POINTS = 1500
+_MOST_NAMES = 24
 
 
 def draw_pareto(
@@ -171,15 +151,19 @@ def _draw_panels(
     from matplotlib.lines import Line2D
 
     colours, marks = operand_colours(rows), accumulator_marks(rows)
+    on_front = [rows[index] for index in _on_any_front(rows, panels, accuracy)]
+    named_operands = _named(colours, [str(row["operands"]) for row in on_front])
+    named_marks = _named(marks, [str(row["accumulator"]) for row in on_front])
     handles: list[Any] = [
-        Line2D([], [], marker="o", ls="", color=colour, label=pretty_operands(name), ms=6)
-        for name, colour in colours.items()
+        Line2D([], [], marker="o", ls="", color=colours[name], label=pretty_operands(name), ms=6)
+        for name in named_operands
     ]
     accumulators: list[Any] = [
         Line2D([], [], marker=mark.matplotlib, ls="", ms=6, color=_INK, label=name)
         if mark.is_filled
         else Line2D([], [], marker=mark.matplotlib, ls="", ms=6, mfc="white", mec=_INK, label=name)
         for name, mark in marks.items()
+        if name in named_marks
     ]
     # heights in inches: what stands above and below the panels does not grow with them
     legend_rows = 1 if len(handles) + len(accumulators) <= _LEGEND_COLUMNS else 2
@@ -231,11 +215,29 @@ def _draw_panels(
     figure.legend(handles=accumulators, ncols=24, **place, **legend)
     canvas.draw()  # type: ignore[no-untyped-call]
     for axis in grid.flat:
-        _place_labels(axis, canvas)
+        place_labels(axis, canvas)
     picture = io.BytesIO()
     # no date or version in the file: the same rows give the same bytes
     figure.savefig(picture, format="png", metadata={"Software": None})
     write_if_changed(path, picture.getvalue())
+
+
+def _on_any_front(
+    rows: Sequence[Row], panels: Sequence[Sequence[tuple[str, Metric]]], accuracy: Metric
+) -> list[int]:
+    return [
+        index
+        for technology, cost in (panel for row in panels for panel in row)
+        for index in front_indices(rows, technology, accuracy.column, cost.column)
+    ]
+
+
+def _named(names: Iterable[str], on_front: Sequence[str]) -> list[str]:
+    """What the legend names: all, or of very many some that are on a front."""
+    everything = list(names)
+    if len(everything) <= _MOST_NAMES:
+        return everything
+    return list(dict.fromkeys(on_front))[: _MOST_NAMES // 2]
 
 
 def _draw_axes(
@@ -285,6 +287,22 @@ def _draw_axes(
             fontsize=8,
             color=_SOFT,
         )
+    labelled = [index for index, _, _ in points if index in front]
+    widest = max((x for _, x, _ in points), default=1.0)
+    if len(points) > _MANY_POINTS:
+        cloud = [point for point in points if point[0] not in front]
+        axis.scatter(
+            [x for _, x, _ in cloud],
+            [y for _, _, y in cloud],
+            s=4,
+            c=[colours[str(rows[index]["operands"])] for index, _, _ in cloud],
+            alpha=0.5,
+            linewidths=0,
+            zorder=2,
+        )
+        points = [point for point in points if point[0] in front]
+        by_cost = [index for index, _, _ in sorted(points, key=lambda point: point[1])]
+        labelled = by_cost[:: max(1, -(-len(by_cost) // _MOST_NAMES))]
     for index, x, y in points:
         row = rows[index]
         mark, colour = marks[str(row["accumulator"])], colours[str(row["operands"])]
@@ -303,7 +321,7 @@ def _draw_axes(
             zorder=4 if index in front else 3,
             gid="point",
         )
-        if index in front:
+        if index in labelled:
             axis.annotate(
                 str(row["design"]),
                 (x, y),
@@ -324,7 +342,7 @@ def _draw_axes(
                     "shrinkB": 5,
                 },
             )
-    axis.set_xlim(0, max((x for _, x, _ in points), default=1.0) * 1.12)
+    axis.set_xlim(0, widest * 1.12)
     axis.set_xlabel(f"{cost.label}, {cost.unit}", color=_INK, fontsize=10.5)
     axis.grid(color=_GRID, lw=0.8)
     axis.set_axisbelow(True)
@@ -349,39 +367,3 @@ def _change_ticks(axis: Axes, values: Sequence[float]) -> None:
     ticks = [tick for tick in ticks if bottom <= tick <= top]
     axis.set_yticks(ticks, [f"{tick:+.2g}".replace("-", "−") if tick else "0" for tick in ticks])
     axis.set_yticks([], minor=True)
-
-
-def _place_labels(axis: Axes, canvas: Any) -> None:
-    """Move each label to the first place where it covers least of marks and other labels."""
-    from matplotlib.text import Text
-
-    renderer = canvas.get_renderer()
-    taken = [
-        artist.get_window_extent(renderer) for artist in axis.lines if artist.get_gid() == "point"
-    ]
-    frame = axis.get_window_extent(renderer)
-    labels: list[Annotation] = [text for text in axis.texts if text.get_gid() == "label"]  # type: ignore[misc]
-    for text in labels:
-        best: tuple[float, Any, tuple[float, float, str]] | None = None
-        for offset in _OFFSETS:
-            text.set_position(offset[:2])
-            text.set_horizontalalignment(offset[2])  # type: ignore[arg-type]
-            text.update_positions(renderer)
-            box = Text.get_window_extent(text, renderer)  # the text alone, without its line
-            covered = sum(_overlap(box, other) for other in taken)
-            outside = box.width * box.height - _overlap(box, frame)
-            price = covered + 5 * outside + 0.5 * math.hypot(*offset[:2])
-            if best is None or price < best[0]:
-                best = (price, box, offset)
-        assert best is not None
-        text.set_position(best[2][:2])
-        text.set_horizontalalignment(best[2][2])  # type: ignore[arg-type]
-        assert text.arrow_patch is not None
-        text.arrow_patch.set_visible(math.hypot(*best[2][:2]) > _NEAR_POINTS)
-        taken.append(best[1])
-
-
-def _overlap(first: Any, second: Any) -> float:
-    width = min(first.x1, second.x1) - max(first.x0, second.x0)
-    height = min(first.y1, second.y1) - max(first.y0, second.y0)
-    return float(max(width, 0.0) * max(height, 0.0))

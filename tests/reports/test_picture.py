@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from macsmith.reports.picture import draw_fronts, draw_pareto
 from macsmith.reports.style import accumulator_marks, pretty_operands
-from made_up import made_up_rows
+from made_up import made_up_rows, many_rows
 from matplotlib.image import imread
 
 
@@ -86,3 +87,12 @@ def test_three_float_accumulators_are_told_apart() -> None:
     assert len(set(marks.values())) == 5
     assert marks["e6m5"].plotly == "square-open"
     assert marks["e8m23"].matplotlib == "v"
+
+
+def test_very_many_designs_are_drawn_as_a_cloud(tmp_path: Path) -> None:
+    path = tmp_path / "many.png"
+    started_s = time.process_time()
+    draw_pareto(many_rows(10_000), path, title="Many")
+    assert path.read_bytes().startswith(b"\x89PNG")
+    # drawn one by one they took 80 s
+    assert time.process_time() - started_s < 20
