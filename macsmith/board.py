@@ -15,6 +15,8 @@ from macsmith.host import Accelerator
 from macsmith.model import fast
 from macsmith.model.accelerator import AcceleratorConfig
 from macsmith.model.design import Design
+from macsmith.model.schedule import make_schedule
+from macsmith.model.schedule_random import schedule_words
 from macsmith.model.widths import mac_widths
 from macsmith.sim.simulated_board import SimulatedBoard, build_board
 
@@ -81,7 +83,8 @@ def check_products(
     LinkError
         The board does not answer.
     """
-    mac = accelerator.config.design.mac
+    config = accelerator.config
+    mac = config.design.mac
     rng = np.random.default_rng(seed)
     shapes = product_shapes(accelerator.config)
     products: list[dict[str, Any]] = []
@@ -101,7 +104,8 @@ def check_products(
         start = time.monotonic()
         results = accelerator.matmul_codes(a, b, a_scales=a_scales, b_scales=b_scales)
         seconds = time.monotonic() - start
-        wanted = fast.matmul(mac, a, b, None, a_scales, b_scales)
+        words = schedule_words(make_schedule(config, m, k, n)) if mac.random_bits else None
+        wanted = fast.matmul(mac, a, b, words, a_scales, b_scales)
         products.append(
             {
                 "m": m,

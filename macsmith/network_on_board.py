@@ -115,6 +115,11 @@ def check_network(design: Design, task: str) -> None:
         raise ValueError(
             f"{design.text}: a network is sent to accelerators without block scales only"
         )
+    if design.mac.random_bits:
+        raise ValueError(
+            f"{design.text}: a network is compared with the golden model layer by layer, whose "
+            f"random words are not those of an accelerator: leave {design.mac.stochastic} out"
+        )
     if readable(design.mac) is not design.mac:
         raise ValueError(
             f"{design.text}: raw results of more than 63 bits are no numbers a network could go "

@@ -168,11 +168,10 @@ class AcceleratorConfig:
                 f"{self.design.text}: an accelerator has one mode: take one of "
                 + ", ".join(mode.text for mode in self.design.mode_designs)
             )
-        if self.design.mac.random_bits:
+        if self.design.implementation.lfsr != "inside":
             raise ValueError(
-                f"{self.design.text}: an accelerator's results must not depend on what it computed "
-                f"before, as those of stochastic rounding do: leave {self.design.mac.stochastic} "
-                "out"
+                f"{self.design.text}: an accelerator's random words come from one shift register "
+                f"in it: leave lfsr={self.design.implementation.lfsr} out"
             )
 
     @property

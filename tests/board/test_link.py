@@ -189,7 +189,7 @@ def test_bad_operands_are_one_clear_line() -> None:
     [
         ("e4m3:exact:unit", 16, "an accelerator needs a clocked design: leave unit out"),
         ("e4m3+e5m2:exact", 16, "an accelerator has one mode: take one of e4m3:exact, e5m2:exact"),
-        ("e4m3:e6m9:sr4", 16, "must not depend on what it computed before"),
+        ("e4m3:e6m9:sr4:lfsr=port", 16, "leave lfsr=port out"),
         ("e4m3:exact", 12, "a_depth must be a power of two, 2 to 32768 entries, not 12"),
     ],
 )
