@@ -49,14 +49,17 @@ def _policy(
     fmt: Format, rounding: RoundingMode | str, overflow: Overflow | str | None
 ) -> tuple[RoundingMode, Overflow | None]:
     """The enumerations that names stand for, checked against the format."""
-    if isinstance(rounding, str):
-        is_stochastic = rounding.startswith("sr")
-        rounding = parse_stochastic(rounding) if is_stochastic else Rounding(rounding)
+    if not isinstance(rounding, str):
+        mode = rounding
+    elif rounding.startswith("sr"):
+        mode = parse_stochastic(rounding)
+    else:
+        mode = Rounding(rounding)
     if overflow is not None:
         overflow = Overflow(overflow)
         if fmt.has_specials:
             check_overflow(fmt, overflow)
-    return rounding, overflow
+    return mode, overflow
 
 
 def _value_source(

@@ -153,6 +153,8 @@ inline VectorOf<T> add_to_odd(VectorOf<T> x, VectorOf<T> y) {
 // Declared for code that HAS_DIRECTED leaves out.
 template <class T, int MODE>
 VectorOf<T> add_toward(VectorOf<T> x, VectorOf<T> y);
+template <int MODE>
+Lanes<float>::V multiply_add(Lanes<float>::V a, Lanes<float>::V b, Lanes<float>::V c);
 template <class V>
 V set_odd_where_less(V v, V low, V high);
 

@@ -426,6 +426,28 @@ def test_tiles_as_wide_integers(text: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert checked == 2 * 37 * length * 73
 
 
+@pytest.mark.slow
+def test_without_avx512(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines that cannot round in a stated direction have other code for the same bits."""
+    flags = (*fast_library._FLAGS, "-mno-avx512f")
+    monkeypatch.setattr(fast_library, "_FLAGS", flags)
+    fast_library.kernels.cache_clear()
+    fast._plan.cache_clear()
+    try:
+        assert not fast_library.kernels().macsmith_has_native_tiles()
+        for text in TILED:
+            with monkeypatch.context() as patch:
+                test_tiles_as_wide_integers(text, patch)
+        for mode in Rounding:
+            with monkeypatch.context() as patch:
+                test_sums_of_terms_far_apart(mode.value, patch)
+        test_binary32_as_the_same_in_binary64()
+    finally:
+        monkeypatch.undo()
+        fast_library.kernels.cache_clear()
+        fast._plan.cache_clear()
+
+
 @pytest.mark.parametrize("mode", [mode.value for mode in Rounding] + ["sra3", "src3"])
 def test_sums_of_terms_far_apart(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Terms more than one double apart, most of which cancel, so that what is left decides."""
