@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from macsmith.model.accuracy.cache import remember
 from macsmith.model.accuracy.layer_error import layer_error_percent
-from macsmith.model.design import Design
+from macsmith.model.design import Design, parse_design
 from macsmith.reports.checks import STORE_FOLDER
 from macsmith.reports.executors import Executor
 from macsmith.reports.fingerprints import source_digest, versions
@@ -37,6 +38,8 @@ OUTSIDE_POWER = 1.25
 
 #: Digits of a layer error that count: what differs less is the luck of the sample.
 ERROR_DIGITS = 2
+#: Arithmetics whose errors are computed in one job.
+ERRORS_AT_ONCE = 128
 
 #: What a design of a search may be, in the order in which that is asked.
 STATES = ("failed", "front", "confirmed", "open", "discarded")
@@ -196,20 +199,48 @@ def _measured(record: Record, objective: str, macs: float) -> float:
     return float(record.values[name]) / macs if name in record.values else float("nan")
 
 
-def _errors(designs: Sequence[Design], operands: str, seed: int) -> NDArray[np.float64]:
-    """Layer error of each design; what computes the same is computed once."""
-    found: dict[str, float] = {}
-    errors = []
+def _error(operands: str, seed: int, text: str) -> float:
+    """Layer error of a design text, in so many digits as count."""
+    error = layer_error_percent(parse_design(text).mac, operands, seed=seed)
+    return float(f"{error:.{ERROR_DIGITS}g}")
+
+
+def _some_errors(operands: str, seed: int, texts: tuple[str, ...]) -> list[float]:
+    """What a worker process does."""
+    return [_error(operands, seed, text) for text in texts]
+
+
+def _errors(
+    designs: Sequence[Design], operands: str, seed: int, executor: Executor
+) -> NDArray[np.float64]:
+    """Layer error of each design; what computes the same is computed once, and remembered."""
+    texts = []
     for design in designs:
         config = design.mac
         if is_lossless(config) and config.block is None:
             config = config.model_copy(update={"lanes": 1})
-        text = Design(mac=config).text
-        if text not in found:
-            error = layer_error_percent(config, operands, seed=seed)
-            found[text] = float(f"{error:.{ERROR_DIGITS}g}")
-        errors.append(found[text])
-    return np.array(errors)
+        texts.append(Design(mac=config).text)
+    unique = sorted(set(texts))
+
+    def compute() -> dict[str, NDArray[Any]]:
+        if len(unique) <= ERRORS_AT_ONCE:
+            return {"errors": np.array(_some_errors(operands, seed, tuple(unique)))}
+        parts = [
+            tuple(unique[start : start + ERRORS_AT_ONCE])
+            for start in range(0, len(unique), ERRORS_AT_ONCE)
+        ]
+        found: dict[tuple[str, ...], list[float]] = {}
+        with job_progress(len(parts), "layer errors") as progress:
+            for outcome in executor.run(partial(_some_errors, operands, seed), parts):
+                if outcome.result is None:
+                    raise RuntimeError(f"layer errors: {outcome.death}")
+                found[outcome.job] = outcome.result
+                progress.finished(f"{len(outcome.job)} arithmetics", "done")
+        return {"errors": np.array([error for part in parts for error in found[part]])}
+
+    content = {"layer_errors": unique, "operands": operands, "seed": seed, "digits": ERROR_DIGITS}
+    by_text = dict(zip(unique, remember(content, compute)["errors"], strict=True))
+    return np.array([by_text[text] for text in texts])
 
 
 def screen(
@@ -251,7 +282,7 @@ def screen(
             switched = [design.text for design in designs if design.is_switchable]
             if switched:
                 raise ValueError(f"{switched[0]}: {LAYER_ERROR} is that of one mode; explore it")
-            errors = _errors(designs, sweep.operands or "smollm2", sweep.seed)
+            errors = _errors(designs, sweep.operands or "smollm2", sweep.seed, executor)
             columns.append((errors, errors, errors))
         else:
             columns.append(_figure(estimates, objective))
