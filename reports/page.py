@@ -138,7 +138,7 @@ def _facts(rows: Sequence[Row]) -> list[dict[str, str]]:
     results = sum(int(row.get("checked_results") or 0) for row in designs.values())
     failed = sum(bool(row.get("failure")) for row in rows)
     facts = [
-        {"value": str(len(designs)), "label": "designs", "kind": ""},
+        {"value": str(len(designs)), "label": f"design{'s' * (len(designs) != 1)}", "kind": ""},
         {
             "value": f"{checked}",
             "label": "passed their check against the golden model",

@@ -16,6 +16,8 @@ const axisText = (metric) => `${metric.short}, ${metric.unit}`;
 const chooseAxes = () => {
   const metrics = metricsHere();
   const costs = metrics.filter((metric) => data.costs.includes(metric));
+  // without any cost there is nothing to draw against
+  document.querySelector(".charts").hidden = costs.length === 0;
   const isHere = (column) => metrics.some((metric) => metric.column === column);
   for (const chart of [0, 1]) {
     if (!isHere(state.xs[chart])) state.xs[chart] = (costs[chart] || costs[0] || {}).column || null;
@@ -80,7 +82,7 @@ const redraw = () => {
   updateFronts();
   const all = rowsOf.get(state.technology).length;
   byId("wanted").textContent = wantedRows.length === all
-    ? `all ${number(all, 0)} designs` : `${number(wantedRows.length, 0)} of ${number(all, 0)} designs meet them`;
+    ? `all ${number(all, 0)} design${all === 1 ? "" : "s"}` : `${number(wantedRows.length, 0)} of ${number(all, 0)} designs meet them`;
   byId("clear").hidden = !Object.keys(state.limits).length && !state.families.size && !state.checkedOnly;
   drawCharts();
   drawHypervolume();

@@ -269,6 +269,36 @@ def test_the_exported_design_runs(
     assert json.loads(done.stdout)["design"] == "e4m3:exact"
 
 
+def test_a_report_without_costs_or_without_tasks(tmp_path: Path) -> None:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on PATH")
+    probe = PROBE.with_name("probe_bare.js").read_text(encoding="utf-8")
+    bare = [
+        {name: value for name, value in row.items() if not name.startswith(("smollm2", "g2p"))}
+        for row in asap7_rows()
+    ]
+    (tmp_path / "tasks").mkdir()
+    result = browse(render(bare), probe, tmp_path / "tasks")
+    # cost against cost
+    assert result == {
+        "errors": [],
+        "axes": [[ENERGY, AREA], [AREA, ENERGY]],
+        "chartsHidden": False,
+        "taskHidden": True,
+        "points": sum(AREA in row for row in bare),
+    }
+    costless = [
+        {name: value for name, value in row.items() if "_pj" not in name and name != "delay_ps"}
+        for row in asap7_rows()
+    ]
+    for row in costless:
+        row.pop(AREA, None)
+    (tmp_path / "costs").mkdir()
+    result = browse(render(costless), probe, tmp_path / "costs")
+    assert result["errors"] == []
+    assert result["chartsHidden"]
+
+
 def test_ten_thousand_designs(tmp_path: Path) -> None:
     if CHROMIUM is None:
         pytest.skip("no Chromium on PATH")
