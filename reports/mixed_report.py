@@ -13,6 +13,7 @@ from macsmith.reports.executors import Executor
 from macsmith.reports.mixed import MixedResult
 from macsmith.reports.packs import rows_table, temporary_beside
 from macsmith.reports.table import write_if_changed
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,8 @@ def estimated_costs(texts: Sequence[str], technology: str, cost_name: str) -> li
     from macsmith.model.cost.estimate import estimate_table
 
     table = estimate_table(_parsed(texts), technology)
-    name, share = cost_name, np.ones(len(texts))
+    name: str = cost_name
+    share: NDArray[Any] = np.ones(len(texts))
     if name not in table.figures and name.endswith("_per_mac"):
         name, share = name.removesuffix("_per_mac"), table.macs
     if name not in table.figures:
