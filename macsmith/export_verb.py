@@ -27,10 +27,11 @@ __all__ = ["app"]
         "Price designs, and quantisers for their formats, and write them as components of tools "
         "that map whole networks: tables for Accelergy and Timeloop, a plug-in package of "
         "hwcomponents for AccelForge, accelerators for ZigZag. With --table the figures are those "
-        "of a report, and nothing is synthesised.",
+        "of a report, with --estimate those of the cost model, and nothing is synthesised.",
         "macsmith export --to hwcomponents e4m3:e6m9/64 mxfp4:fp32:lanes32 -o plugin",
         "macsmith export --to timeloop e4m3:exact --tech asap7 --tech sky130 -o tables",
         "macsmith export --to zigzag int8:int32:16x16 -o accelerators",
+        "macsmith export --to accelforge e4m3:exact:lanes4 --estimate -o plugin",
         "macsmith export --to accelergy --table build/report/results.csv -o tables",
     ),
 )
@@ -60,6 +61,10 @@ def export(
         Path | None,
         typer.Option("--table", metavar="FILE", help="results.csv or results.parquet of a report."),
     ] = None,
+    is_estimate: Annotated[
+        bool,
+        typer.Option("--estimate", help="By the cost model, in milliseconds: MACs only."),
+    ] = False,
     operands: Annotated[
         str,
         typer.Option(
@@ -87,6 +92,7 @@ def export(
             output,
             technologies=tuple(tech or (() if table else ("asap7",))),
             table=table,
+            is_estimate=is_estimate,
             build_dir=build_dir,
             operands=operands,
             quantisers=not no_quantisers,
@@ -105,7 +111,7 @@ def export(
             f"{component.area_um2:.2f}",
             f"{component.energy_pj:.4f}",
             f"{component.delay_ps:.0f}",
-            f"{component.leakage_nw:.1f}",
+            "–" if component.leakage_nw is None else f"{component.leakage_nw:.1f}",
         )
         for component in components
     ]

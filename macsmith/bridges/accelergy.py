@@ -29,7 +29,7 @@ _FOLDER = "macsmith_components"
 def _rows(component: Component) -> list[tuple[str, ...]]:
     cycle_s = component.delay_ps * 1e-12
     # nW times s are nJ
-    leak_pj = component.leakage_nw * cycle_s * 1e3
+    leak_pj = (component.leakage_nw or 0.0) * cycle_s * 1e3
     energies = dict.fromkeys((*ACTIONS[component.kind], "compute", "read"), component.energy_pj)
     # nothing is written: what is left in such a cycle leaks
     energies |= dict.fromkeys(("write", "update"), 0.0) | {"leak": leak_pj}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from macsmith.synth.parts import PARTS, part_of_path
 __all__ = [
     "Component",
     "Kind",
+    "components_of_estimate",
     "components_of_price",
     "components_of_rows",
     "feature_nm",
@@ -50,7 +51,7 @@ class Component:
     energy_pj
         Of one action.
     leakage_nw
-        Static power.
+        Static power; None where it is not known: then tools are told 0.
     delay_ps
         Shortest time between two actions: the critical path. Of a half, that of the whole.
     latency_cycles
@@ -70,7 +71,7 @@ class Component:
     technology: str
     area_um2: float
     energy_pj: float
-    leakage_nw: float
+    leakage_nw: float | None
     delay_ps: float
     latency_cycles: int
     input_bits: tuple[int, ...]
@@ -140,7 +141,7 @@ def _mac(record: Mapping[str, Any], design: Design) -> Component:
         technology=str(record["technology"]),
         area_um2=float(record["area_um2_per_mac"]),
         energy_pj=energy_pj,
-        leakage_nw=float(record.get("leakage_nw", 0.0)) / macs,
+        leakage_nw=float(record["leakage_nw"]) / macs if "leakage_nw" in record else None,
         delay_ps=float(record["delay_ps"]),
         latency_cycles=implementation.stages + 1,
         input_bits=(mac.a.bits, mac.b.bits),
@@ -177,7 +178,7 @@ def _halves(mac: Component, record: Mapping[str, Any], design: Design) -> list[C
         shares = {
             "kind": kind,
             "area_um2": area * mac.area_um2,
-            "leakage_nw": area * mac.leakage_nw,
+            "leakage_nw": None if mac.leakage_nw is None else area * mac.leakage_nw,
             "energy_pj": energy * mac.energy_pj,
             "source": source,
         }
@@ -212,6 +213,44 @@ def components_of_price(record: Mapping[str, Any], design: Design) -> list[Compo
         raise ValueError(f"{design.text}: a component must have one mode, not {len(design.modes)}")
     mac = _mac(record, design)
     return [mac, *_halves(mac, record, design)]
+
+
+def components_of_estimate(designs: Sequence[Design], technology: str) -> list[Component]:
+    """MACs by the cost model (`macsmith.model.cost.estimate`), built for area; leakage unknown.
+
+    The energy is that of normally distributed operands.
+
+    Raises
+    ------
+    ValueError
+        A switchable design, or one of whose family no energy was sampled.
+    """
+    from macsmith.model.cost.estimate import estimate_table
+
+    table = estimate_table(designs, technology)
+    found = []
+    for place, design in enumerate(designs):
+        record = table.record(place)
+        if "energy_fj_per_mac" not in record:
+            raise ValueError(
+                f"{design.text}, {technology}: has no estimate of energy, for no design of its "
+                "family was sampled: leave --estimate out"
+            )
+        price = {
+            "technology": technology,
+            "area_um2_per_mac": record["area_um2"] / record["macs"],
+            "delay_ps": record["delay_ps"],
+            "energy_pj_per_mac": record["energy_fj_per_mac"] / 1000,
+        }
+        (mac,) = components_of_price(price, design)
+        spans = ", ".join(
+            f"{name} {record[f'{name}_low']:g} to {record[f'{name}_high']:g}"
+            for name in ("area_um2", "delay_ps", "energy_fj_per_mac")
+        )
+        outside = f"; outside of the samples: {record['outside']}" if "outside" in record else ""
+        source = f"estimated, 9 of 10 within {spans} of the design; leakage unknown{outside}"
+        found.append(replace(mac, source=source))
+    return found
 
 
 def components_of_rows(

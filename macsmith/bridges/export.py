@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from macsmith.bridges.accelergy import write_accelergy
-from macsmith.bridges.components import Component, components_of_price, components_of_rows
+from macsmith.bridges.components import (
+    Component,
+    components_of_estimate,
+    components_of_price,
+    components_of_rows,
+)
 from macsmith.bridges.hwcomponents_plugin import write_hwcomponents
 from macsmith.bridges.quantisers import price_quantiser
 from macsmith.bridges.zigzag import write_zigzag
@@ -84,6 +89,7 @@ def export(
     *,
     technologies: Sequence[str] = ("asap7",),
     table: Path | None = None,
+    is_estimate: bool = False,
     build_dir: Path = stages.DEFAULT_BUILD_DIR,
     operands: str = "gaussian",
     quantisers: bool = True,
@@ -100,6 +106,8 @@ def export(
         At least one, unless a `table` is given, of which all is taken then.
     table
         ``results.csv`` or ``results.parquet`` of a report, instead of synthesis: MACs only.
+    is_estimate
+        Take the cost model's figures instead of synthesis: MACs only, leakage unknown.
 
     Returns
     -------
@@ -111,11 +119,19 @@ def export(
         An unknown target, no design, or a design without the figures that are needed.
     """
     write = check_target(target)
+    if table is not None and is_estimate:
+        raise ValueError("figures must be those of a table or estimates, not both")
     if table is not None:
         texts = [design.text for design in designs]
         components = components_of_rows(table, texts, technologies)
     elif not designs:
         raise ValueError("there must be at least 1 design (or --table), not 0")
+    elif is_estimate:
+        components = [
+            component
+            for technology in technologies
+            for component in components_of_estimate(designs, technology)
+        ]
     else:
         components = price_components(
             designs,

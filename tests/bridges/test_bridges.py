@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from macsmith.hw.quantiser import format_quantiser_verilog
 from macsmith.model import fast
+from macsmith.model.cost.estimate import EstimateTable, estimate_table
 from macsmith.model.design import parse_design
 from macsmith.model.formats import parse_format
 from macsmith.reports.table import as_frame
@@ -23,6 +24,7 @@ from outside import python_with, run_script
 
 from macsmith.bridges.components import (
     Component,
+    components_of_estimate,
     components_of_price,
     components_of_rows,
     number_text,
@@ -128,6 +130,23 @@ def test_rows_of_a_report(tmp_path: Path) -> None:
     files = json.loads(done.stdout)["files"]
     assert [Path(file).name for file in files] == ["int8_int32_mac_asap7.yaml"]
     assert "unit_energy: 0.2\n" in Path(files[0]).read_text(encoding="utf-8")
+
+
+def test_estimates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    designs = [parse_design("int8:int32"), parse_design("int8:int32:lanes4")]
+    one, four = components_of_estimate(designs, "asap7")
+    record = estimate_table(designs, "asap7").record(1)
+    assert four.area_um2 == pytest.approx(record["area_um2"] / 4)
+    assert four.energy_pj == pytest.approx(record["energy_fj_per_mac"] / 1000)
+    # lanes share registers and handshake
+    assert four.area_um2 < one.area_um2
+    assert one.leakage_nw is None
+    assert one.source.startswith("estimated, 9 of 10 within area_um2 ")
+    for target, write in TARGETS.items():
+        assert write([one, four], tmp_path / target)
+    monkeypatch.setattr(EstimateTable, "record", lambda self, row: {"area_um2": 1.0, "macs": 1})
+    with pytest.raises(ValueError, match="int8:int32, asap7: has no estimate of energy"):
+        components_of_estimate(designs, "asap7")
 
 
 @pytest.mark.parametrize("name", ["e4m3", "e5m2", "int8", "posit8es1", "r4e3"])

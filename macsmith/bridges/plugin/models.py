@@ -48,7 +48,7 @@ class _MacsmithModel(ComponentModel):
         self.width_a = row["input_bits"][0]
         self.width_b = row["input_bits"][-1]
         self.output_width = row["output_bits"]
-        super().__init__(leak_power=row["leakage_nw"] * 1e-9, area=row["area_um2"] * 1e-12)
+        super().__init__(leak_power=(row["leakage_nw"] or 0.0) * 1e-9, area=row["area_um2"] * 1e-12)
 
     def _cost(self) -> ActionCost:
         self.logger.info(f"{self.row['name']}: {self.row['source']}")
