@@ -13,7 +13,12 @@ from macsmith.console import columns
 from macsmith.host import Accelerator
 from macsmith.hw.latency import latency_cycles
 from macsmith.model import fast
-from macsmith.model.accuracy.arithmetic import Float32Array
+from macsmith.model.accuracy.arithmetic import AnyArithmetic, Float32Array
+from macsmith.model.accuracy.block_arithmetic import (
+    BitExactBlockArithmetic,
+    BlockMatrix,
+    parse_block_scaling,
+)
 from macsmith.model.accuracy.quantise import Codes, Scaling, parse_scaling
 from macsmith.model.accuracy.quantised import (
     BitExactArithmetic,
@@ -22,11 +27,19 @@ from macsmith.model.accuracy.quantised import (
     readable,
 )
 from macsmith.model.accuracy.tasks import find_task
+from macsmith.model.blocks import ScaleRule
 from macsmith.model.design import Design
 from macsmith.model.performance import predict
 from macsmith.model.tiling import make_schedule
 
-__all__ = ["BoardArithmetic", "BoardProduct", "check_network", "network_text", "run_network"]
+__all__ = [
+    "BoardArithmetic",
+    "BoardBlockArithmetic",
+    "BoardProduct",
+    "check_network",
+    "network_text",
+    "run_network",
+]
 
 #: Sample of a task when nobody says; each is minutes on a small simulated array.
 DEFAULT_SAMPLES = {"g2p": 8, "smollm2": 1}
@@ -52,45 +65,35 @@ class BoardProduct:
     predicted_cycles: int
 
 
-class BoardArithmetic(BitExactArithmetic):
-    """Linear layers whose sums come from an accelerator.
+class _Recorder:
+    """Computes products on an accelerator, compares them, and writes down what they took."""
 
-    Attributes
-    ----------
-    products
-        What was computed, in order.
-
-    Parameters
-    ----------
-    accelerator
-        Where products are computed.
-    scaling
-        Rule for the scales of operands.
-    """
-
-    def __init__(self, accelerator: Accelerator, scaling: Scaling) -> None:
-        super().__init__(accelerator.config.design.mac, scaling, matmul=self._on_board)
+    def __init__(self, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
-        self._layer = ""
+        self.layer = ""
         self.products: list[BoardProduct] = []
 
-    def product(
-        self, prepared_input: BitExactInput, prepared_weight: BitExactWeight
-    ) -> Float32Array:
-        """As the definition says, with sums from the accelerator."""
-        self._layer = prepared_weight.layer
-        return super().product(prepared_input, prepared_weight)
-
-    def _on_board(self, a_codes: Codes, b_codes: Codes) -> Codes:
+    def matmul(
+        self,
+        a_codes: Codes,
+        b_codes: Codes,
+        *,
+        a_scales: Codes | None = None,
+        b_scales: Codes | None = None,
+    ) -> Codes:
+        """Result codes of a product, of the layer that was named last."""
         config = self._accelerator.config
-        results = self._accelerator.matmul_codes(a_codes, b_codes)
+        mac = config.design.mac
+        results = self._accelerator.matmul_codes(
+            a_codes, b_codes, a_scales=a_scales, b_scales=b_scales
+        )
         counters = self._accelerator.counters()
-        wanted = fast.matmul(config.design.mac, a_codes, b_codes)
+        wanted = fast.matmul(mac, a_codes, b_codes, a_scales=a_scales, b_scales=b_scales)
         (m, k), n = a_codes.shape, b_codes.shape[1]
         prediction = predict(make_schedule(config, m, k, n), latency_cycles(config.design))
         self.products.append(
             BoardProduct(
-                layer=self._layer,
+                layer=self.layer,
                 m=m,
                 k=k,
                 n=n,
@@ -102,6 +105,82 @@ class BoardArithmetic(BitExactArithmetic):
         return results
 
 
+class BoardArithmetic(BitExactArithmetic):
+    """Linear layers whose sums come from an accelerator.
+
+    Parameters
+    ----------
+    accelerator
+        Where products are computed.
+    scaling
+        Rule for the scales of operands.
+
+    Attributes
+    ----------
+    recorder
+        What was computed, in order.
+    """
+
+    def __init__(self, accelerator: Accelerator, scaling: Scaling) -> None:
+        self.recorder = _Recorder(accelerator)
+        mac = accelerator.config.design.mac
+        super().__init__(mac, scaling, matmul=self.recorder.matmul)
+
+    def product(
+        self, prepared_input: BitExactInput, prepared_weight: BitExactWeight
+    ) -> Float32Array:
+        """As the definition says, with sums from the accelerator."""
+        self.recorder.layer = prepared_weight.layer
+        return super().product(prepared_input, prepared_weight)
+
+
+class BoardBlockArithmetic(BitExactBlockArithmetic):
+    """The same for designs with block formats.
+
+    Parameters
+    ----------
+    accelerator
+        Where products are computed.
+    rule
+        For the scales of blocks.
+
+    Attributes
+    ----------
+    recorder
+        What was computed, in order.
+    """
+
+    def __init__(self, accelerator: Accelerator, rule: ScaleRule) -> None:
+        self.recorder = _Recorder(accelerator)
+        self._layers: list[tuple[BlockMatrix, str]] = []
+        super().__init__(accelerator.config.design.mac, rule, matmul=self.recorder.matmul)
+
+    def prepare_weight(self, name: str, weight: Float32Array) -> BlockMatrix:
+        """Quantise weights, and remember whose they are."""
+        prepared = super().prepare_weight(name, weight)
+        self._layers.append((prepared, name))
+        return prepared
+
+    def product(self, prepared_input: BlockMatrix, prepared_weight: BlockMatrix) -> Float32Array:
+        """As the definition says, with sums from the accelerator."""
+        names = [name for matrix, name in self._layers if matrix is prepared_weight]
+        self.recorder.layer = names[0]
+        return super().product(prepared_input, prepared_weight)
+
+
+def _arithmetics(
+    accelerator: Accelerator, scaling: str
+) -> tuple[BoardArithmetic | BoardBlockArithmetic, AnyArithmetic, str]:
+    """On the accelerator, by the golden model, and the name of the rule for scales."""
+    mac = accelerator.config.design.mac
+    if mac.block is not None:
+        blocks = parse_block_scaling(mac, scaling)
+        golden = BitExactBlockArithmetic(mac, blocks)
+        return BoardBlockArithmetic(accelerator, blocks), golden, f"block {blocks.value}"
+    rule = parse_scaling(scaling)
+    return BoardArithmetic(accelerator, rule), BitExactArithmetic(mac, rule), rule.value
+
+
 def check_network(design: Design, task: str) -> None:
     """Whether a task's network can be sent to an accelerator of a design.
 
@@ -111,10 +190,6 @@ def check_network(design: Design, task: str) -> None:
         There is no such task, or the design's results are no numbers a network could go on with.
     """
     find_task(task)
-    if design.mac.block is not None:
-        raise ValueError(
-            f"{design.text}: a network is sent to accelerators without block scales only"
-        )
     if design.mac.random_bits:
         raise ValueError(
             f"{design.text}: a network is compared with the golden model layer by layer, whose "
@@ -150,7 +225,8 @@ def run_network(
     samples
         Words (``g2p``, 8 by default) or predicted tokens (``smollm2``, 1).
     scaling
-        Name of a rule in `macsmith.model.accuracy.quantise.SCALINGS`.
+        Name of a rule in `macsmith.model.accuracy.quantise.SCALINGS`; of block formats, that of
+        a `macsmith.model.blocks.ScaleRule`, or ``row`` for the format's own.
     seed
         Selects the sample.
     progress
@@ -175,10 +251,10 @@ def run_network(
     """
     design = accelerator.config.design
     check_network(design, task)
-    chosen, rule = find_task(task), parse_scaling(scaling)
+    chosen = find_task(task)
     count = DEFAULT_SAMPLES[task] if samples is None else samples
     sample = chosen.sample(count, seed)
-    on_board = BoardArithmetic(accelerator, rule)
+    on_board, by_model, rule = _arithmetics(accelerator, scaling)
     frames, retries = accelerator.link.frames, accelerator.link.retries
     start = time.monotonic()
 
@@ -188,8 +264,8 @@ def run_network(
 
     outcome = chosen.run(sample, on_board, tell)
     seconds = time.monotonic() - start
-    golden = chosen.run(sample, BitExactArithmetic(design.mac, rule), None)
-    products = on_board.products
+    golden = chosen.run(sample, by_model, None)
+    products = on_board.recorder.products
     wrong = sum(product.wrong for product in products)
     is_equal = outcome.keys() == golden.keys() and all(
         np.array_equal(outcome[name], golden[name], equal_nan=True) for name in golden
@@ -200,7 +276,7 @@ def run_network(
         "b_depth": accelerator.config.b_depth,
         "task": task,
         "samples": count,
-        "scaling": rule.value,
+        "scaling": rule,
         "macs": on_board.work.macs,
         **_sums(products),
         "frames": accelerator.link.frames - frames,

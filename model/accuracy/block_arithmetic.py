@@ -5,8 +5,10 @@ beside one with them is scaled by row, as everywhere else.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -148,10 +150,22 @@ class BitExactBlockArithmetic(BlockArithmetic):
 
     Sums that exceed a short accumulator overflow as they do in the hardware: scales of blocks are
     those of the format, and nothing is moved down for the accumulator's sake.
+
+    Parameters
+    ----------
+    config, rule
+        As of `BlockArithmetic`.
+    matmul
+        Computes result codes from codes ``[M, K]`` and ``[K, N]`` and, where an operand has
+        blocks, `a_scales` ``[M, blocks]`` and `b_scales` ``[blocks, N]``; by default the compiled
+        golden model.
     """
 
-    def __init__(self, config: MacConfig, rule: ScaleRule) -> None:
+    def __init__(
+        self, config: MacConfig, rule: ScaleRule, *, matmul: Callable[..., Codes] | None = None
+    ) -> None:
         super().__init__(readable(config), rule)
+        self._matmul = matmul or partial(fast.matmul, self.config)
         self.largest_headroom_binades = 0
         self.largest_passes = 1
         self._error, self._products = 0.0, 0
@@ -175,8 +189,7 @@ class BitExactBlockArithmetic(BlockArithmetic):
         for first in range(0, length + padding, terms):
             part = slice(first, first + terms)
             blocks = slice(first // config.block, (first + terms) // config.block)
-            codes = fast.matmul(
-                config,
+            codes = self._matmul(
                 a_codes[:, part],
                 b_codes[part],
                 a_scales=None if a.scales is None else a.scales[:, blocks],

@@ -39,8 +39,8 @@ class Pretended(Accelerator):
         self._flipped = flipped_product
         self._products = 0
 
-    def matmul_codes(self, a_codes: Any, b_codes: Any, **_: Any) -> Any:
-        results = fast.matmul(self.config.design.mac, a_codes, b_codes)
+    def matmul_codes(self, a_codes: Any, b_codes: Any, **scales: Any) -> Any:
+        results = fast.matmul(self.config.design.mac, a_codes, b_codes, **scales)
         if self._products == self._flipped:
             results = results.copy()
             results[0, 3] ^= np.uint64(1)
@@ -71,10 +71,11 @@ def test_one_word_on_a_simulated_accelerator(tmp_path: Path) -> None:
     assert "PASSED" in network_text(result)
 
 
-def test_outcome_is_that_of_the_accuracy_task() -> None:
-    result = run_network(Pretended("e4m3:e6m9/64:4x4"), "g2p", samples=10)
+@pytest.mark.parametrize("text", ["e4m3:e6m9/64", "mxfp4:fp32:lanes32"])
+def test_outcome_is_that_of_the_accuracy_task(text: str) -> None:
+    result = run_network(Pretended(text), "g2p", samples=10)
     assert result["passed"]
-    by_task = evaluate("g2p", parse_design("e4m3:e6m9/64"), accumulation="bit-exact", tokens=10)
+    by_task = evaluate("g2p", parse_design(text), accumulation="bit-exact", tokens=10)
     for name, value in result["metrics"].items():
         assert by_task.metrics[name] == value
 
@@ -95,7 +96,9 @@ def test_what_no_network_can_be_sent_to() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", ["e4m3:e6m9/64:8x8", "e4m3:exact:8x8:ws", "int8:int32:8x8"])
+@pytest.mark.parametrize(
+    "text", ["e4m3:e6m9/64:8x8", "e4m3:exact:8x8:ws", "mxfp4:fp32:lanes32:4x4"]
+)
 def test_twenty_words(tmp_path: Path, text: str) -> None:
     design = parse_design(text)
     program = build_axi(AcceleratorConfig(design, 256, 256), tmp_path / "made")
