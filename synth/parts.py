@@ -227,8 +227,8 @@ def _signals(
     values, seen, mask = [0] * netlist.net_count, [0] * netlist.net_count, 0
     values[1] = one
     for cycle in range(_CYCLES):
+        in_reset = cycle < _RESET_CYCLES
         for port in ports:
-            in_reset = cycle < _RESET_CYCLES
             # by the port's name: both netlists must see the same
             random = Random(f"{port.name} {cycle}")
             for net in port.nets:
