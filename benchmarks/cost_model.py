@@ -12,23 +12,22 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from macsmith.model.cost.energy_training import EnergyTraining, read_energy_samples
 from macsmith.model.cost.features import FAMILIES
 from macsmith.model.cost.samples import read_samples
 from macsmith.model.cost.training import (
-    METRICS,
     StageTraining,
     Training,
     fold_of,
     has_bits,
+    train,
     trainings,
 )
+from macsmith.reports.model_errors import cross_validated, draw_errors
 from numpy.typing import NDArray
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt
 
 Numbers = NDArray[np.float64]
 
@@ -54,8 +53,6 @@ def rows() -> Iterator[tuple[list[str], Training, Numbers]]:
 
 def energy_rows() -> Iterator[list[str]]:
     """Errors of energy: streams never seen, with and without a figure of the design, designs."""
-    from macsmith.model.cost.training import train
-
     model = train(read_samples())
     samples = read_energy_samples()
     for target in sorted({sample.target for sample in samples}):
@@ -97,7 +94,7 @@ def main() -> None:
     heads = ["technology", "target", "streams unseen, design measured", "streams unseen"]
     print(table([*heads, "designs unseen"], list(energy_rows())))
     if arguments.plot is not None:
-        draw(found, arguments.plot)
+        draw_errors(cross_validated(), arguments.plot)
 
 
 def by_family(found: list[tuple[list[str], Training, Numbers]]) -> Iterator[str]:
@@ -111,31 +108,6 @@ def by_family(found: list[tuple[list[str], Training, Numbers]]) -> Iterator[str]
             if (training.families == number).any()
         ]
         yield f"{row[1]} {row[2]}: {', '.join(parts)}"
-
-
-def draw(found: list[tuple[list[str], Training, Numbers]], path: Path) -> None:
-    """Estimated against synthesised, a panel for each figure."""
-    names = {"area_um2": "area, um2", "delay_ps": "delay, ps", "lut": "LUTs"}
-    figure, axes = plt.subplots(1, len(METRICS), figsize=(13, 4.4), layout="constrained")
-    for axis, metric in zip(axes, METRICS, strict=True):
-        for row, training, errors in found:
-            if row[2] == metric:
-                label = f"{row[0]}, {row[1]}"
-                axis.plot(training.target, training.target * (1 + errors), ".", ms=4, label=label)
-        low, high = axis.get_xlim()
-        line = np.array([max(low, training_least(found, metric)), high])
-        axis.plot(line, line, color="black", lw=0.8)
-        axis.fill_between(line, 0.85 * line, 1.15 * line, color="black", alpha=0.08, lw=0)
-        axis.set(xscale="log", yscale="log", title=names[metric])
-        axis.set(xlabel="synthesised", ylabel="estimated, design not in the fit")
-        axis.legend(fontsize=7)
-    figure.savefig(path, dpi=110)
-    print(path)
-
-
-def training_least(found: list[tuple[list[str], Training, Numbers]], metric: str) -> float:
-    """Least of a figure."""
-    return float(min(t.target.min() for row, t, _ in found if row[2] == metric))
 
 
 if __name__ == "__main__":

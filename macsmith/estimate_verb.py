@@ -20,6 +20,7 @@ __all__ = ["app"]
         "macsmith estimate e4m3:exact:lanes8 e4m3:e6m9/64",
         "macsmith estimate int8:int32:lanes16:unit --tech sky130 --target speed",
         "macsmith estimate mxfp8_e4m3:fp32:lanes8 --tech ecp5 --json",
+        "macsmith estimate e4m3:exact int8:int32 --operands g2p",
         "macsmith estimate --formulas --tech asap7",
     ),
 )
@@ -40,6 +41,15 @@ def estimate(
             help="Clock target of a cell library: the smallest or the fastest recipe.",
         ),
     ] = None,
+    operands: Annotated[
+        str | None,
+        typer.Option(
+            "--operands",
+            metavar="WHICH",
+            help="Whose operands the energy is estimated for: smollm2, g2p, one layer as "
+            "smollm2/blk.3.attn_q, gaussian or uniform; by default of no one's in particular.",
+        ),
+    ] = None,
     show_formulas: Annotated[
         bool, typer.Option("--formulas", help="Print the model itself.")
     ] = False,
@@ -48,6 +58,7 @@ def estimate(
     from pathlib import Path
 
     from macsmith.console import columns, only_results_on_stdout
+    from macsmith.model.cost.energy import ENERGY
     from macsmith.model.cost.estimate import estimate_table, formulas
     from macsmith.model.design import Design, load_designs, parse_design
 
@@ -65,15 +76,22 @@ def estimate(
         else:
             parsed.append(parse_design(argument))
     with only_results_on_stdout():
-        table = estimate_table(parsed, tech, target)
+        statistics = None
+        if operands is not None:
+            from macsmith.model.cost.operands import operand_columns
+
+            statistics = operand_columns(parsed, operands)
+        table = estimate_table(parsed, tech, target, statistics)
     records = [{"design": design.text, **table.record(row)} for row, design in enumerate(parsed)]
-    figures = [name for name in ("area_um2", "delay_ps", "lut") if name in table.figures]
+    figures = [name for name in ("area_um2", "delay_ps", ENERGY, "lut") if name in table.figures]
     rows: list[list[Any]] = []
     for record in records:
         row: list[Any] = [record["design"]]
         for name in figures:
-            row.append(f"{record[name]:.4g}")
-            row.append(f"{record[f'{name}_low']:.4g} to {record[f'{name}_high']:.4g}")
+            known = name in record  # energy was not measured of all families
+            low, high = record.get(f"{name}_low", 0.0), record.get(f"{name}_high", 0.0)
+            row.append(f"{record[name]:.4g}" if known else "-")
+            row.append(f"{low:.4g} to {high:.4g}" if known else "-")
         rows.append([*row, record.get("outside", "")])
     heads = ["design"]
     for name in figures:

@@ -14,9 +14,23 @@ from macsmith.hw.architecture import resolve_architecture
 from macsmith.model.design import Design, parse_design
 from macsmith.model.widths import mac_widths
 
-__all__ = ["FAMILY_WEIGHTS", "LARGEST_LOGIC", "SEED", "sample_designs"]
+__all__ = ["CORNERS", "FAMILY_WEIGHTS", "LARGEST_LOGIC", "SEED", "sample_designs"]
 
 SEED = 7
+#: Designs that others are often compared with, and far ends of what is drawn.
+CORNERS = (
+    "e4m3:e6m9:unit",
+    "e4m3:e6m9/64",
+    "e4m3:exact/64/e6m9",
+    "e5m2:exact:unit",
+    "int8:int32:lanes8:unit",
+    "int16:int48:unit",
+    "e4m3:exact:lanes8:unit",
+    "e4m3:fp32:lanes4:unit",
+    "mxfp8_e4m3:fp32:lanes8:unit",
+    "int8:int32:4x4",
+    "e4m3:e6m9:2x2",
+)
 #: Rough gates of a step above which a draw is passed over: mostly small ones, for synthesis takes
 #: as long as they are large, and some that are not.
 LARGEST_LOGIC = (200,) * 4 + (320,) * 3 + (500, 500, 700)
@@ -169,15 +183,15 @@ def _arrays(rng: random.Random) -> str:
 
 
 FAMILY_WEIGHTS: dict[str, tuple[Draw, int]] = {
-    "integers": (_integers, 5),
-    "fixed": (_fixed, 4),
-    "float": (_float_sum, 5),
+    "integers": (_integers, 3),
+    "fixed": (_fixed, 3),
+    "float": (_float_sum, 6),
     "window": (_window, 3),
     "aligned": (_aligned, 2),
-    "blocks": (_blocks, 3),
-    "chunked": (_chunked, 3),
+    "blocks": (_blocks, 2),
+    "chunked": (_chunked, 5),
     "posits": (_posits, 1),
-    "arrays": (_arrays, 1),
+    "arrays": (_arrays, 2),
 }
 """How each family is drawn, and how many of it come in a round."""
 
@@ -195,12 +209,13 @@ def _logic(design: Design) -> float:
 
 
 def sample_designs(rounds: int) -> Iterator[Design]:
-    """Designs, none twice, in rounds of all families by their weights.
+    """Designs, none twice: the `CORNERS`, then in rounds of all families by their weights.
 
     Draws that no design can be built of, or of more than `LARGEST_LOGIC`, are passed over.
     """
+    yield from map(parse_design, CORNERS)
     generators = {name: random.Random(f"{SEED} {name}") for name in FAMILY_WEIGHTS}
-    seen: set[str] = set()
+    seen = {parse_design(text).text for text in CORNERS}
     for _ in range(rounds):
         for name, (draw, weight) in FAMILY_WEIGHTS.items():
             found = 0

@@ -34,6 +34,11 @@ class OperandStatistics:
         Share of products, of those that are not 0, whose sign differs from that of the last.
     exponent_spread
         Standard deviation of the binary logarithm of the products that are not 0.
+    product_toggles
+        Share of a product's bits that change, the product in two's complement in units of the
+        smallest one, as wide as the largest needs.
+    sum_toggles
+        The same of the running exact sum from step to step, as wide as the largest sum needs.
     """
 
     a_toggles: float
@@ -43,6 +48,8 @@ class OperandStatistics:
     product_zeros: float
     sign_changes: float
     exponent_spread: float
+    product_toggles: float
+    sum_toggles: float
 
 
 STATISTICS = tuple(field.name for field in fields(OperandStatistics))
@@ -61,8 +68,19 @@ def _toggles(codes: Codes, bits: int) -> tuple[float, float]:
     return float(ones.mean()) / bits, float((changed != 0).mean())
 
 
+def _flipped(words: NDArray[np.int64], bits: int) -> float:
+    """Share of `bits` in which words of the last axis differ from those before them."""
+    changed = np.bitwise_xor(words[..., 1:], words[..., :-1]) & np.int64((1 << bits) - 1)
+    return float(np.bitwise_count(changed).mean()) / bits
+
+
 def operand_statistics(
-    a: Codes, b: Codes, a_format: Format, b_format: Format, lanes: int = 1
+    a: Codes,
+    b: Codes,
+    a_format: Format,
+    b_format: Format,
+    lanes: int = 1,
+    sum_products: int | None = None,
 ) -> OperandStatistics:
     """Statistics of operand streams.
 
@@ -74,6 +92,8 @@ def operand_statistics(
         Of at most 16 bits.
     lanes
         Products of a step.
+    sum_products
+        Products after which a sum begins anew; None: one sum.
 
     Raises
     ------
@@ -101,6 +121,14 @@ def operand_statistics(
     both = nonzero[..., 1:] & nonzero[..., :-1]
     flips = (products[..., 1:] < 0) != (products[..., :-1] < 0)
     magnitudes = np.abs(products[nonzero])
+    # in units of the smallest product, or of 2**-54 of the largest where that is more
+    span = (a_format.max_integer * b_format.max_integer).bit_length()
+    unit = a_format.least_exponent + b_format.least_exponent + max(span - 54, 0)
+    bits = min(span, 54) + 1
+    words = np.rint(np.ldexp(products, -unit)).astype(np.int64)
+    length = steps if sum_products is None else max(sum_products // lanes, 2)
+    totals = words.sum(axis=-2)[..., : steps // length * length or steps]
+    totals = totals.reshape(*totals.shape[:-1], -1, min(length, steps)).cumsum(axis=-1)
     return OperandStatistics(
         a_toggles,
         b_toggles,
@@ -109,4 +137,6 @@ def operand_statistics(
         float(1 - nonzero.mean()),
         float(flips[both].mean()) if both.any() else 0.0,
         float(np.log2(magnitudes).std()) if magnitudes.size else 0.0,
+        _flipped(words, bits),
+        _flipped(totals, min(bits + (length * lanes).bit_length(), 63)),
     )

@@ -54,6 +54,8 @@ REFERENCE_STATISTICS: dict[str, float] = {
     "product_zeros": 0.01,
     "sign_changes": 0.5,
     "exponent_spread": 2.2,
+    "product_toggles": 0.42,
+    "sum_toggles": 0.3,
 }
 
 
@@ -92,23 +94,26 @@ def energy_features(
     """
     macs = w["lanes"] * w["rows"] * w["columns"]
     busy = 1.0 - statistics["product_zeros"]
-    flips = statistics["sign_changes"] * busy
+    changes = np.maximum(statistics["a_changes"], statistics["b_changes"])
     activities = {
         "always": np.ones_like(macs),
         "a_toggles": statistics["a_toggles"],
         "b_toggles": statistics["b_toggles"],
-        "products": busy,
-        "signs": flips,
+        "both": statistics["a_toggles"] * statistics["b_toggles"],
+        "products": busy * changes,
+        "signs": statistics["sign_changes"] * busy,
         "spread": statistics["exponent_spread"] * busy,
+        "product_toggles": statistics["product_toggles"],
+        "sum_toggles": statistics["sum_toggles"],
     }
     used = {
-        "multiply": ("a_toggles", "b_toggles", "products"),
-        "place": ("a_toggles", "b_toggles", "products", "signs", "spread"),
-        "sum": ("always", "a_toggles", "b_toggles", "products", "signs", "spread"),
+        "multiply": ("a_toggles", "b_toggles", "both", "products", "product_toggles"),
+        "place": ("a_toggles", "b_toggles", "products", "spread", "product_toggles"),
+        "sum": ("always", "products", "signs", "product_toggles", "sum_toggles"),
         "outer": ("always", "products"),
         "convert": ("always",),
-        "register": ("always", "products", "signs"),
-        "stage": ("always", "a_toggles", "b_toggles", "products"),
+        "register": ("always", "products", "sum_toggles"),
+        "stage": ("always", "products", "product_toggles"),
     }
     found: Features = {}
     for group, names in used.items():

@@ -11,14 +11,14 @@ import numpy as np
 from macsmith.model.cost.activity import STATISTICS
 from macsmith.model.cost.columns import design_columns
 from macsmith.model.cost.energy import energy_features, group_areas
-from macsmith.model.cost.features import area_features, families, stage_features
+from macsmith.model.cost.features import Features, area_features, families, stage_features
 from macsmith.model.cost.fit import fit_nonnegative, predict
 from macsmith.model.cost.samples import read_energy_rows
 from macsmith.model.cost.widths import derive_widths
 from macsmith.model.design import parse_design
 from numpy.typing import NDArray
 
-__all__ = ["EnergySample", "EnergyTraining", "read_energy_samples"]
+__all__ = ["EnergySample", "EnergyTraining", "own_coefficients", "read_energy_samples"]
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -89,25 +89,46 @@ class EnergyTraining:
     def fit(self, used: NDArray[np.bool_] | None = None) -> dict[str, float]:
         """Coefficients fitted to some of the samples, or to all."""
         chosen = np.ones(len(self.samples), dtype=np.bool_) if used is None else used
-        features = {name: column[chosen] for name, column in self.features.items()}
-        return fit_nonnegative(features, self.target[chosen], ridge=RIDGE)
+        return fit_nonnegative(self._rows(chosen), self.target[chosen], ridge=RIDGE)
 
     def errors(self, fold: Callable[[EnergySample], Any], *, calibrated: bool = False) -> Numbers:
         """Relative error of each sample, predicted by a fit without those of its fold.
 
-        With `calibrated`, a prediction is scaled by what the design's other samples, those in the
-        fit, were measured to take over what the fit says of them.
+        With `calibrated`, each design's own samples outside of the fold make its coefficients, as
+        `own_coefficients` has it.
         """
         folds = np.array([fold(sample) for sample in self.samples])
         designs = np.array([sample.design for sample in self.samples])
         predicted = np.empty_like(self.target)
         for k in np.unique(folds):
             held = folds == k
-            found = predict(self.fit(~held), self.features)
-            predicted[held] = found[held]
-            if calibrated:
-                for design in np.unique(designs[held]):
-                    known = (designs == design) & ~held
-                    scale = np.median(self.target[known] / found[known])
-                    predicted[held & (designs == design)] *= scale
+            common = self.fit(~held)
+            predicted[held] = predict(common, self._rows(held))
+            for design in np.unique(designs[held]) if calibrated else ():
+                same = designs == design
+                known = same & ~held
+                own = own_coefficients(common, self._rows(known), self.target[known])
+                predicted[held & same] = predict(own, self._rows(held & same))
         return np.asarray(predicted / self.target - 1.0)
+
+    def _rows(self, chosen: NDArray[np.bool_]) -> Features:
+        return {name: column[chosen] for name, column in self.features.items()}
+
+
+def own_coefficients(
+    common: dict[str, float], features: Features, energies_fj: Numbers
+) -> dict[str, float]:
+    """Coefficients of one design that was simulated with some streams.
+
+    Parameters
+    ----------
+    common
+        Those of all designs, to whose proportions the design's own are drawn.
+    features
+        Of the design with each of the streams.
+    energies_fj
+        What it took.
+    """
+    scale = float(np.median(energies_fj / np.maximum(predict(common, features), 1e-9)))
+    prior = {name: scale * value for name, value in common.items()}
+    return fit_nonnegative(features, energies_fj, prior=prior, ridge=RIDGE)

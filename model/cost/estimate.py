@@ -18,6 +18,7 @@ from macsmith.model.cost.energy import (
     energy_features,
     group_areas,
 )
+from macsmith.model.cost.energy_training import own_coefficients
 from macsmith.model.cost.features import (
     FAMILIES,
     STAGES,
@@ -36,6 +37,7 @@ __all__ = [
     "DEFAULT_TARGET",
     "EstimateTable",
     "estimate",
+    "estimate_energy",
     "estimate_table",
     "estimated_technologies",
     "formulas",
@@ -280,6 +282,48 @@ def estimate(
     parsed = parse_design(design) if isinstance(design, str) else design
     table = estimate_table([parsed], technology, target, operands)
     return {"design": parsed.text, **table.record(0)}
+
+
+def estimate_energy(
+    design: Design | str,
+    operands: Sequence[OperandStatistics],
+    measured: Sequence[tuple[OperandStatistics, float]],
+    technology: str = "asap7",
+    target: str | None = None,
+) -> Numbers:
+    """Energy of one product, fJ, with other operands than those that a design was simulated with.
+
+    Parameters
+    ----------
+    operands
+        For which it is asked.
+    measured
+        Statistics of the streams that were simulated, and the energy of one product with each, fJ.
+
+    Raises
+    ------
+    ValueError
+        As `estimate_table`; nothing measured, or no energies of the technology and target.
+    """
+    parsed = parse_design(design) if isinstance(design, str) else design
+    _, entry = _entry(technology, target)
+    if not measured or ENERGY not in entry:
+        raise ValueError(
+            f"{parsed.text}: must have one measured energy or more, and a technology and target "
+            "with energy samples"
+        )
+    streams = [*(found for found, _ in measured), *operands]
+    rows = [asdict(stream) for stream in streams]
+    statistics = {name: np.array([row[name] for row in rows]) for name in REFERENCE_STATISTICS}
+    widths = derive_widths(design_columns([parsed] * len(rows)))
+    stage_bits = predict(_model()[STAGES]["coefficients"], stage_features(widths))
+    areas = group_areas(entry["area_um2"]["coefficients"], area_features(widths, stage_bits))
+    features = energy_features(areas, widths, statistics)
+    known = {name: column[: len(measured)] for name, column in features.items()}
+    own = own_coefficients(
+        entry[ENERGY]["coefficients"], known, np.array([energy for _, energy in measured])
+    )
+    return predict(own, {name: column[len(measured) :] for name, column in features.items()})
 
 
 def formulas(technology: str = "asap7", target: str | None = None) -> str:

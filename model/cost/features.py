@@ -251,15 +251,16 @@ def delay_paths(w: Widths) -> dict[str, Features]:
     design does not have is 0.
     """
     feed, loop = _feed_levels(w), _loop_levels(w)
-    outer, convert = _outer_levels(w), _convert_levels(w)
+    scaling, adding, convert = _scaling_levels(w), _outer_levels(w), _convert_levels(w)
     clocked = (w["is_unit"] == 0) * 1.0
     staged = clocked * (w["stages"] > 0)
     share = 1.0 / (1.0 + w["stages"])
     register = {"register.ones": clocked}
     step = {name: value * share for name, value in feed.items()}
     step |= {name: value * (1 - staged) for name, value in loop.items()}
-    step |= {name: value * (1 - clocked) for name, value in outer.items()} | register
+    step |= {name: value * (1 - clocked) for name, value in (scaling | adding).items()} | register
     has_outer = clocked * np.maximum(w["is_chunked"], w["is_block"])
+    outer = {name: value * share for name, value in scaling.items()} | adding
     return {
         "step": step,
         "loop": {name: value * staged for name, value in (loop | register).items()},
@@ -313,6 +314,12 @@ def _loop_levels(w: Widths) -> Features:
         f[f"{name}.carry"] = chosen * m
         f[f"{name}.levels"] = chosen * log2(m)
         f[f"{name}.exponent"] = chosen * w["exponent"]
+    # what the ways to add one product have in common
+    single = (kind == COMPACT) | (kind == DUAL) | (kind == SINGLE)
+    f["adder.ones"] = single * 1.0
+    f["adder.carry"] = single * m
+    f["adder.levels"] = single * log2(m)
+    f["adder.exponent"] = single * w["exponent"]
     f["single.beyond"] = (kind == SINGLE) * np.maximum(w["product"] - m, 0)
     f["window.sum"] = (kind == WINDOW) * w["window"]
     f["window.sum_levels"] = (kind == WINDOW) * log2(w["window"])
@@ -323,21 +330,29 @@ def _loop_levels(w: Widths) -> Features:
     return f
 
 
-def _outer_levels(w: Widths) -> Features:
+def _scaling_levels(w: Widths) -> Features:
+    """What is done to a block or a chunk before it is added, in stages too."""
     scaled, outer = w["is_block"] > 0, w["is_chunked"] > 0
-    bits, om = w["block_bits"], w["outer_precision"]
+    bits = w["block_bits"]
     return {
         "block.ones": scaled * 1.0,
         "block.bits": scaled * bits,
-        "block.precision": scaled * om,
         "block.levels": scaled * log2(bits),
         "block.scale": scaled * log2(w["scale_factor"]),
-        "outer.ones": outer * 1.0,
-        "outer.precision": outer * om,
-        "outer.levels": outer * log2(om),
-        "outer.exponent": outer * w["outer_exponent"],
-        "outer.converts": outer * w["chunk_converts"] * w["inner_bits"],
-        "outer.convert_levels": outer * w["chunk_converts"] * log2(w["inner_bits"]),
+        "chunk.converts": outer * w["chunk_converts"] * w["inner_bits"],
+        "chunk.convert_levels": outer * w["chunk_converts"] * log2(w["inner_bits"]),
+    }
+
+
+def _outer_levels(w: Widths) -> Features:
+    """The addition of a block or a chunk."""
+    has_outer = np.maximum(w["is_block"], w["is_chunked"])
+    om = w["outer_precision"]
+    return {
+        "outer.ones": has_outer,
+        "outer.precision": has_outer * om,
+        "outer.levels": has_outer * log2(om),
+        "outer.exponent": has_outer * w["outer_exponent"],
     }
 
 

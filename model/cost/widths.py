@@ -41,7 +41,7 @@ def log2(value: Numbers) -> Numbers:
 
 def _bits_of(log2_value: Numbers) -> Numbers:
     """Bits of an integer whose logarithm is given."""
-    return np.floor(log2_value + 1e-9) + 1.0
+    return np.asarray(np.floor(log2_value + 1e-9) + 1.0)
 
 
 def _first_normal(c: Columns, side: str) -> Numbers:

