@@ -27,8 +27,6 @@ from macsmith.model.cost.training import (
 from macsmith.reports.model_errors import cross_validated, draw_errors
 from numpy.typing import NDArray
 
-mpl.use("Agg")
-
 Numbers = NDArray[np.float64]
 
 

@@ -33,7 +33,7 @@ _OF_MULTIPLY = (
     "posit.decode",
 )
 _PREFIXES = {
-    "register": ("register.", "edge."),
+    "register": ("register.", "edge.", "array."),
     "stage": ("stage.",),
     "convert": ("convert.",),
     "outer": ("outer.", "block."),

@@ -79,6 +79,15 @@ def placement_gates(bits: Numbers, reach: Numbers, places: Numbers) -> Numbers:
     return best
 
 
+def outer_adders(w: Widths) -> Numbers:
+    """Outer adders: one in each element, or one for a column whose rows' chunks it can take in turn
+    (`macsmith.hw.architecture.resolve_architecture`)."""
+    rows, columns = w["rows"], w["columns"]
+    beats = np.floor(w["chunk"] / w["lanes"])
+    is_shared = (w["is_chunked"] > 0) & (rows >= 2) & (rows <= beats)
+    return np.where(is_shared, columns, rows * columns)
+
+
 def register_bits(w: Widths) -> Numbers:
     """Flip-flops of a MAC or array but for pipeline stages: sums, results, a waiting chunk, what an
     array passes on."""
@@ -176,6 +185,7 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
     for name in ("ones", "precision", "exponent", "width", "shifts"):
         f[f"adder.{name}"] = zero
     for chosen, precision, exponent, term in additions:
+        copies = elements if precision is m else outer_adders(w)
         width = np.maximum(precision, term)
         for name, value in (
             ("ones", np.ones_like(m)),
@@ -184,7 +194,7 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
             ("width", width),
             ("shifts", width * log2(width)),
         ):
-            f[f"adder.{name}"] = f[f"adder.{name}"] + np.where(chosen, value, 0.0) * elements
+            f[f"adder.{name}"] = f[f"adder.{name}"] + np.where(chosen, value, 0.0) * copies
     # and what the larger of the three ways to add takes more
     for name, chosen, width in (("dual", kind == DUAL, m), ("single", kind == SINGLE, m)):
         put(f"{name}.ones", chosen, np.ones_like(m))
@@ -214,11 +224,14 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
     put("random.bits", w["random_bits"] > 0, w["random_bits"])
     # outer accumulators
     inner = w["inner_bits"]
-    put("outer.ones", outer, np.ones_like(m))
-    put("outer.precision", outer, om)
-    put("outer.converts", outer & (w["chunk_converts"] > 0), inner * log2(inner))
-    put("outer.converted", outer & (w["chunk_converts"] > 0), inner)
-    put("outer.fixed", outer & (om == 0), w["outer_state"])
+    for name, chosen, value in (
+        ("ones", outer, np.ones_like(m)),
+        ("precision", outer, om),
+        ("converts", outer & (w["chunk_converts"] > 0), inner * log2(inner)),
+        ("converted", outer & (w["chunk_converts"] > 0), inner),
+        ("fixed", outer & (om == 0), w["outer_state"]),
+    ):
+        f[f"outer.{name}"] = np.where(chosen, value, 0.0) * outer_adders(w)
     bits = w["block_bits"]
     put("block.bits", scaled, bits)
     put("block.scale", scaled, bits * (w["scale_factor"] - 1))
@@ -235,10 +248,17 @@ def _put_registers(f: Features, w: Widths, stage_bits: Numbers) -> None:
     elements, columns = w["rows"] * w["columns"], w["columns"]
     f |= stage_pieces(w, stage_bits)
     f["register.ones"] = clocked * elements
+    # results of an array are fetched through the elements, and their clock enabled
+    f["array.results"] = np.where(elements > 1, elements, 0.0) * w["last_bits"]
+    f["array.ones"] = np.where(elements > 1, elements, 0.0)
     converts = clocked * w["converts"]
     f["convert.bits"] = converts * columns * w["last_bits"]
     f["convert.shifts"] = converts * columns * w["last_bits"] * log2(w["last_bits"])
-    f["convert.precision"] = converts * columns * w["output_precision"]
+    # a result as wide as the sum needs no rounding
+    kept = np.minimum(w["output_precision"], w["last_bits"])
+    rounds = w["last_bits"] > w["output_precision"]
+    f["convert.precision"] = converts * columns * kept
+    f["convert.rounded"] = converts * columns * kept * rounds
     f["edge.ones"] = clocked
 
 
@@ -357,9 +377,11 @@ def _outer_levels(w: Widths) -> Features:
 
 
 def _convert_levels(w: Widths) -> Features:
+    rounds = (w["last_bits"] > w["output_precision"]) * 1.0
     return {
         "convert.ones": np.ones_like(w["last_bits"]),
+        "convert.rounds": rounds,
         "convert.bits": w["last_bits"],
         "convert.levels": log2(w["last_bits"]),
-        "convert.precision": w["output_precision"],
+        "convert.precision": rounds * w["output_precision"],
     }

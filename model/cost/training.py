@@ -62,8 +62,8 @@ COVERAGE = 0.9
 METRICS = {"area_um2": False, "delay_ps": True, "lut": False}
 #: Technology from which the others take what their fewer samples leave open.
 REFERENCE = "asap7"
-LEAST_SAMPLES = 10
-REFERENCE_RIDGE, OTHER_RIDGE, STAGE_RIDGE = 0.01, 0.1, 0.003
+LEAST_SAMPLES, LEAST_OF_FAMILY = 10, 3
+REFERENCE_RIDGE, OTHER_RIDGE, LUT_RIDGE, STAGE_RIDGE = 0.006, 0.2, 0.01, 0.003
 
 #: Numbers between whose least and largest in a family's samples an estimate is inside the region.
 REGION = (
@@ -150,7 +150,13 @@ class Training:
     ) -> None:
         self.samples = [s for s in _modelled(samples) if s.figures.get(metric, 0) > 0]
         self.stages, self.reference = stages, reference
+        self.ridge = LUT_RIDGE if metric == "lut" else OTHER_RIDGE
         designs = [parse_design(s.design) for s in self.samples]
+        found = families(derive_widths(design_columns(designs))).astype(np.intp)
+        # a family of few samples would be guessed, and is left out
+        kept = np.bincount(found, minlength=len(FAMILIES))[found] >= LEAST_OF_FAMILY
+        self.samples = [s for s, is_kept in zip(self.samples, kept, strict=True) if is_kept]
+        designs = [d for d, is_kept in zip(designs, kept, strict=True) if is_kept]
         self.widths: Widths = derive_widths(design_columns(designs))
         self.families = families(self.widths)
         self.paths: dict[str, Features] = {}
@@ -176,7 +182,7 @@ class Training:
         prior = self.reference.fit(used)
         scale = float(np.median(target / np.maximum(predict_longest(prior, paths), 1e-9)))
         prior = {name: scale * value for name, value in prior.items()}
-        return fit_longest(paths, target, prior=prior, ridge=OTHER_RIDGE)
+        return fit_longest(paths, target, prior=prior, ridge=self.ridge)
 
     def _paths(self, chosen: NDArray[np.bool_]) -> dict[str, Features]:
         return {
