@@ -22,6 +22,7 @@ from macsmith.model.cost.energy_training import own_coefficients
 from macsmith.model.cost.features import (
     FAMILIES,
     STAGES,
+    Features,
     area_features,
     delay_paths,
     families,
@@ -43,7 +44,7 @@ __all__ = [
     "formulas",
 ]
 
-Numbers = NDArray[np.floating[Any]]
+Numbers = NDArray[np.float64]
 
 DEFAULT_TARGET = {"asic": "area", "fpga": "lut"}
 """Clock target that is meant where none is stated."""
@@ -225,7 +226,7 @@ def _estimated(
             value = _energy(entry, pieces["all"], widths, family, statistics)
         else:
             used = paths if metric == "delay_ps" else pieces
-            value = predict_longest(trained["coefficients"], used)
+            value = _doubles(predict_longest(trained["coefficients"], used))
         figures[metric] = value
         low, high = np.empty((2, len(FAMILIES)))
         for number, name in enumerate(FAMILIES):
@@ -233,7 +234,7 @@ def _estimated(
             low[number], high[number] = found["interval"]
         figures[f"{metric}_low"] = value * low[family]
         figures[f"{metric}_high"] = value * high[family]
-    figures["flip_flops"] = register_bits(widths) + stage_bits
+    figures["flip_flops"] = _doubles(register_bits(widths) + stage_bits)
     unmodelled = columns["unmodelled"] > 0
     inside = ~unmodelled
     regions = _region(technology, target)
@@ -245,15 +246,15 @@ def _estimated(
             inside &= ~rows
             continue
         for quantity, (least, most) in regions[name].items():
-            value = widths[quantity]
-            inside &= ~rows | ((value >= least) & (value <= most))
-    macs = widths["lanes"] * widths["rows"] * widths["columns"]
+            found = widths[quantity]
+            inside &= ~rows | ((found >= least) & (found <= most))
+    macs = _doubles(widths["lanes"] * widths["rows"] * widths["columns"])
     return EstimateTable(technology, target, figures, macs, family, inside, widths, unmodelled)
 
 
 def _energy(
     entry: dict[str, Any],
-    pieces: dict[str, Numbers],
+    pieces: Features,
     widths: Widths,
     family: NDArray[np.intp],
     statistics: Mapping[str, Any],
@@ -263,7 +264,11 @@ def _energy(
     areas = group_areas(entry["area_um2"]["coefficients"], pieces)
     value = predict(entry[ENERGY]["coefficients"], energy_features(areas, widths, numbers))
     measured = np.array([name in entry[ENERGY]["families"] for name in FAMILIES])
-    return np.where(measured[family], value, np.nan)
+    return _doubles(np.where(measured[family], value, np.nan))
+
+
+def _doubles(value: NDArray[np.floating[Any]]) -> Numbers:
+    return np.asarray(value, dtype=np.float64)
 
 
 def estimate(
@@ -323,7 +328,8 @@ def estimate_energy(
     own = own_coefficients(
         entry[ENERGY]["coefficients"], known, np.array([energy for _, energy in measured])
     )
-    return predict(own, {name: column[len(measured) :] for name, column in features.items()})
+    asked = {name: column[len(measured) :] for name, column in features.items()}
+    return _doubles(predict(own, asked))
 
 
 def formulas(technology: str = "asap7", target: str | None = None) -> str:
