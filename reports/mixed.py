@@ -201,13 +201,14 @@ def additive_assignments(
     groups, designs = losses.shape
     usable = np.isfinite(losses)
     weights = np.where(usable, np.maximum(losses, 0.0), 0.0).ravel()
+    most: Any = usable.ravel().astype(np.float64)
     one_each = np.kron(np.eye(groups), np.ones(designs))
     found: dict[Assignment, None] = {}
     for bound in bounds:
         solved = milp(
             costs.ravel(),
             integrality=np.ones(groups * designs),
-            bounds=Bounds(0, usable.ravel().astype(np.float64)),
+            bounds=Bounds(0, most),
             constraints=[
                 LinearConstraint(one_each, 1, 1),
                 LinearConstraint(weights[np.newaxis], -np.inf, bound),
@@ -367,7 +368,7 @@ def explore_mixed(
     candidates = tuple(found.values())
     table = np.array([(each.cost, each.loss) for each in candidates])
     table[~np.isfinite(table)] = np.nan
-    if np.isnan(table).all(axis=0)[1]:
+    if np.isnan(table[:, 1]).all():
         raise RuntimeError(f"{task}: no assignment has a loss: every design overflows")
     front = tuple(bool(flag) for flag in pareto_front(table))
     return MixedResult(

@@ -3,16 +3,15 @@
 from functools import lru_cache
 
 import numpy as np
-from macsmith.model.accuracy.arithmetic import AnyArithmetic, Float32Array
-from macsmith.model.accuracy.block_arithmetic import BitExactBlockArithmetic, parse_block_scaling
+from macsmith.model.accuracy.arithmetic import Float32Array
 from macsmith.model.accuracy.quantise import Scaling
-from macsmith.model.accuracy.quantised import BitExactArithmetic
 from macsmith.model.accuracy.stimulus import (
     SYNTHETIC_PRODUCTS,
     Operands,
     capture_layer,
     parse_operands,
 )
+from macsmith.model.accuracy.tasks import arithmetics_of
 from macsmith.model.config import MacConfig
 from numpy.typing import NDArray
 
@@ -75,11 +74,7 @@ def layer_error_percent(
     if chosen.source == "uniform":
         raise ValueError("layer error: operands must be a network's layer or gaussian, not uniform")
     a, b, exact = _matrices(chosen, seed)
-    if config.block is not None:
-        scaling = parse_block_scaling(config, Scaling.ROW.value)
-        arithmetic: AnyArithmetic = BitExactBlockArithmetic(config, scaling)
-    else:
-        arithmetic = BitExactArithmetic(config, Scaling.ROW)
+    arithmetic = arithmetics_of(config, Scaling.ROW).bit_exact()
     weight = arithmetic.prepare_weight("layer", b)
     found = arithmetic.product(arithmetic.prepare_input(a), weight).astype(np.float64)
     if not np.isfinite(found).all():
