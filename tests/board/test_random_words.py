@@ -12,7 +12,10 @@ from macsmith.model.schedule_random import schedule_words
 from macsmith.sim.engine_run import build_engine, run_engine
 
 
-@pytest.mark.parametrize("text", ["e3m2:e4m3:sr4:2x2", "e2m1:exact/4/e4m3:sr3:lanes2"])
+@pytest.mark.parametrize(
+    "text",
+    ["e3m2:e4m3:sr4:2x2", pytest.param("e2m1:exact/4/e4m3:sr3:lanes2", marks=pytest.mark.slow)],
+)
 def test_words_by_beat(tmp_path: Path, text: str) -> None:
     config = AcceleratorConfig(parse_design(text), 8, 8)
     mac = config.design.mac

@@ -40,7 +40,7 @@ def resident(program: Path, config: AcceleratorConfig, beats: int, jobs: int) ->
 @pytest.mark.parametrize(
     ("text", "k"),
     [
-        ("e4m3:e6m9/16:4x4", 128),
+        pytest.param("e4m3:e6m9/16:4x4", 128, marks=pytest.mark.slow),
         ("int8:int32:2x3", 128),
         ("e4m3:e6m9/8:lanes2:interleave3", 64),
     ],
@@ -69,7 +69,13 @@ def test_resident_operands_reach_95_percent_of_peak(tmp_path: Path, text: str, k
             assert predicted.cycles == pytest.approx(run.cycles, rel=0.02)
 
 
-@pytest.mark.parametrize("text", ["e2m1_ue4m3_b8:fp32:lanes4:2x3", "e2m1xe2m1_e8m0_b4:fp16:lanes4"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("e2m1_ue4m3_b8:fp32:lanes4:2x3", marks=pytest.mark.slow),
+        "e2m1xe2m1_e8m0_b4:fp16:lanes2:1x2",
+    ],
+)
 def test_scales_of_blocks_go_along(tmp_path: Path, text: str) -> None:
     """Of blocks of several beats, the last one partial, and longer than a bank."""
     config = AcceleratorConfig(parse_design(text), 8, 8)
