@@ -48,7 +48,7 @@ def _digits(config: MacConfig, bias: npt.NDArray[np.int64]) -> list[npt.NDArray[
             f"a bias must be at least 0 where B is {config.b.name}, which has no sign, not "
             f"{int(bias.min())}"
         )
-    digits = []
+    digits: list[npt.NDArray[np.int64]] = []
     while left.any():
         if len(digits) == MAX_PRODUCTS - 1:
             raise ValueError(
