@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.model.design import Design, parse_design
+from macsmith.model.formats import FloatFormat, PositFormat
 from macsmith.model.widths import mac_widths
 
 __all__ = ["CORNERS", "FAMILY_WEIGHTS", "LARGEST_LOGIC", "SEED", "sample_designs"]
@@ -200,7 +201,10 @@ def _logic(design: Design) -> float:
     """Rough number of gates, to leave out what takes minutes."""
     mac, widths = design.mac, mac_widths(design.mac)
     product = widths.product.max_integer.bit_length()
-    narrow = [fmt.precision if hasattr(fmt, "precision") else fmt.bits for fmt in (mac.a, mac.b)]
+    narrow = [
+        fmt.precision if isinstance(fmt, FloatFormat | PositFormat) else fmt.bits
+        for fmt in (mac.a, mac.b)
+    ]
     is_placed = widths.inner.format is None or mac.lanes > 1
     lane = 1.5 * narrow[0] * narrow[1] + (2.0 * product if is_placed else 0.0)
     state = 4.0 * widths.partial_sum_bits + 4.0 * widths.inner.integer_bits

@@ -71,7 +71,7 @@ def _group(name: str) -> str:
 def group_areas(coefficients: Mapping[str, float], features: Features) -> dict[str, Numbers]:
     """Area of each group, um2."""
     zero = np.zeros_like(next(iter(features.values())))
-    found = dict.fromkeys(GROUPS, zero)
+    found: dict[str, Numbers] = dict.fromkeys(GROUPS, zero)
     for name, value in coefficients.items():
         if name in features:
             group = _group(name)

@@ -275,21 +275,20 @@ def delay_paths(w: Widths) -> dict[str, Features]:
     clocked = (w["is_unit"] == 0) * 1.0
     staged = clocked * (w["stages"] > 0)
     share = 1.0 / (1.0 + w["stages"])
-    register = {"register.ones": clocked}
+    register: Features = {"register.ones": clocked}
     step = {name: value * share for name, value in feed.items()}
     step |= {name: value * (1 - staged) for name, value in loop.items()}
     step |= {name: value * (1 - clocked) for name, value in (scaling | adding).items()} | register
     has_outer = clocked * np.maximum(w["is_chunked"], w["is_block"])
     outer = {name: value * share for name, value in scaling.items()} | adding
-    return {
-        "step": step,
-        "loop": {name: value * staged for name, value in (loop | register).items()},
-        "outer": {name: value * has_outer for name, value in (outer | register).items()},
-        "convert": {
-            name: value * clocked * w["converts"] * share
-            for name, value in (convert | register).items()
-        },
-    }
+    paths: dict[str, Features] = {"step": step}
+    for path, features, there in (
+        ("loop", loop, staged),
+        ("outer", outer, has_outer),
+        ("convert", convert, clocked * w["converts"] * share),
+    ):
+        paths[path] = {name: value * there for name, value in (features | register).items()}
+    return paths
 
 
 def _feed_levels(w: Widths) -> Features:

@@ -168,7 +168,8 @@ def _kinds(
         (c["speed"] > 0) & ~obstacle, DUAL, np.where(obstacle | is_limited, SINGLE, COMPACT)
     )
     auto = np.where((c["fpga"] > 0), COMPACT, auto)
-    asked = np.choose(c["path"].astype(np.intp), [auto, SINGLE, COMPACT, DUAL])
+    paths = c["path"].astype(np.intp)
+    asked = np.where(c["path"] == 0, auto, np.array([0, SINGLE, COMPACT, DUAL])[paths])
     kind = np.full(len(least), OTHER_SUM, dtype=np.float64)
     kind[w["is_fixed"] > 0] = FIXED
     kind[is_float_sum] = WINDOW
