@@ -219,7 +219,7 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
     put("aligned.adders", aligned, lanes * width)
     put("aligned.shifts", aligned, w["aligned_sum"] * log2(w["aligned_sum"]))
     put("aligned.sum", aligned, w["aligned_sum"])
-    put("aligned.speed", aligned, w["speed"] * w["aligned_sum"])
+    put("aligned.speed", aligned, w["speed"] * lanes * width)
     put("aligned.precision", aligned, m + e)
     put("random.bits", w["random_bits"] > 0, w["random_bits"])
     # outer accumulators

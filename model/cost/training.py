@@ -62,8 +62,8 @@ COVERAGE = 0.9
 METRICS = {"area_um2": False, "delay_ps": True, "lut": False}
 #: Technology from which the others take what their fewer samples leave open.
 REFERENCE = "asap7"
-LEAST_SAMPLES, LEAST_OF_FAMILY = 10, 3
-REFERENCE_RIDGE, OTHER_RIDGE, LUT_RIDGE, STAGE_RIDGE = 0.006, 0.2, 0.01, 0.003
+LEAST_SAMPLES, LEAST_OF_FAMILY = 10, 4
+REFERENCE_RIDGE, OTHER_RIDGE, LUT_RIDGE, STAGE_RIDGE = 0.003, 0.2, 0.01, 0.003
 
 #: Numbers between whose least and largest in a family's samples an estimate is inside the region.
 REGION = (
