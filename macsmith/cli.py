@@ -9,13 +9,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
-from macsmith import board_verb, estimate_verb, export_verb, layers_verb, mixed_verb
+from macsmith import (
+    board_verb,
+    doctor_verb,
+    estimate_verb,
+    explore_verb,
+    export_verb,
+    formats_verb,
+    generate_verb,
+    layers_verb,
+    mixed_verb,
+    synth_verb,
+    verify_verb,
+)
 from macsmith.console import error_text
 from macsmith.verbs import app
 
@@ -23,8 +35,28 @@ __all__ = ["main"]
 
 EXIT_NOT_DONE = 2
 
-#: Modules that add verbs when they are imported.
-VERBS = (board_verb, estimate_verb, export_verb, layers_verb, mixed_verb)
+
+def _place(verb: Callable[..., None] | None) -> int:
+    """Where a verb stands in the help."""
+    names = [module.__name__ for module in VERBS]
+    return names.index(verb.__module__) if verb is not None else len(names)
+
+
+#: Modules that add verbs when they are imported, in the order of the help.
+VERBS = (
+    formats_verb,
+    generate_verb,
+    verify_verb,
+    synth_verb,
+    estimate_verb,
+    explore_verb,
+    mixed_verb,
+    layers_verb,
+    board_verb,
+    export_verb,
+    doctor_verb,
+)
+app.registered_commands.sort(key=lambda command: _place(command.callback))
 
 _INTERRUPTED = "interrupted"
 _TYPER_INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
