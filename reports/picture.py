@@ -167,7 +167,7 @@ def _draw_panels(
     ]
     # heights in inches: what stands above and below the panels does not grow with them
     legend_rows = 1 if len(handles) + len(accumulators) <= _LEGEND_COLUMNS else 2
-    head, foot = 1.0 + 0.24 * (legend_rows - 1) + (0.2 if heads else 0.0), 0.96
+    head, foot = 1.0 + 0.3 * (legend_rows - 1) + (0.2 if heads else 0.0), 0.96
     height = head + foot + 4.24 * len(panels) + 0.75 * (len(panels) - 1)
     width = 12.4 if len(panels[0]) <= 2 else 6.2 * len(panels[0])
     figure = Figure(figsize=(width, height), dpi=160, facecolor="white")
