@@ -30,9 +30,9 @@ _NOTES: tuple[tuple[str, str], ...] = (
         "is that of the arithmetic step with its partial sum alone, each module mapped for itself "
         "by the smallest recipe. What is outside it (above all the conversion of an exact sum to "
         "binary32) an array has once a column, not once a MAC, and an exact sum of integers has "
-        "not at all: so the core is the fairer comparison of formats. Mapped module by module, what "
-        "the modules could share is lost: the core of wide designs can be larger than their whole "
-        "area.",
+        "not at all: so the core is the fairer comparison of formats. Mapped module by module, "
+        "what the modules could share is lost: the core of wide designs can be larger than their "
+        "whole area.",
     ),
     (
         "Delay",
