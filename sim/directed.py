@@ -170,7 +170,8 @@ class _Builder:
         if a product is given, that product as often as it takes. None if it does not get there."""
         total = self.new()
         if product is None:
-            return total if self.add_power(total, bit_exponent + fmt.fraction_bits) else None
+            is_added = self.add_power(total, bit_exponent + fmt.fraction_bits)
+            return None if not is_added or isinstance(self.value(total), Special) else total
         previous: Fraction | Special = Fraction(0)
         while True:
             if not self.grow(total, product):
