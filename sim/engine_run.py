@@ -5,22 +5,17 @@ Both streams are always ready, or pause at random. What it takes is a second or 
 `macsmith.sim.simulated_board` stands for a board.
 """
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from macsmith.hw.accelerator import Accelerator
-from macsmith.hw.block import Emission
-from macsmith.hw.emit import primitives_of
-from macsmith.hw.yosys import rtlil_to_verilog
 from macsmith.model.accelerator import AcceleratorConfig
+from macsmith.sim.simulated_top import build_simulation, top_verilog
 from macsmith.sim.tools import run_tool
-from macsmith.sim.verilator import build_program
 
 __all__ = ["EngineRun", "build_engine", "run_engine"]
 
@@ -67,19 +62,9 @@ def build_engine(config: AcceleratorConfig, directory: Path) -> Path:
     ToolError, MissingToolError, YosysError
         A tool failed or is missing.
     """
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    rtlil = Emission(_TOP).emit_top(Accelerator(config))
-    with tempfile.TemporaryDirectory(prefix="macsmith-") as scratch:
-        verilog = rtlil_to_verilog(rtlil, Path(scratch))
-    source = directory / f"{_TOP}.v"
-    source.write_text(verilog + primitives_of(verilog), encoding="utf-8")
-    main = directory / "engine_main.cpp"
-    main.write_text(
-        resources.files("macsmith.sim").joinpath("engine_main.cpp").read_text(encoding="utf-8"),
-        encoding="utf-8",
+    return build_simulation(
+        directory, _TOP, top_verilog(_TOP, Accelerator(config)), "engine_main.cpp"
     )
-    return build_program(directory / "simulation", [source], _TOP, main)
 
 
 def run_engine(

@@ -1,16 +1,14 @@
 """An accelerator behind AXI in simulation, with masters that its streams never wait for."""
 
-import shutil
 import struct
 import subprocess
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from macsmith.hw.emit_accelerator import accelerator_verilog
 from macsmith.model.accelerator import AcceleratorConfig
+from macsmith.sim.simulated_top import build_simulation
 from macsmith.sim.tools import ToolError
-from macsmith.sim.verilator import build_program
 
 __all__ = ["SimulatedAxi", "build_axi"]
 
@@ -37,15 +35,8 @@ def build_axi(config: AcceleratorConfig, directory: Path) -> Path:
     ToolError, MissingToolError, YosysError
         A tool failed or is missing.
     """
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
     top, verilog = accelerator_verilog(config, "axi")
-    source = directory / f"{top}.v"
-    source.write_text(verilog, encoding="utf-8")
-    main = directory / "axi_main.cpp"
-    text = resources.files("macsmith.sim").joinpath("axi_main.cpp").read_text(encoding="utf-8")
-    main.write_text(text, encoding="utf-8")
-    return build_program(directory / "simulation", [source], top, main)
+    return build_simulation(directory, top, verilog, "axi_main.cpp")
 
 
 class SimulatedAxi:

@@ -2,21 +2,15 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 from macsmith.hw.accelerator_uart import AcceleratorUart
-from macsmith.hw.block import Emission
-from macsmith.hw.emit import primitives_of
-from macsmith.hw.yosys import rtlil_to_verilog
 from macsmith.model.accelerator import AcceleratorConfig
+from macsmith.sim.simulated_top import build_simulation, top_verilog
 from macsmith.sim.tools import ToolError
-from macsmith.sim.verilator import build_program
 
 __all__ = ["SimulatedBoard", "build_board", "simulate_board"]
 
@@ -45,19 +39,8 @@ def build_board(config: AcceleratorConfig, directory: Path) -> Path:
     ToolError, MissingToolError, YosysError
         A tool failed or is missing.
     """
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    rtlil = Emission(_TOP).emit_top(AcceleratorUart(config, CYCLES_PER_BIT))
-    with tempfile.TemporaryDirectory(prefix="macsmith-") as scratch:
-        verilog = rtlil_to_verilog(rtlil, Path(scratch))
-    source = directory / f"{_TOP}.v"
-    source.write_text(verilog + primitives_of(verilog), encoding="utf-8")
-    main = directory / "board_main.cpp"
-    main.write_text(
-        resources.files("macsmith.sim").joinpath("board_main.cpp").read_text(encoding="utf-8"),
-        encoding="utf-8",
-    )
-    return build_program(directory / "simulation", [source], _TOP, main)
+    verilog = top_verilog(_TOP, AcceleratorUart(config, CYCLES_PER_BIT))
+    return build_simulation(directory, _TOP, verilog, "board_main.cpp")
 
 
 class SimulatedBoard:
