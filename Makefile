@@ -1,5 +1,5 @@
 # make report   explore the default designs and write build/report/index.html
-# make published   remakes reports/published/: three technologies, two networks (an hour)
+# make published   remakes reports/published/: three technologies, two networks (half an hour)
 # make test     the test suite (about ten minutes; `make test-slow` runs the long checks too)
 # make lint     ruff, mypy --strict, basedpyright
 # make install  only .venv with the pinned tools and the macsmith command
