@@ -75,7 +75,8 @@ BUFFERS = {
             _of_accesses((8 << 10, 7.5, 7.5), (32 << 10, 8.5, 8.5), (1 << 20, 14.0, 14.0)),
             "Jouppi et al., Ten Lessons From Three Generations Shaped Google's TPUv4i, ISCA 2021, "
             "table 2, energies per operation at 7 nm (64-bit access: 8 KiB 7.5 pJ, 32 KiB 8.5 pJ, "
-            "1 MiB 14 pJ); not of ASAP7 itself, which has no memories",
+            "1 MiB 14 pJ; only the first confirmed elsewhere, the others not checked against the "
+            "paper); not of ASAP7 itself, which has no memories",
         ),
         BufferTechnology("ihp-sg13g2", _of_accesses(*_IHP), _IHP_SOURCE),
         BufferTechnology(

@@ -59,6 +59,16 @@ class _MacsmithModel(ComponentModel):
             throughput=1 / delay_s,
         )
 
+    @action
+    def compute(self) -> ActionCost:
+        """What the unit does once, as an architecture's compute node calls it."""
+        return self._cost()
+
+    @action
+    def read(self) -> ActionCost:
+        """The same, as a library calls the typical action."""
+        return self._cost()
+
 
 class MacsmithMac(_MacsmithModel):
     """A multiply-accumulate of a design."""
@@ -66,22 +76,9 @@ class MacsmithMac(_MacsmithModel):
     component_name: ClassVar[list[str]] = ["MacsmithMac", "MacsmithMAC"]
     _kind = "mac"
 
-    def __init__(self, design: str, technology: str | None = None) -> None:
-        super().__init__(design, technology)
-
     @action
     def mac(self) -> ActionCost:
         """One multiply-accumulate."""
-        return self._cost()
-
-    @action
-    def compute(self) -> ActionCost:
-        """The same, as an architecture's compute node calls it."""
-        return self._cost()
-
-    @action
-    def read(self) -> ActionCost:
-        """The same, as a library calls the typical action."""
         return self._cost()
 
 
@@ -91,22 +88,9 @@ class MacsmithMultiplier(_MacsmithModel):
     component_name: ClassVar[list[str]] = ["MacsmithMultiplier"]
     _kind = "multiplier"
 
-    def __init__(self, design: str, technology: str | None = None) -> None:
-        super().__init__(design, technology)
-
     @action
     def multiply(self) -> ActionCost:
         """One product."""
-        return self._cost()
-
-    @action
-    def compute(self) -> ActionCost:
-        """The same."""
-        return self._cost()
-
-    @action
-    def read(self) -> ActionCost:
-        """The same."""
         return self._cost()
 
 
@@ -116,22 +100,9 @@ class MacsmithAccumulator(_MacsmithModel):
     component_name: ClassVar[list[str]] = ["MacsmithAccumulator"]
     _kind = "accumulator"
 
-    def __init__(self, design: str, technology: str | None = None) -> None:
-        super().__init__(design, technology)
-
     @action
     def add(self) -> ActionCost:
         """One product added to the sum."""
-        return self._cost()
-
-    @action
-    def compute(self) -> ActionCost:
-        """The same."""
-        return self._cost()
-
-    @action
-    def read(self) -> ActionCost:
-        """The same."""
         return self._cost()
 
 
@@ -140,9 +111,6 @@ class MacsmithQuantiser(_MacsmithModel):
 
     component_name: ClassVar[list[str]] = ["MacsmithQuantiser", "MacsmithQuantizer"]
     _kind = "quantiser"
-
-    def __init__(self, design: str, technology: str | None = None) -> None:
-        super().__init__(design, technology)
 
     @action(bits_per_action="output_width")
     def quantise(self) -> ActionCost:
