@@ -1,6 +1,6 @@
 """Synthesised points that the cost model is fitted to: one resumable command.
 
-    python -m macsmith.synth.samples run [--rounds 0] [--tech NAME] [--store FILE]
+    python -m macsmith.synth.samples run [--rounds 0] [--tech NAME] [--workers 2] [--store FILE]
     python -m macsmith.synth.samples table [--store FILE] [-o FILE]
 
 ``run`` synthesises the designs of the committed table, and with ``--rounds`` newly drawn ones, as
@@ -15,10 +15,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,30 +138,38 @@ def _record(line: str) -> dict[str, Any] | None:
     return record
 
 
-def run(store: Path, jobs: Sequence[Job]) -> None:
-    """Do the jobs that the store does not have, and append their records."""
+def _timed(job: Job) -> tuple[Job, list[dict[str, Any]], float]:
+    """A job's records, none where a tool failed, and how long it took."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="macsmith-") as folder:
+        try:
+            records = measure(job, Path(folder))
+        except RuntimeError as error:  # a tool's; told, kept for nobody, tried again next time
+            print(f"{job.design} {job.technology}: {error}", file=sys.stderr, flush=True)
+            records = []
+    return job, records, time.monotonic() - start
+
+
+def run(store: Path, jobs: Sequence[Job], workers: int = 1) -> None:
+    """Do the jobs that the store does not have, and append their records as they come."""
     store.parent.mkdir(parents=True, exist_ok=True)
     kept = _kept(store)
     missing = [job for job in jobs if job not in kept]
     print(f"{len(jobs) - len(missing)} of {len(jobs)} jobs are done", flush=True)
-    for done, job in enumerate(missing, start=1):
-        start = time.process_time()
-        with tempfile.TemporaryDirectory(prefix="macsmith-") as folder:
-            try:
-                records = measure(job, Path(folder))
-            except RuntimeError as error:  # a tool's; told, kept for nobody, tried again next time
-                print(f"{job.design} {job.technology}: {error}", file=sys.stderr, flush=True)
-                continue
-        with store.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(record, sort_keys=True) + "\n" for record in records))
-        figures = ", ".join(
-            f"{r['target']} {r.get('area_um2', r.get('lut4', r.get('lut6')))}" for r in records
-        )
-        seconds = time.process_time() - start
-        print(
-            f"{done}/{len(missing)} {job.technology} {job.design}: {figures} ({seconds:.1f} s)",
-            flush=True,
-        )
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        pending = [pool.submit(_timed, job) for job in missing]
+        for done, future in enumerate(as_completed(pending), start=1):
+            job, records, seconds = future.result()
+            with store.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(record, sort_keys=True) + "\n" for record in records)
+            figures = ", ".join(
+                f"{r['target']} {r.get('area_um2', r.get('lut4', r.get('lut6')))}" for r in records
+            )
+            print(
+                f"{done}/{len(missing)} {job.technology} {job.design}: {figures} ({seconds:.1f} s)",
+                flush=True,
+            )
 
 
 _COLUMNS = (
@@ -209,6 +219,7 @@ def main() -> None:
     )
     parser.add_argument("what", choices=("run", "table"))
     parser.add_argument("--rounds", type=int, default=0, help="of new draws, beyond the table")
+    parser.add_argument("--workers", type=int, default=1, help="processes that synthesise")
     parser.add_argument("--tech", action="append", choices=list(_TURNS))
     parser.add_argument("--store", type=Path, default=DEFAULT_STORE)
     parser.add_argument("-o", "--output", type=Path, default=Path("model/cost") / SAMPLES_FILE)
@@ -217,7 +228,7 @@ def main() -> None:
         write_samples(arguments.store, arguments.output)
         return
     technologies = arguments.tech or [*TECHNOLOGIES, *FAMILIES]
-    run(arguments.store, list(sample_jobs(arguments.rounds, technologies)))
+    run(arguments.store, list(sample_jobs(arguments.rounds, technologies)), arguments.workers)
 
 
 if __name__ == "__main__":
