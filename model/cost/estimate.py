@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from macsmith.model.cost.activity import OperandStatistics
 from macsmith.model.cost.columns import Columns, design_columns, table_columns
+from macsmith.model.cost.delay_features import delay_paths
 from macsmith.model.cost.energy import (
     ENERGY,
     REFERENCE_STATISTICS,
@@ -24,12 +25,12 @@ from macsmith.model.cost.features import (
     STAGES,
     Features,
     area_features,
-    delay_paths,
     families,
     register_bits,
     stage_features,
 )
-from macsmith.model.cost.fit import predict, predict_longest
+from macsmith.model.cost.fit import predict
+from macsmith.model.cost.longest import predict_longest
 from macsmith.model.cost.widths import Widths, derive_widths
 from macsmith.model.design import Design, parse_design
 from numpy.typing import NDArray

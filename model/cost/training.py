@@ -18,6 +18,7 @@ from zlib import crc32
 
 import numpy as np
 from macsmith.model.cost.columns import design_columns
+from macsmith.model.cost.delay_features import delay_paths
 from macsmith.model.cost.energy import ENERGY
 from macsmith.model.cost.energy_training import (
     EnergySample,
@@ -29,13 +30,13 @@ from macsmith.model.cost.features import (
     STAGES,
     Features,
     area_features,
-    delay_paths,
     families,
     register_bits,
     stage_features,
     stage_pieces,
 )
-from macsmith.model.cost.fit import fit_longest, fit_nonnegative, predict, predict_longest
+from macsmith.model.cost.fit import fit_nonnegative, predict
+from macsmith.model.cost.longest import fit_longest, predict_longest
 from macsmith.model.cost.samples import Sample, read_samples
 from macsmith.model.cost.widths import Widths, derive_widths
 from macsmith.model.design import parse_design
