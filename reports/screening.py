@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from macsmith.model.accuracy.cache import remember
 from macsmith.model.accuracy.layer_error import layer_error_percent
+from macsmith.model.accuracy.scaling import scaling_for
 from macsmith.model.design import Design, parse_design
 from macsmith.reports.checks import STORE_FOLDER
 from macsmith.reports.executors import Executor
@@ -199,19 +200,27 @@ def _measured(record: Record, objective: str, macs: float) -> float:
     return float(record.values[name]) / macs if name in record.values else float("nan")
 
 
-def _error(operands: str, seed: int, text: str) -> float:
+def _error(operands: str, seed: int, scaling: tuple[str, ...], text: str) -> float:
     """Layer error of a design text, in so many digits as count."""
-    error = layer_error_percent(parse_design(text).mac, operands, seed=seed)
+    config = parse_design(text).mac
+    rule = scaling_for(config, scaling)
+    error = layer_error_percent(config, operands, seed=seed, scaling=rule)
     return float(f"{error:.{ERROR_DIGITS}g}")
 
 
-def _some_errors(operands: str, seed: int, texts: tuple[str, ...]) -> list[float]:
+def _some_errors(
+    operands: str, seed: int, scaling: tuple[str, ...], texts: tuple[str, ...]
+) -> list[float]:
     """What a worker process does."""
-    return [_error(operands, seed, text) for text in texts]
+    return [_error(operands, seed, scaling, text) for text in texts]
 
 
 def _errors(
-    designs: Sequence[Design], operands: str, seed: int, executor: Executor
+    designs: Sequence[Design],
+    operands: str,
+    seed: int,
+    scaling: tuple[str, ...],
+    executor: Executor,
 ) -> NDArray[np.float64]:
     """Layer error of each design; what computes the same is computed once, and remembered."""
     texts = []
@@ -224,14 +233,14 @@ def _errors(
 
     def compute() -> dict[str, NDArray[Any]]:
         if len(unique) <= ERRORS_AT_ONCE:
-            return {"errors": np.array(_some_errors(operands, seed, tuple(unique)))}
+            return {"errors": np.array(_some_errors(operands, seed, scaling, tuple(unique)))}
         parts = [
             tuple(unique[start : start + ERRORS_AT_ONCE])
             for start in range(0, len(unique), ERRORS_AT_ONCE)
         ]
         found: dict[tuple[str, ...], list[float]] = {}
         with job_progress(len(parts), "layer errors") as progress:
-            for outcome in executor.run(partial(_some_errors, operands, seed), parts):
+            for outcome in executor.run(partial(_some_errors, operands, seed, scaling), parts):
                 if outcome.result is None:
                     raise RuntimeError(f"layer errors: {outcome.death}")
                 found[outcome.job] = outcome.result
@@ -239,6 +248,7 @@ def _errors(
         return {"errors": np.array([error for part in parts for error in found[part]])}
 
     content = {"layer_errors": unique, "operands": operands, "seed": seed, "digits": ERROR_DIGITS}
+    content |= {"scaling": scaling} if scaling else {}
     by_text = dict(zip(unique, remember(content, compute)["errors"], strict=True))
     return np.array([by_text[text] for text in texts])
 
@@ -282,7 +292,8 @@ def screen(
             switched = [design.text for design in designs if design.is_switchable]
             if switched:
                 raise ValueError(f"{switched[0]}: {LAYER_ERROR} is that of one mode; explore it")
-            errors = _errors(designs, sweep.operands or "smollm2", sweep.seed, executor)
+            operands = sweep.operands or "smollm2"
+            errors = _errors(designs, operands, sweep.seed, sweep.scaling, executor)
             columns.append((errors, errors, errors))
         else:
             columns.append(_figure(estimates, objective))

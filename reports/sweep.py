@@ -9,6 +9,7 @@
     operands = "smollm2"                            # whose operands drive energy, or "none"
     seed = 0                                        # of stimulus and test material
     bit_exact_tokens = 256                          # text for networks in a design's own sums
+    scaling = "ceil"                                # of operands, for accuracy; or a list
 
     [[grid]]                                        # every combination becomes a design
     operands = ["e4m3", "e5m2"]
@@ -61,6 +62,7 @@ _SWEEP_FIELDS = (
     "operands",
     "seed",
     "bit_exact_tokens",
+    "scaling",
     "search",
 )
 _GRID_FIELDS = ("operands", "accumulators", "options")
@@ -119,6 +121,9 @@ class Sweep:
     bit_exact_tokens
         Sample of the language model where every sum is computed as the hardware does; None: as
         many as the task takes by default.
+    scaling
+        How networks' operands are scaled: rules of `macsmith.model.accuracy.scaling`, at most one
+        for rows and tensors and one for blocks; else the formats' own.
     search
         Whether and how most designs are discarded by estimates; None: all are explored.
     """
@@ -130,6 +135,7 @@ class Sweep:
     seed: int = DEFAULT_SEED
     title: str = ""
     bit_exact_tokens: int | None = None
+    scaling: tuple[str, ...] = ()
     search: Search | None = None
     source: str = field(default="", compare=False)
 
@@ -235,6 +241,18 @@ def _search(document: _Document, table: Any) -> Search:
     return Search(**chosen)
 
 
+def _scaling(document: _Document, table: dict[str, Any]) -> tuple[str, ...]:
+    from macsmith.model.accuracy.scaling import check_scalings
+
+    value = table["scaling"]
+    names = [value] if isinstance(value, str) else document.text_list(table, "scaling", "")
+    try:
+        check_scalings(names)
+    except ValueError as error:
+        raise document.error("scaling", str(error)) from None
+    return tuple(names)
+
+
 def parse_sweep(text: str, source: str = "sweep") -> Sweep:
     """The sweep that a TOML text describes.
 
@@ -299,6 +317,7 @@ def parse_sweep(text: str, source: str = "sweep") -> Sweep:
         seed=seed,
         title=title,
         bit_exact_tokens=tokens,
+        scaling=_scaling(document, table) if "scaling" in table else (),
         search=_search(document, table["search"]) if "search" in table else None,
         source=source,
     )

@@ -89,6 +89,17 @@ def accuracy_columns(task: str, exact: Record | None, own: Record | None) -> dic
     return columns
 
 
+def _scaling(
+    accuracies: Sequence[Mapping[str, tuple[Record | None, Record | None]]],
+) -> dict[str, str]:
+    """The rule for the scales of operands, the same in all tasks; of a switchable design's modes
+    each, where they differ."""
+    records = [record for by_task in accuracies for pair in by_task.values() for record in pair]
+    told = [record.values.get("scaling") for record in records if record is not None]
+    rules = dict.fromkeys(str(rule) for rule in told if rule is not None)
+    return {"scaling": ", ".join(rules)} if rules else {}
+
+
 def design_rows(
     design: Design,
     technologies: Sequence[str],
@@ -130,6 +141,7 @@ def design_rows(
     if "generate" in steps and not steps["generate"].is_failed:
         base["verilog_sha256"] = steps["generate"].values["verilog_sha256"]
         base["verilog"] = f"verilog/{design.id}.v"
+    base |= _scaling(accuracies)
     failures = [f"{name}: {record.failure}" for name, record in steps.items() if record.is_failed]
     verified = steps.get("verify")
     if verified is not None and not verified.is_failed and not verified.values["passed"]:

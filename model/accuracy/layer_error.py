@@ -40,14 +40,18 @@ def _matrices(
 
 
 def layer_error_percent(
-    config: MacConfig, operands: str | Operands = "smollm2", *, seed: int = 0
+    config: MacConfig,
+    operands: str | Operands = "smollm2",
+    *,
+    seed: int = 0,
+    scaling: str | Scaling = Scaling.ROW,
 ) -> float:
     """Error of a layer's outputs in a design's arithmetic, against exact sums of real numbers.
 
-    Operands are scaled row by row (blocks by their own scales) and quantised, and each sum is
-    computed bit for bit as the design does; rounding of operands and of sums both count. A sample
-    of 64 by 64 outputs takes milliseconds, so it orders thousands of designs; what a network as a
-    whole makes of it only an accuracy task tells.
+    Operands are scaled (by default row by row, blocks by their format's own rule) and quantised,
+    and each sum is computed bit for bit as the design does; rounding of operands and of sums both
+    count. A sample of 64 by 64 outputs takes milliseconds, so it orders thousands of designs; what
+    a network as a whole makes of it only an accuracy task tells.
 
     Parameters
     ----------
@@ -57,6 +61,8 @@ def layer_error_percent(
         A network's layer or ``gaussian``; see `macsmith.model.accuracy.stimulus.parse_operands`.
     seed
         Selects the outputs.
+    scaling
+        Rule for the scales; see `macsmith.model.accuracy.scaling.scaling_for`.
 
     Returns
     -------
@@ -68,13 +74,13 @@ def layer_error_percent(
     ------
     ValueError
         Operands ``uniform``, which are codes and not numbers, or that do not exist; a format
-        without sign.
+        without sign; a rule that is none of this kind of format.
     """
     chosen = parse_operands(operands)
     if chosen.source == "uniform":
         raise ValueError("layer error: operands must be a network's layer or gaussian, not uniform")
     a, b, exact = _matrices(chosen, seed)
-    arithmetic = arithmetics_of(config, Scaling.ROW).bit_exact()
+    arithmetic = arithmetics_of(config, scaling).bit_exact()
     weight = arithmetic.prepare_weight("layer", b)
     found = arithmetic.product(arithmetic.prepare_input(a), weight).astype(np.float64)
     if not np.isfinite(found).all():

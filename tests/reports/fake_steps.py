@@ -79,12 +79,12 @@ def _synthesize(design: Design, technology: str, build_dir: Path, **_: Any) -> d
 
 
 def _accuracy(
-    task: str, design: Design, build_dir: Path, *, accumulation: str, **_: Any
+    task: str, design: Design, build_dir: Path, *, accumulation: str, scaling: str, **_: Any
 ) -> dict[str, Any]:
     _log(f"accuracy {task} {design.text} {accumulation}")
     loss = 1.0 / design.mac.a.bits
     values: dict[str, Any] = {"task": task, "design": design.text, "tokens": 512, "text": "made up"}
-    values |= {"scaling": "row", "quantised_layers": "all", "versions": "none 1"}
+    values |= {"scaling": scaling, "quantised_layers": "all", "versions": "none 1"}
     if task == "g2p":
         return values | {
             "phoneme_error_percent": 10 + loss,

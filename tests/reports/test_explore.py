@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import fake_steps
@@ -113,6 +114,22 @@ def test_the_page_tells_where_figures_come_from(tmp_path: Path, log: Path) -> No
         "results.csv",
         "results.parquet",
     }
+
+
+def test_a_scaling_is_computed_with_and_told(tmp_path: Path, log: Path) -> None:
+    designs = 'designs = ["mxfp8_e4m3:fp32:lanes8", "e4m3:exact"]\ntasks = ["g2p"]\n'
+    run = partial(explore, work=fake_steps.work, executor=fake_steps.InProcess())
+    before = run(parse_sweep(designs, "s.toml"), tmp_path)
+    result = run(parse_sweep(designs + 'scaling = "ceil"', "s.toml"), tmp_path)
+    # the other design, and the prices, are those from before
+    assert (before.computed_points, result.computed_points) == (4, 1)
+    assert [row["scaling"] for row in before.rows] == ["row", "row"]
+    assert [row["scaling"] for row in result.rows] == ["ceil", "row"]
+    page = (result.report_dir / "index.html").read_text()
+    assert "2 designs, seed 0, scaling ceil" in page
+    assert "made up; scales: one a ceil, one a row; quantised: all" in page
+    with pytest.raises(ValueError, match=r"sweep: scaling: must be one of row, .*not 'cell'"):
+        explore(["e4m3:exact"], tmp_path, scaling=["cell"], work=fake_steps.work)
 
 
 def test_a_sweep_without_networks_or_prices_has_a_page(tmp_path: Path, log: Path) -> None:

@@ -178,6 +178,11 @@ def test_layer_error_orders_formats_and_accumulators() -> None:
     # half a unit in the last place of values spread over a binade, twice in each product
     assert error("e4m3:exact") == pytest.approx(100 * 2**-4 / 3**0.5, rel=0.15)
     assert error("mxfp8_e4m3:fp32") == pytest.approx(error("e4m3:exact"), rel=0.15)
+    # a scale that leaves out what lies above 448/512 of a power of two clips
+    mxfp8 = parse_design("mxfp8_e4m3:fp32").mac
+    by_ceil = layer_error_percent(mxfp8, "gaussian", scaling="ceil")
+    assert layer_error_percent(mxfp8, "gaussian", scaling="floor") == error("mxfp8_e4m3:fp32")
+    assert by_ceil < 0.9 * error("mxfp8_e4m3:fp32")
     with pytest.raises(ValueError, match="not uniform"):
         layer_error_percent(parse_design("e4m3:exact").mac, "uniform")
 

@@ -59,6 +59,15 @@ def test_designs_and_grid_are_joined_without_duplicates() -> None:
         ),
         ("designs = ['e4m3:exact']\nseed = -1", r"line 2: seed: must be a whole number from 0"),
         ("designs = ['e4m3:exact']\nseed = true", r"line 2: seed: must be a whole number from 0"),
+        (
+            "designs = ['e4m3:exact']\nscaling = 'cell'",
+            r"line 2: scaling: must be one of row, .*floor, .*ceil.*, not 'cell'",
+        ),
+        (
+            "designs = ['e4m3:exact']\nscaling = ['ceil', 'max']",
+            r"line 2: scaling: must have one rule for blocks, not ceil and max",
+        ),
+        ("designs = ['e4m3:exact']\nscaling = 3", r"line 2: scaling: must be a list of texts"),
         ("designs = ['e4m3:exact']\ntitle = 3", r"line 2: title: must be a text, not 3"),
         ("[grid]\noperands = ['e4m3']", r"line 1: grid: must be tables, each headed by"),
         ("[[grid]]\noperands = ['e4m3']", r"line 1: grid\[0\]: must have accumulators"),
@@ -107,6 +116,27 @@ def test_the_examples_load(path: Path) -> None:
     designs = load_sweep(path).designs if is_sweep else load_designs(path)
     assert designs
     assert f"designs/{path.name}" in path.read_text(), "the head says how to run it"
+
+
+def test_a_scaling_is_for_designs_of_its_kind_and_the_default_is_no_other() -> None:
+    designs = '"mxfp8_e4m3:fp32:lanes8", "nvfp4:fp32:lanes8", "e4m3:e6m9"'
+
+    def scalings(field: str) -> dict[str, str]:
+        sweep = parse_sweep(f'designs = [{designs}]\ntasks = ["g2p"]\n{field}')
+        points = [point for point in sweep_points(sweep) if isinstance(point, AccuracyPoint)]
+        assert all(("scales by" in point.name) == (point.scaling != "row") for point in points)
+        return {point.design.split(":")[0]: point.scaling for point in points}
+
+    own = {"mxfp8_e4m3": "row", "nvfp4": "row", "e4m3": "row"}
+    assert scalings("") == own
+    assert scalings('scaling = "ceil"') == own | {"mxfp8_e4m3": "ceil", "nvfp4": "ceil"}
+    assert scalings('scaling = "tensor"') == own | {"e4m3": "tensor"}
+    # what a format does by itself is not computed twice under another name
+    assert scalings('scaling = ["row", "floor"]') == own | {"nvfp4": "floor"}
+    assert scalings('scaling = ["max", "row-pow2"]') == own | {
+        "mxfp8_e4m3": "max",
+        "e4m3": "row-pow2",
+    }
 
 
 def test_there_are_examples() -> None:
