@@ -17,7 +17,7 @@
 
 namespace macsmith {
 
-// Mirrors `AlignedSpecStruct` of fast_library.py.
+// Mirrors `AlignedSpecStruct` of fast_structs.py.
 struct AlignedSpec {
   TileRound sum;     // kept_bits below the point, and no largest number
   TileRound format;  // of the partial sum; to nearest, for the addition of a late one

@@ -33,7 +33,7 @@ def squeeze_words(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 def check_status(status: int) -> None:
     if status:
-        raise RuntimeError("the compiled kernels and fast_library.py disagree: a bug in macsmith")
+        raise RuntimeError("the compiled kernels and fast_structs.py disagree: a bug in macsmith")
 
 
 def as_codes(what: str, codes: npt.ArrayLike, bits: int) -> npt.NDArray[np.uint32]:

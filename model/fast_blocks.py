@@ -29,7 +29,9 @@ from macsmith.model.blocks import (
     smallest_scale_code,
     tensor_scale,
 )
-from macsmith.model.fast_library import FormatStruct, format_struct, kernels
+from macsmith.model.fast_library import kernels
+from macsmith.model.fast_parameters import format_struct
+from macsmith.model.fast_structs import FormatStruct
 from macsmith.model.formats import FloatFormat, Special
 from macsmith.model.rounding import Overflow, Rounding, floor_log2
 

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from macsmith.model.fast_arrays import as_codes, checked_random_words, pointer
-from macsmith.model.fast_library import ValueSourceStruct, format_struct, kernels, round_struct
+from macsmith.model.fast_library import kernels
+from macsmith.model.fast_parameters import format_struct, round_struct
+from macsmith.model.fast_structs import ValueSourceStruct
 from macsmith.model.formats import Format, parse_format
 from macsmith.model.rounding import (
     Overflow,

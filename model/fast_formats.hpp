@@ -42,7 +42,7 @@ struct Magnitude {
   uint8_t goes_up[2];
 };
 
-// Mirrors `OrderedStruct` of fast_library.py: posits, powers of four, signed digits.
+// Mirrors `OrderedStruct` of fast_ordered.py: posits, powers of four, signed digits.
 struct Ordered {
   int32_t count;
   uint32_t zero_code;
@@ -52,7 +52,7 @@ struct Ordered {
   const Magnitude *magnitudes;  // ascending
 };
 
-// Mirrors `_Format` of fast_library.py, field by field.
+// Mirrors `FormatStruct` of fast_structs.py, field by field.
 struct Format {
   int32_t is_float;
   int32_t bits;

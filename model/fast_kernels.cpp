@@ -19,7 +19,7 @@
 
 namespace macsmith {
 
-// Mirrors `_Aligned` of fast_library.py: terms of a step aligned to the largest exponent.
+// Mirrors `AlignedStruct` of fast_structs.py: terms of a step aligned to the largest exponent.
 struct Aligned {
   int32_t is_aligned;
   int32_t fraction_bits;
@@ -30,7 +30,7 @@ struct Aligned {
   int32_t product_fraction_bits;  // below the point of a product's significand
 };
 
-// Mirrors `_Sum` of fast_library.py: one simple accumulator.
+// Mirrors `SumStruct` of fast_structs.py: one simple accumulator.
 struct SumLayout {
   Format format;
   int32_t is_fixed;
@@ -42,7 +42,7 @@ struct SumLayout {
   Aligned aligned;
 };
 
-// Mirrors `_Mac` of fast_library.py.
+// Mirrors `MacStruct` of fast_structs.py.
 struct Mac {
   Format a, b, product, output;
   SumLayout inner, outer;

@@ -6,7 +6,7 @@
 
 namespace macsmith {
 
-// Mirrors `OutputStageStruct` of fast_library.py.
+// Mirrors `OutputStageStruct` of fast_structs.py.
 struct OutputStage {
   int64_t multiplier, bias;
   int32_t shift;

@@ -29,13 +29,9 @@ from macsmith.model.accumulators import (
 )
 from macsmith.model.config import MacConfig
 from macsmith.model.fast_block_matmul import has_exact_blocks
-from macsmith.model.fast_library import (
-    AlignedSpecStruct,
-    TileRoundStruct,
-    TileSpecStruct,
-    kernels,
-    round_struct,
-)
+from macsmith.model.fast_library import kernels
+from macsmith.model.fast_parameters import round_struct
+from macsmith.model.fast_structs import AlignedSpecStruct, TileRoundStruct, TileSpecStruct
 from macsmith.model.formats import FloatFormat, Format, IntFormat, PositFormat, Radix4Format
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.rounding import Overflow, Rounding

@@ -26,7 +26,7 @@ class PositConstants;
 // cut off (variants A and B), or to nearest (C).
 constexpr int FIXED = 100, STOCHASTIC = 101, STOCHASTIC_NEAREST = 102;
 
-// Mirrors `TileRoundStruct` of fast_library.py.
+// Mirrors `TileRoundStruct` of fast_structs.py.
 struct TileRound {
   Format format;
   double max;            // largest finite number

@@ -20,13 +20,9 @@ from macsmith.model.fast_arrays import (
     squeeze_words,
     words_of,
 )
-from macsmith.model.fast_library import (
-    MacStruct,
-    OutputStageStruct,
-    kernels,
-    mac_struct,
-    words_needed,
-)
+from macsmith.model.fast_library import kernels
+from macsmith.model.fast_parameters import mac_struct, words_needed
+from macsmith.model.fast_structs import MacStruct, OutputStageStruct
 from macsmith.model.formats import IntFormat
 from macsmith.model.rounding import Rounding
 from macsmith.model.widths import mac_widths

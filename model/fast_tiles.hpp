@@ -16,7 +16,7 @@
 
 namespace macsmith {
 
-// Mirrors `TileSpecStruct` of fast_library.py.
+// Mirrors `TileSpecStruct` of fast_structs.py.
 struct TileSpec {
   TileRound inner, outer, product;
   double split_magic;    // 1.5 * 2**(h + 52) where products are split at 2**h
@@ -28,7 +28,7 @@ struct TileSpec {
   int32_t rounding;
 };
 
-// Mirrors `LfsrStruct` of fast_library.py. Bit 0 of a state is the newest; its low bits are the word.
+// Mirrors `LfsrStruct` of fast_structs.py. Bit 0 of a state is the newest; its low bits are the word.
 struct Lfsr {
   int32_t degree, lag, word_bits;  // word_bits 0: nothing is random
 
@@ -39,7 +39,7 @@ struct Lfsr {
   }
 };
 
-// Mirrors `RandomStruct` of fast_library.py: where the random word of each step comes from.
+// Mirrors `RandomStruct` of fast_structs.py: where the random word of each step comes from.
 struct RandomSource {
   Lfsr lfsr;
   const uint64_t *starts;  // states before the first step of each sum, rows x columns; or null

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from macsmith.model.design import Design
-from macsmith.model.fast_library import lfsr_states
+from macsmith.model.fast_random import lfsr_states
 from macsmith.model.lfsr import state_after
 from macsmith.model.random_source import lfsr_of
 from numpy.typing import NDArray
