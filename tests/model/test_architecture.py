@@ -55,7 +55,9 @@ MODEL_CORE = {
         "rounding",
         "widths",
     },
-    "design": {
+    "design": {"config", "design_rules", "design_text", "implementation"},
+    "design_rules": {"accumulators", "config", "implementation", "switch", "widths"},
+    "design_text": {
         "accumulators",
         "block_formats",
         "config",
@@ -63,9 +65,7 @@ MODEL_CORE = {
         "implementation",
         "output_stage",
         "rounding",
-        "switch",
         "tensor_cores",
-        "widths",
     },
     "implementation": set(),
     "output_stage": {"formats", "rounding"},
