@@ -15,6 +15,7 @@ from macsmith.hw.terms import (
     has_zero_specials,
     is_digit_product,
     is_integer_product,
+    least_exponent,
     rounded_product_shape,
 )
 from macsmith.model.config import MacConfig
@@ -159,6 +160,8 @@ def add_lanes(
         isinstance(fmt, FloatFormat) and (fmt.has_infinity or fmt.specials is FloatSpecials.IEEE)
         for fmt in formats
     )
+    # a zero that lies in none of the blocks has no place to be inverted in
+    loses_zeros = placement.blocks[0] > least_exponent(config) >> placement.fine_levels
     fixed_terms: list[FixedTerm] = []
     numbers: list[Value] = []
     inverted: list[Value] = []
@@ -181,6 +184,8 @@ def add_lanes(
         if negated is not None:
             added_sign = Signal(name=f"added_sign_{index}")
             flipped = term.sign ^ negated
+            if loses_zeros:
+                flipped &= term.significand[shape.min_significand.bit_length() - 1 :].any()
             m.d.comb += added_sign.eq(flipped & ~term.is_special if masks_signs else flipped)
         m.d.comb += [
             lane.a.eq(a.word_select(index, config.a.bits)),

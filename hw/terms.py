@@ -27,6 +27,7 @@ __all__ = [
     "has_zero_specials",
     "is_digit_product",
     "is_integer_product",
+    "least_exponent",
     "operand_shape",
     "product_shape",
     "regime_bits",
@@ -280,6 +281,22 @@ def rounded_product_shape(config: MacConfig) -> TermShape:
     if config.product is not None:
         return operand_shape(config.product)
     return product_shape(operand_shape(config.a), operand_shape(config.b))
+
+
+def _zero_exponent(fmt: Format) -> int:
+    """Exponent that 0 is decoded with: a posit's run is as long as its code, a power of four's
+    field is 0, both below those of numbers."""
+    shape = operand_shape(fmt)
+    if isinstance(fmt, PositFormat):
+        return shape.min_exponent - (1 << fmt.exponent_bits)
+    return 0 if isinstance(fmt, Radix4Format) else shape.min_exponent
+
+
+def least_exponent(config: MacConfig) -> int:
+    """Least exponent of what is added, zeros included, which may have less than any number."""
+    if config.product is not None:
+        return _zero_exponent(config.product)
+    return _zero_exponent(config.a) + _zero_exponent(config.b)
 
 
 def has_zero_specials(config: MacConfig) -> bool:

@@ -49,6 +49,12 @@ def test_steps() -> None:
     check_steps(texts, 600)
 
 
+def test_zeros_below_all_numbers() -> None:
+    """A zero's exponent lies in none of the places that numbers are put to: subtracted with a
+    negative partial sum it must stay a zero."""
+    check_steps(["posit4es0:fp16:lanes2", "r4e2xposit4es0:e5m4:lanes2"], 400)
+
+
 @pytest.mark.slow
 def test_steps_of_all_kinds() -> None:
     check_steps(STEPS.split(), 4000)
