@@ -11,7 +11,6 @@ from macsmith.hw.radix4 import small_product
 from macsmith.hw.shift import shift_left
 from macsmith.hw.terms import Term, TermShape, operand_shape, product_shape
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import PositFormat, Radix4Format
 
 __all__ = ["ChainLane", "ChainTerm"]
 
@@ -107,12 +106,9 @@ class ChainLane(Block):
             )
             is_nan = is_nan | zero_times_infinity
             is_infinity = (a.is_infinity | b.is_infinity) & ~is_nan
-        sign = a.sign ^ b.sign
-        if any(isinstance(fmt, PositFormat | Radix4Format) for fmt in self.formats):
-            # their zeros have exponents of no number, which `ChainTerm` takes with sign 0 only
-            sign = sign & factors[0].any() & factors[1].any()
         exponent = a.exponent + b.exponent
-        self.term.drive(m, Term(self.shape, sign, product, exponent, is_nan, is_infinity))
+        term = Term(self.shape, a.sign ^ b.sign, product, exponent, is_nan, is_infinity)
+        self.term.drive(m, term)
         return m
 
 

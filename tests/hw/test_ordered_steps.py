@@ -55,6 +55,12 @@ def test_zeros_below_all_numbers() -> None:
     check_steps(["posit4es0:fp16:lanes2", "r4e2xposit4es0:e5m4:lanes2"], 400)
 
 
+def test_infinities_times_posits_keep_their_sign() -> None:
+    check_steps(
+        ["e2m1ieeexposit4es0:exact:fpga=ecp5", "r4e1xe2m1ieee:exact:fpga=ice40:lanes2"], 400
+    )
+
+
 @pytest.mark.slow
 def test_steps_of_all_kinds() -> None:
     check_steps(STEPS.split(), 4000)
