@@ -3,21 +3,39 @@
 Short and slow on purpose; `macsmith.model.fast` is the same function on arrays, and hardware is
 compared with either. Nothing here is shared with the hardware but the configuration and the
 derived widths.
+
+To be read after `macsmith.model.exact_terms`, which has the terms of a sum; accumulators that align
+theirs are in `macsmith.model.aligned_sum`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 
 from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator
+from macsmith.model.aligned_sum import (
+    AlignedSum,
+    accumulate_aligned,
+    align,
+    aligned_code,
+    aligned_partial_sum,
+)
 from macsmith.model.config import MacConfig
-from macsmith.model.formats import FloatFormat, Format, IntFormat, Special
+from macsmith.model.exact_terms import (
+    NAN_TERM,
+    Term,
+    decode_term,
+    exact_sum,
+    round_term,
+    signed_infinity,
+    significand_exponent,
+)
+from macsmith.model.formats import IntFormat, Special
 from macsmith.model.lfsr import random_words
 from macsmith.model.random_source import lfsr_of
-from macsmith.model.rounding import Rounding, encode, floor_log2, round_to_multiple
+from macsmith.model.rounding import encode
 from macsmith.model.widths import MacWidths, PartialSumWidths, mac_widths
 
 __all__ = [
@@ -27,6 +45,7 @@ __all__ = [
     "align",
     "aligned_code",
     "aligned_partial_sum",
+    "check_length",
     "dot",
     "matmul",
     "product",
@@ -36,88 +55,27 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Term:
-    """A value with a sign, because zero has one too.
-
-    `exponent` is what a finite product of floats is aligned by: the sum of its operands' exponents,
-    which of subnormals is that of the smallest binade.
-    """
-
-    value: Fraction | Special
-    negative: bool
-    exponent: int = 0
-
-
-def _decode(fmt: Format, code: int) -> Term:
-    return Term(fmt.decode(code), fmt.is_negative(code))
-
-
-def _signed_infinity(negative: bool) -> Term:
-    return Term(Special.NEGATIVE_INFINITY if negative else Special.POSITIVE_INFINITY, negative)
-
-
-_NAN = Term(Special.NAN, False)
-
-
-def _exponent(fmt: Format, value: Fraction | Special) -> int:
-    """Exponent of a finite float's significand: that of the smallest binade for subnormals."""
-    if not isinstance(fmt, FloatFormat) or isinstance(value, Special) or not value:
-        return 0
-    return max(floor_log2(abs(value)), fmt.min_normal_exponent)
-
-
 def product(config: MacConfig, a_code: int, b_code: int) -> Term:
     """The term that one pair of operand codes contributes.
 
     NaN times anything, and infinity times zero, is NaN. A zero product of two floats has the
     sign IEEE 754 gives it; with any other operand it is positive.
     """
-    a, b = _decode(config.a, a_code), _decode(config.b, b_code)
+    a, b = decode_term(config.a, a_code), decode_term(config.b, b_code)
     negative = a.negative != b.negative
     if Special.NAN in (a.value, b.value):
-        term = _NAN
+        term = NAN_TERM
     elif isinstance(a.value, Special) or isinstance(b.value, Special):
-        term = _NAN if 0 in (a.value, b.value) else _signed_infinity(negative)
+        term = NAN_TERM if 0 in (a.value, b.value) else signed_infinity(negative)
     else:
         value = a.value * b.value
         if value == 0 and config.has_positive_zeros:
             negative = False
-        exponent = _exponent(config.a, a.value) + _exponent(config.b, b.value)
+        exponent = significand_exponent(config.a, a.value) + significand_exponent(config.b, b.value)
         term = Term(value, negative, exponent)
     if config.product is None:
         return term
-    return _decode(config.product, _round(config, config.product, term))
-
-
-def _round(config: MacConfig, fmt: Format, term: Term) -> int:
-    return encode(
-        fmt,
-        term.value,
-        config.rounding,
-        config.overflow_of(fmt),
-        negative_zero=term.negative,
-    )
-
-
-def _exact_sum(terms: Sequence[Term], rounding: Rounding) -> Term:
-    """Exact sum; infinities of both signs give NaN.
-
-    A sum of zero is -0 if every term is a zero with that sign; if the signs differ or numbers
-    cancel it is +0, or -0 when rounding down (IEEE 754-2019, 6.3).
-    """
-    specials = {term.value for term in terms if isinstance(term.value, Special)}
-    if len(specials) > 1 or Special.NAN in specials:
-        return _NAN
-    if specials:
-        return _signed_infinity(specials.pop() is Special.NEGATIVE_INFINITY)
-    total = sum((Fraction(term.value) for term in terms), Fraction(0))  # type: ignore[arg-type]
-    if total:
-        return Term(total, total < 0)
-    signs = {term.negative for term in terms}
-    if len(signs) == 1 and all(term.value == 0 for term in terms):
-        return Term(total, signs.pop())
-    return Term(total, rounding is Rounding.DOWN)
+    return decode_term(config.product, round_term(config, config.product, term))
 
 
 def _flags(widths: PartialSumWidths, value: Special) -> int:
@@ -129,95 +87,16 @@ def _flags(widths: PartialSumWidths, value: Special) -> int:
 def _partial_sum_term(widths: PartialSumWidths, bits: int) -> Term:
     """What the bits of a partial sum stand for."""
     if widths.code_format is not None:
-        return _decode(widths.code_format, bits)
+        return decode_term(widths.code_format, bits)
     flags = bits >> widths.integer_bits
     integer = bits & ((1 << widths.integer_bits) - 1)
     if flags:
         if flags == (1 << widths.flag_bits) - 1:
-            return _NAN
-        return _signed_infinity(flags == 0b10)
+            return NAN_TERM
+        return signed_infinity(flags == 0b10)
     integer -= (integer >> (widths.integer_bits - 1)) << widths.integer_bits
     value = integer * Fraction(2) ** widths.lsb_exponent
     return Term(value, value < 0)
-
-
-@dataclass(frozen=True)
-class AlignedSum:
-    """Terms of one step, aligned to the largest exponent among them.
-
-    `exponent` is that one, None if all terms are zero; `terms` are what is left of each; `total` is
-    their exact sum.
-    """
-
-    exponent: int | None
-    terms: tuple[Fraction, ...]
-    total: Fraction
-
-
-def align(accumulator: AlignedAccumulator, terms: Sequence[Term]) -> AlignedSum:
-    """Align finite terms: each keeps `fraction_bits` below the largest exponent.
-
-    Zeros do not count for the largest exponent, which is at least `min_exponent`. A term may have
-    two bits left of its point (the significands of products lie below 4).
-    """
-    exponents = [term.exponent for term in terms if term.value]
-    if not exponents:
-        return AlignedSum(None, (Fraction(0),) * len(terms), Fraction(0))
-    exponent = max(exponents)
-    if accumulator.min_exponent is not None:
-        exponent = max(exponent, accumulator.min_exponent)
-    unit = Fraction(2) ** (exponent - accumulator.fraction_bits)
-    rounding = Rounding.NEAREST_EVEN if accumulator.rounds_terms else Rounding.TOWARD_ZERO
-    kept = tuple(round_to_multiple(Fraction(term.value), unit, rounding) for term in terms)  # type: ignore[arg-type]
-    return AlignedSum(exponent, kept, sum(kept, Fraction(0)))
-
-
-def round_aligned(config: MacConfig, accumulator: AlignedAccumulator, total: Fraction) -> int:
-    """Code of an aligned sum: `kept_bits` below its leading bit (or the smallest binade's), in the
-    configuration's rounding. Overflow follows its policy in every rounding. A sum of 0 is positive;
-    one that is rounded to 0 keeps its sign."""
-    fmt, negative = accumulator.format, total < 0
-    if total and accumulator.kept_bits < fmt.fraction_bits:
-        exponent = max(floor_log2(abs(total)), fmt.min_normal_exponent)
-        unit = Fraction(2) ** (exponent - accumulator.kept_bits)
-        total = round_to_multiple(total, unit, config.rounding)
-    beyond = fmt.magnitude_value(fmt.max_magnitude_code + 1)
-    # to odd: where the largest code is even, what lies above it goes to the next, odd one
-    goes_beyond = config.rounding is Rounding.TO_ODD and not fmt.max_magnitude_code & 1
-    if abs(total) >= beyond or (goes_beyond and abs(total) > fmt.max):
-        overflow = config.overflow_of(fmt)
-        return encode(fmt, -beyond if negative else beyond, overflow=overflow)
-    return _round(config, fmt, Term(total, negative))
-
-
-def aligned_code(config: MacConfig, accumulator: AlignedAccumulator, terms: Sequence[Term]) -> int:
-    """Code of the rounded sum of terms that are aligned to each other."""
-    if any(isinstance(term.value, Special) for term in terms):
-        return _round(config, accumulator.format, _exact_sum(terms, config.rounding))
-    return round_aligned(config, accumulator, align(accumulator, terms).total)
-
-
-def aligned_partial_sum(accumulator: AlignedAccumulator, bits: int) -> Term:
-    """A partial sum as a term that is aligned."""
-    term = _decode(accumulator.format, bits)
-    return Term(term.value, term.negative, _exponent(accumulator.format, term.value))
-
-
-def _accumulate_aligned(
-    config: MacConfig, accumulator: AlignedAccumulator, bits: int, terms: Sequence[Term]
-) -> int:
-    fmt, before = accumulator.format, aligned_partial_sum(accumulator, bits)
-    if not accumulator.is_late:
-        return aligned_code(config, accumulator, [*terms, before])
-    code = aligned_code(config, accumulator, terms)
-    total = _exact_sum([before, _decode(fmt, code)], Rounding.NEAREST_EVEN)
-    return encode(
-        fmt,
-        total.value,
-        Rounding.NEAREST_EVEN,
-        config.overflow_of(fmt),
-        negative_zero=total.negative,
-    )
 
 
 def accumulate(
@@ -235,10 +114,10 @@ def accumulate(
     `flags` for the special ones, and then wraps or clips as it was built to.
     """
     if isinstance(widths.accumulator, AlignedAccumulator):
-        return _accumulate_aligned(config, widths.accumulator, bits, terms)
+        return accumulate_aligned(config, widths.accumulator, bits, terms)
     if widths.code_format is not None:
-        before = _decode(widths.code_format, bits)
-        total = _exact_sum([before, *terms], config.rounding)
+        before = decode_term(widths.code_format, bits)
+        total = exact_sum([before, *terms], config.rounding)
         return encode(
             widths.code_format,
             total.value,
@@ -341,8 +220,8 @@ def step(
         if config.block is not None:
             chunk = scaled(config, chunk, scales)
         elif widths.outer.format is not None:
-            code = _round(config.outer_arithmetic, widths.outer.format, chunk)
-            chunk = _decode(widths.outer.format, code)
+            code = round_term(config.outer_arithmetic, widths.outer.format, chunk)
+            chunk = decode_term(widths.outer.format, code)
         outer = accumulate(config.outer_arithmetic, widths.outer, outer, [chunk], outer_random)
         inner = 0
     return outer << widths.inner_state_bits | inner
@@ -354,10 +233,10 @@ def scaled(config: MacConfig, block: Term, scales: Sequence[int]) -> Term:
     for fmt, code in zip(config.scales, scales, strict=True):
         scale = fmt.decode(code)
         if value is Special.NAN or isinstance(scale, Special):
-            return _NAN
+            return NAN_TERM
         if isinstance(value, Special):
             if scale == 0:
-                return _NAN
+                return NAN_TERM
         else:
             value *= scale
     return Term(value, block.negative and value != 0)
@@ -375,7 +254,7 @@ def result(config: MacConfig, partial_sum: int) -> int:
         assert isinstance(fmt, IntFormat)
         half = 1 << (widths.last.integer_bits - 1)
         return config.requantise.code(fmt, (bits ^ half) - half, config.rounding)
-    return _round(config, fmt, _partial_sum_term(widths.last, bits))
+    return round_term(config, fmt, _partial_sum_term(widths.last, bits))
 
 
 def check_length(config: MacConfig, length: int) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from macsmith.model import golden
+from macsmith.model import aligned_sum, golden
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import Format
 from macsmith.model.widths import MacWidths
@@ -15,7 +15,7 @@ def remember(monkeypatch: pytest.MonkeyPatch) -> None:
 
     The functions stay those of the definition; they are only called once for each argument.
     """
-    decode, product, round_term = golden._decode, golden.product, golden._round
+    decode, product, round_term = golden.decode_term, golden.product, golden.round_term
     mac_widths = golden.mac_widths
     codes: dict[tuple[int, int], tuple[Format, golden.Term]] = {}
     products: dict[tuple[int, int], golden.Term] = {}
@@ -52,9 +52,10 @@ def remember(monkeypatch: pytest.MonkeyPatch) -> None:
         return found[1]
 
     monkeypatch.setattr(golden, "mac_widths", same_widths)
-    monkeypatch.setattr(golden, "_decode", remembered_decode)
     monkeypatch.setattr(golden, "product", remembered_product)
-    monkeypatch.setattr(golden, "_round", remembered_round)
+    for module in (golden, aligned_sum):
+        monkeypatch.setattr(module, "decode_term", remembered_decode)
+        monkeypatch.setattr(module, "round_term", remembered_round)
 
 
 def as_integers(array: np.ndarray, bits: int) -> list[int]:

@@ -85,9 +85,13 @@ MODEL_CORE = {
     "p3109_format": {"float_format"},
     "int_format": {"special"},
     "special": set(),
+    "exact_terms": {"config", "formats", "rounding"},
+    "aligned_sum": {"accumulators", "config", "exact_terms", "formats", "rounding"},
     "golden": {
         "accumulators",
+        "aligned_sum",
         "config",
+        "exact_terms",
         "formats",
         "lfsr",
         "random_source",
