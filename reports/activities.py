@@ -17,7 +17,7 @@ from macsmith.model.design import Design, parse_design
 from macsmith.model.implementation import Dataflow
 from macsmith.model.widths import mac_widths
 from macsmith.sim.switch_stimulus import mixed_waveforms
-from macsmith.sim.vectors import port_waveforms, weight_stationary_waveforms
+from macsmith.sim.waveforms import port_waveforms, weight_stationary_waveforms
 from macsmith.synth.activity import Activity
 from numpy.typing import NDArray
 

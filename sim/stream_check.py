@@ -15,7 +15,7 @@ from macsmith.sim.netlist_cells import CellModel
 from macsmith.sim.netlist_check import NetlistMismatchError
 from macsmith.sim.netlist_graph import Netlist
 from macsmith.sim.stimulus import EXHAUSTIVE_BITS, chunk_steps
-from macsmith.sim.vectors import port_waveforms
+from macsmith.sim.waveforms import port_waveforms
 from numpy.typing import NDArray
 
 __all__ = ["check_mac_netlist", "is_checkable_mac"]

@@ -5,7 +5,8 @@ import pytest
 from macsmith.model import golden
 from macsmith.model.design import parse_design
 from macsmith.model.widths import mac_widths
-from macsmith.sim.vectors import golden_vectors, port_waveforms
+from macsmith.sim.vectors import golden_vectors
+from macsmith.sim.waveforms import port_waveforms
 
 
 def lanes_of(word: int, bits: int, count: int) -> list[int]:
