@@ -15,13 +15,11 @@ a `+` of two numbers is a chain. So
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib.wiring import In
-from macsmith.hw.block import Block, place
+from macsmith.hw.block import place
 from macsmith.hw.chain import ChainSum
 from macsmith.hw.compact_add import CompactAdd
 from macsmith.hw.decode import Decode
-from macsmith.hw.loose_term import product_form
-from macsmith.hw.normalised_product import NormaliseOperand
+from macsmith.hw.normalised_product import FloatProduct
 from macsmith.hw.round import is_rounded_up
 from macsmith.model.formats import FloatFormat
 from macsmith.model.rounding import Overflow
@@ -216,8 +214,8 @@ class ChainFloatAdd(CompactAdd):
         return rounded
 
 
-class ChainProduct(Block):
-    """Multiply two float codes; combinational.
+class ChainProduct(FloatProduct):
+    """A `FloatProduct` of carry chains.
 
     Parameters
     ----------
@@ -225,62 +223,14 @@ class ChainProduct(Block):
         Formats of the operands.
     in_block
         The significands are multiplied by one `*`, which a DSP block takes, not by chains.
-
-    Members
-    -------
-    a, b : In
-        Codes.
-    term_* : Out
-        The term of `LooseTerm`, the operands' exponents not yet added.
     """
 
-    a: Signal
-    b: Signal
-    term_sign: Signal
-    term_significand: Signal
-    term_exponent_a: Signal
-    term_exponent_b: Signal
-    term_is_zero: Signal
-    term_is_nan: Signal
-    term_is_infinity: Signal
-
     def __init__(self, a: FloatFormat, b: FloatFormat, *, in_block: bool) -> None:
-        self.formats, self.in_block = (a, b), in_block
-        self.shape = product_form(a, b)
-        super().__init__(
-            f"chain_product_{a.precision}x{b.precision}",
-            {"a": In(a.bits), "b": In(b.bits), **self.shape.members(is_input=False)},
-        )
+        self.in_block = in_block
+        super().__init__("chain_product", a, b)
 
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        operands: list[dict[str, Signal]] = []
-        for name, fmt, code in zip("ab", self.formats, (self.a, self.b), strict=True):
-            operand = NormaliseOperand(fmt)
-            place(m, platform, f"normalise_{name}", operand)
-            m.d.comb += operand.code.eq(code)
-            operands.append(operand.parts())
-        a, b = operands
-        m.d.comb += [
-            self.term_significand.eq(self._product(m, a["fraction"], b["fraction"])),
-            self.term_sign.eq(a["sign"] ^ b["sign"]),
-            self.term_exponent_a.eq(a["exponent"]),
-            self.term_exponent_b.eq(b["exponent"]),
-            self.term_is_zero.eq(a["is_zero"] | b["is_zero"]),
-        ]
-        nan: list[Value] = [each["is_nan"] for each in operands if "is_nan" in each]
-        infinite = [each["is_infinity"] for each in operands if "is_infinity" in each]
-        for one, other in ((a, b), (b, a)):
-            if "is_infinity" in one:
-                nan.append(one["is_infinity"] & other["is_zero"])
-        if nan:
-            m.d.comb += self.term_is_nan.eq(Cat(*nan).any())
-        if infinite:
-            m.d.comb += self.term_is_infinity.eq(Cat(*infinite).any())
-        return m
-
-    def _product(self, m: Module, a: Value, b: Value) -> Value:
-        """``(2**m + a) * (2**n + b)``; rows of the one with the wider fraction."""
+    def multiply(self, m: Module, platform: Any, a: Value, b: Value) -> Value:
+        # rows of the one with the wider fraction
         if len(a) < len(b):
             a, b = b, a
         whole = Cat(a, Const(1, 1))

@@ -15,7 +15,7 @@ from macsmith.hw.loose_term import exponent_shape, product_form
 from macsmith.hw.partial_products import Multiplier, add_product
 from macsmith.model.formats import FloatFormat
 
-__all__ = ["NormaliseOperand", "NormalisedProduct"]
+__all__ = ["FloatProduct", "NormaliseOperand", "NormalisedProduct"]
 
 
 class NormaliseOperand(Block):
@@ -124,18 +124,15 @@ class NormaliseOperand(Block):
         ]
 
 
-class NormalisedProduct(Block):
-    """Multiply two float codes; combinational.
+class FloatProduct(Block):
+    """Multiply two float codes; combinational. What significands are multiplied by, each kind says.
 
     Parameters
     ----------
+    kind
+        Beginning of the module's name.
     a, b
         Formats of the operands.
-    multiplier
-        How significands are multiplied; their leading bits are constants. ``array`` and ``dadda``
-        sum pairs of bits by full adders, with rippling carries and by a tree; ``operator`` adds
-        rows by ``+``, which synthesis builds (carry chains on an FPGA); ``booth`` and ``table`` as
-        `macsmith.hw.multiply.Multiply`.
 
     Members
     -------
@@ -155,12 +152,11 @@ class NormalisedProduct(Block):
     term_is_nan: Signal
     term_is_infinity: Signal
 
-    def __init__(self, a: FloatFormat, b: FloatFormat, *, multiplier: Multiplier = "dadda") -> None:
-        self.multiplier: Multiplier = multiplier
+    def __init__(self, kind: str, a: FloatFormat, b: FloatFormat) -> None:
         self.formats = a, b
         self.shape = product_form(a, b)
         members = {"a": In(a.bits), "b": In(b.bits), **self.shape.members(is_input=False)}
-        super().__init__(f"normalised_product_{a.precision}x{b.precision}", members)
+        super().__init__(f"{kind}_{a.precision}x{b.precision}", members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -173,7 +169,7 @@ class NormalisedProduct(Block):
         a, b = operands
         a_is_zero, b_is_zero = a["is_zero"], b["is_zero"]
         parts = {
-            "significand": self._product(m, platform, a["fraction"], b["fraction"]),
+            "significand": self.multiply(m, platform, a["fraction"], b["fraction"]),
             "sign": a["sign"] ^ b["sign"],
             "exponent_a": a["exponent"],
             "exponent_b": b["exponent"],
@@ -192,8 +188,36 @@ class NormalisedProduct(Block):
             m.d.comb += getattr(self, f"term_{part}").eq(value)
         return m
 
-    def _product(self, m: Module, platform: Any, a: Value, b: Value) -> Value:
-        """``(2**m + a) * (2**n + b)``: the leading ones are constants."""
+    def multiply(self, m: Module, platform: Any, a: Value, b: Value) -> Value:
+        """Product of two significands, ``(2**m + a) * (2**n + b)``: the leading ones are constants.
+
+        Parameters
+        ----------
+        a, b
+            Their fractions.
+        """
+        raise NotImplementedError
+
+
+class NormalisedProduct(FloatProduct):
+    """A `FloatProduct` of gates.
+
+    Parameters
+    ----------
+    a, b
+        Formats of the operands.
+    multiplier
+        How significands are multiplied; their leading bits are constants. ``array`` and ``dadda``
+        sum pairs of bits by full adders, with rippling carries and by a tree; ``operator`` adds
+        rows by ``+``, which synthesis builds (carry chains on an FPGA); ``booth`` and ``table`` as
+        `macsmith.hw.multiply.Multiply`.
+    """
+
+    def __init__(self, a: FloatFormat, b: FloatFormat, *, multiplier: Multiplier = "dadda") -> None:
+        self.multiplier: Multiplier = multiplier
+        super().__init__("normalised_product", a, b)
+
+    def multiply(self, m: Module, platform: Any, a: Value, b: Value) -> Value:
         width = self.shape.significand_bits
         if self.multiplier == "operator":
             return self._sum_of_rows(a, b)[:width]

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.core import Core, finished_bits, moved_bits
+from macsmith.hw.element_row import connect_row
 from macsmith.hw.latency import columns_per_element, shares_outer, step_cycles
 from macsmith.hw.lfsr import RandomWords
 from macsmith.hw.pipeline import delay
@@ -191,20 +192,19 @@ class Row(Block):
         self.design = design
         columns = design.implementation.columns
         a_bits, b_bits = moved_bits(design)
-        together = columns_per_element(design)
-        self.elements = columns // together
-        self.b_bits = together * b_bits
-        self.result_bits = together * finished_bits(design)
+        self.elements = columns // columns_per_element(design)
+        b_bits *= columns
+        result_bits = columns * finished_bits(design)
         super().__init__(
             "row",
             {
                 "enable": In(1),
                 "a": In(a_bits),
                 "control": In(control_bits(design)),
-                "b_i": In(self.elements * self.b_bits),
-                "b_o": Out(self.elements * self.b_bits),
-                "result_i": In(self.elements * self.result_bits),
-                "result_o": Out(self.elements * self.result_bits),
+                "b_i": In(b_bits),
+                "b_o": Out(b_bits),
+                "result_i": In(result_bits),
+                "result_o": Out(result_bits),
                 **_seed_members(design, self.elements),
             },
             is_clocked=True,
@@ -212,26 +212,11 @@ class Row(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        a: Value = self.a
-        control: Value = self.control
-        b: list[Value] = []
-        results: list[Value] = []
-        for column in range(self.elements):
-            element = ProcessingElement(self.design)
-            place(m, platform, f"element_{column}", element)
-            m.d.comb += [
-                element.enable.eq(self.enable),
-                element.a_i.eq(a),
-                element.control_i.eq(control),
-                element.b_i.eq(self.b_i.word_select(column, self.b_bits)),
-                element.result_i.eq(self.result_i.word_select(column, self.result_bits)),
-            ]
-            if has_own_words(self.design):
+        elements = [ProcessingElement(self.design) for _ in range(self.elements)]
+        connect_row(m, platform, self, elements, ("b", "result"))
+        if has_own_words(self.design):
+            for column, element in enumerate(elements):
                 m.d.comb += element.seeds.eq(self.seeds.word_select(column, seed_bits(self.design)))
-            a, control = element.a_o, element.control_o
-            b.append(element.b_o)
-            results.append(element.result_o)
-        m.d.comb += [self.b_o.eq(Cat(*b)), self.result_o.eq(Cat(*results))]
         return m
 
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import resolve_architecture
-from macsmith.hw.block import Block, place
+from macsmith.hw.block import Block
 from macsmith.hw.core import operand_bits
+from macsmith.hw.element_row import connect_row
 from macsmith.hw.latency import step_cycles
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
@@ -142,40 +143,24 @@ class WeightRow(Block):
     def __init__(self, design: Design) -> None:
         self.design = design
         self.columns = design.implementation.columns
-        a_bits, self.b_bits = operand_bits(design)
-        self.sum_bits = mac_widths(design.mac).inner.bits
+        a_bits, b_bits = operand_bits(design)
+        sum_bits = mac_widths(design.mac).inner.bits
         super().__init__(
             "weight_row",
             {
                 "enable": In(1),
                 "a": In(a_bits),
                 "control": In(CONTROL_BITS),
-                "b_i": In(self.columns * self.b_bits),
-                "b_o": Out(self.columns * self.b_bits),
-                "sum_i": In(self.columns * self.sum_bits),
-                "sum_o": Out(self.columns * self.sum_bits),
+                "b_i": In(self.columns * b_bits),
+                "b_o": Out(self.columns * b_bits),
+                "sum_i": In(self.columns * sum_bits),
+                "sum_o": Out(self.columns * sum_bits),
             },
             is_clocked=True,
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        a: Value = self.a
-        control: Value = self.control
-        b: list[Value] = []
-        sums: list[Value] = []
-        for column in range(self.columns):
-            element = WeightElement(self.design)
-            place(m, platform, f"element_{column}", element)
-            m.d.comb += [
-                element.enable.eq(self.enable),
-                element.a_i.eq(a),
-                element.control_i.eq(control),
-                element.b_i.eq(self.b_i.word_select(column, self.b_bits)),
-                element.sum_i.eq(self.sum_i.word_select(column, self.sum_bits)),
-            ]
-            a, control = element.a_o, element.control_o
-            b.append(element.b_o)
-            sums.append(element.sum_o)
-        m.d.comb += [self.b_o.eq(Cat(*b)), self.sum_o.eq(Cat(*sums))]
+        elements = [WeightElement(self.design) for _ in range(self.columns)]
+        connect_row(m, platform, self, elements, ("b", "sum"))
         return m
