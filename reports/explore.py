@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ __all__ = ["ExploreResult", "explore", "sweep_points"]
 
 #: From so many files of single results on they are moved into packs.
 PACK_AT = 5000
+
+log = logging.getLogger(__name__)
 
 Work = Callable[[Path, bool, Point], list[Record] | None]
 
@@ -336,10 +339,16 @@ def _only_screened(
 
 
 def pack_if_many(build_dir: Path) -> None:
-    """Move results from files of their own into packs where there are thousands."""
+    """Move results from files of their own into packs where there are thousands.
+
+    That only saves files: if it cannot be done, they stay, and it is told as a warning.
+    """
     store = ResultStore(build_dir / STORE_FOLDER)
     for step in (*DESIGN_STEPS, "accuracy"):
-        store.pack(step, least=PACK_AT)
+        try:
+            store.pack(step, least=PACK_AT)
+        except OSError as error:
+            log.warning("results of %s stay in files of their own: %s", step, error)
 
 
 def _compute(

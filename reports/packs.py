@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import secrets
 import sqlite3
@@ -42,6 +43,11 @@ _ROWS_AT_ONCE = 100_000
 _COMPRESSION_LEVEL = 1
 
 Document = Mapping[str, Any]
+
+log = logging.getLogger(__name__)
+
+#: What reading a damaged pack may end in.
+_DAMAGE = (sqlite3.DatabaseError, zlib.error, ValueError, KeyError, TypeError)
 
 
 @contextlib.contextmanager
@@ -193,17 +199,33 @@ def _new_database(
         part.unlink(missing_ok=True)
 
 
+def _unpacked(packed: bytes) -> dict[str, Any]:
+    document = json.loads(zlib.decompress(packed))
+    if not isinstance(document, dict) or not isinstance(document["key"], str):
+        raise ValueError("a document is no record")
+    return document
+
+
 class Pack:
     """One pack, opened for reading when it is first asked.
+
+    What cannot be read of a damaged file counts as not there, and the damage is told once as a
+    warning: those results are then computed anew.
 
     Parameters
     ----------
     path
         Of the SQLite file.
+
+    Attributes
+    ----------
+    is_damaged
+        Whether something could not be read so far.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.is_damaged = False
         self._connection: sqlite3.Connection | None = None
 
     @property
@@ -223,13 +245,48 @@ class Pack:
     def get(self, key: str) -> dict[str, Any] | None:
         """The document of a key, None if it is not here."""
         query = "SELECT document FROM records WHERE key = ?"
-        found = self._open().execute(query, (key,)).fetchone()
-        return None if found is None else json.loads(zlib.decompress(found[0]))
+        try:
+            found = self._open().execute(query, (key,)).fetchone()
+            document = None if found is None else _unpacked(found[0])
+        except _DAMAGE as error:
+            self._damaged(error)
+            return None
+        if document is not None and document["key"] != key:
+            self._damaged(ValueError(f"{key}: its document has another key"))
+            return None
+        return document
 
     def documents(self) -> Iterator[dict[str, Any]]:
         """All documents, in the order of their keys."""
-        for (packed,) in self._open().execute("SELECT document FROM records ORDER BY key"):
-            yield json.loads(zlib.decompress(packed))
+        last = ""
+        try:
+            for (packed,) in self._open().execute("SELECT document FROM records ORDER BY key"):
+                document = _unpacked(packed)
+                yield document
+                last = document["key"]
+            return
+        except _DAMAGE as error:
+            self._damaged(error)
+        for key in sorted(self._readable_keys()):
+            if key > last and (left := self.get(key)) is not None:
+                yield left
+
+    def _readable_keys(self) -> Iterator[str]:
+        """Keys of what can still be read of a damaged file, row by row."""
+        count = self.path.name.partition("-")[0]
+        for row in range(1, int(count) + 1 if count.isdecimal() else 1):
+            with contextlib.suppress(*_DAMAGE):
+                query = "SELECT key FROM records WHERE rowid = ?"
+                found = self._open().execute(query, (row,)).fetchone()
+                if found is not None and isinstance(found[0], str):
+                    yield found[0]
+
+    def _damaged(self, error: Exception) -> None:
+        if not self.is_damaged:
+            log.warning(
+                "%s: damaged, what cannot be read of it is left aside: %s", self.path, error
+            )
+        self.is_damaged = True
 
     def close(self) -> None:
         """Close the file; it is opened again when asked."""
@@ -251,6 +308,9 @@ class Pack:
                 parts.append(rows_table(rows))
                 rows = []
         table = join_tables([*parts, rows_table(rows)] if rows else parts)
-        with temporary_beside(self.table_path) as temporary:
-            parquet.write_table(table, temporary, compression="zstd")
+        try:
+            with temporary_beside(self.table_path) as temporary:
+                parquet.write_table(table, temporary, compression="zstd")
+        except OSError as error:  # a full disk, a folder that is not ours: it is made anew then
+            log.warning("%s: could not be kept: %s", self.table_path, error)
         return table

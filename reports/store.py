@@ -166,6 +166,11 @@ class ResultStore:
         if not isinstance(document, dict) or set(document) - _LATER_FIELDS != _RECORD_FIELDS:
             log.warning("%s: not a result record, left aside: its fields are not ours", path)
             return None
+        if not (
+            isinstance(document["determinants"], dict) and isinstance(document["values"], dict)
+        ):
+            log.warning("%s: not a result record, left aside: its tables are none", path)
+            return None
         if path.stem != document["key"] or _record(document).key != document["key"]:
             log.warning("%s: its content does not give its key, left aside", path)
             return None
@@ -355,7 +360,8 @@ class ResultStore:
             )
             for pack in packs:
                 pack.close()
-                if pack.path != joined:
+                # of a damaged one, what can be read now is not all that there may be
+                if pack.path != joined and not pack.is_damaged:
                     pack.path.unlink()
                     pack.path.with_suffix(TABLE_SUFFIX).unlink(missing_ok=True)
         return len(taken)

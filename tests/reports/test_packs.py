@@ -12,7 +12,7 @@ from unittest import mock
 
 import pandas as pd
 import pytest
-from macsmith.reports import packs, store
+from macsmith.reports import explore, packs, store
 from macsmith.reports.leases import lease
 from macsmith.reports.store import ResultStore
 
@@ -26,6 +26,10 @@ def fill(results: ResultStore, numbers: range) -> None:
 def get(results: ResultStore, number: int) -> dict[str, Any] | None:
     record = results.get("synth", {"number": number, "versions": {"yosys": "0"}})
     return None if record is None else record.values
+
+
+def key(number: int) -> str:
+    return store.content_key("synth", {"number": number, "versions": {"yosys": "0"}})
 
 
 def files(root: Path) -> int:
@@ -108,6 +112,63 @@ def test_an_interrupted_packing_loses_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(f"{packs.PART_PREFIX}*"))
     assert results.pack("synth") == 20
     assert len(list(results.records("synth"))) == 20
+
+
+@pytest.mark.parametrize("damage", ["hole", "cut", "empty", "overwritten"])
+def test_a_damaged_pack_loses_what_is_damaged_and_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    results = ResultStore(tmp_path)
+    fill(results, range(300))
+    results.pack("synth")
+    (path,) = tmp_path.rglob("*.sqlite")
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(
+        {
+            "hole": content[:middle] + bytes(8192) + content[middle + 8192 :],
+            "cut": content[:middle],
+            "empty": b"",
+            "overwritten": b"x" * len(content),
+        }[damage]
+    )
+    reader = ResultStore(tmp_path)
+    found = [number for number in range(300) if get(reader, number) is not None]
+    assert [record.values for record in reader.records("synth")] == [
+        get(reader, number) for number in sorted(found, key=key)
+    ]
+    assert len(found) > 150 if damage == "hole" else not found
+    assert caplog.text.count("damaged, what cannot be read of it is left aside") == 1
+    # what is computed anew is kept beside it, and a pack with a hole is not thrown away
+    lost = [number for number in range(300) if number not in found]
+    for number in lost:
+        fill(reader, range(number, number + 1))
+    assert reader.pack("synth") == len(lost)
+    for number in range(store._MOST_PACKS):
+        fill(reader, range(1000 + number, 1001 + number))
+        reader.pack("synth")
+    assert path.exists()
+    assert all(get(reader, number) is not None for number in range(300))
+
+
+def test_results_that_cannot_be_packed_stay(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    results = ResultStore(tmp_path / "store")
+    fill(results, range(3))
+    with (
+        mock.patch.object(explore, "PACK_AT", 2),
+        mock.patch.object(packs, "_new_database", side_effect=OSError("No space left on device")),
+    ):
+        explore.pack_if_many(tmp_path)
+    assert "results of synth stay in files of their own: No space left" in caplog.text
+    assert files(tmp_path) == 3
+    # a table that finds no room is made anew each time
+    with mock.patch.object(packs, "temporary_beside", side_effect=OSError("No space left")):
+        results.pack("synth")
+        assert len(results.frame("synth")) == 3
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert len(results.frame("synth")) == 3
 
 
 def test_a_pack_that_does_not_fit_is_no_pack(tmp_path: Path) -> None:

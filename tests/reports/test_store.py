@@ -82,16 +82,19 @@ def test_a_failure_has_a_reason_and_no_values(tmp_path: Path) -> None:
             store.put("synth", DETERMINANTS, values, failure=failure)
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"step": "synth"}', "changed"])
+@pytest.mark.parametrize("damage", ["", "{", '{"step": "synth"}', "changed", "numbers"])
 def test_a_damaged_file_is_told_and_left_aside(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = ResultStore(tmp_path)
     store.put("synth", DETERMINANTS, {"area_um2": 1.0})
     (path,) = tmp_path.rglob("*.json")
-    if damage == "changed":
+    if damage in ("changed", "numbers"):
         document = json.loads(path.read_text())
-        document["determinants"]["design"] = "int8:int32"
+        if damage == "changed":
+            document["determinants"]["design"] = "int8:int32"
+        else:
+            document["determinants"] = 3
         damage = json.dumps(document)
     path.write_text(damage)
     with caplog.at_level(logging.WARNING):
