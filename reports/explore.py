@@ -16,6 +16,7 @@ from macsmith.model.config import MacConfig
 from macsmith.model.design import Design, parse_design
 from macsmith.reports.checks import STORE_FOLDER
 from macsmith.reports.executors import Executor, LocalPool
+from macsmith.reports.leases import remove_left
 from macsmith.reports.points import (
     DESIGN_STEPS,
     AccuracyPoint,
@@ -287,6 +288,7 @@ def explore(
     if missing:
         _compute(missing, found, build_dir, executor, work, len(points))
         pack_if_many(build_dir)
+    remove_left(build_dir / STORE_FOLDER / ".leases")
     # in the order of the points, not of their completion: the report must not depend on that
     found = {point: found[point] for point in points}
     own = {point.design: point for point in points if isinstance(point, DesignPoint)}

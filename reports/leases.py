@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["lease"]
+__all__ = ["lease", "remove_left"]
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,16 @@ def lease(folder: Path, name: str, *, wait: bool) -> Iterator[bool]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         os.close(handle)
+
+
+def remove_left(folder: Path) -> None:
+    """Remove the files of leases whose holders were killed; those that are held stay."""
+    for path in folder.glob("*.lock"):
+        with contextlib.suppress(OSError):
+            handle = _lock(path, wait=False)
+            if handle is not None:
+                path.unlink(missing_ok=True)
+                os.close(handle)
 
 
 def _lock(path: Path, wait: bool) -> int | None:

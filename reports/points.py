@@ -7,6 +7,10 @@ again by the next run, for the reason may have been the machine's.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,7 +33,7 @@ from macsmith.reports import stages
 from macsmith.reports.checks import STORE_FOLDER, VERIFY_STEP, check_determinants
 from macsmith.reports.fingerprints import file_sha256, source_digest, versions
 from macsmith.reports.leases import lease
-from macsmith.reports.store import Record, ResultStore, content_key
+from macsmith.reports.store import FULL, Record, ResultStore, StoreFullError, content_key
 
 if TYPE_CHECKING:
     from macsmith.hw.emit import GeneratedDesign
@@ -49,6 +53,10 @@ __all__ = [
 
 #: Steps of a design, in their order.
 DESIGN_STEPS = ("generate", VERIFY_STEP, "synth")
+
+
+#: A disk with less room than this is full: no step of a design does with it.
+_LEAST_FREE_BYTES = 64 * 1024
 
 
 class StepFailedError(RuntimeError):
@@ -152,6 +160,21 @@ def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"
 
 
+def _is_disk_full(error: Exception, folder: Path) -> bool:
+    """Whether a step failed for want of room: then the next ones would fail too.
+
+    Tools tell it in words of theirs or not at all, so the disk is asked as well.
+    """
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
+    if any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT)):
+        return True
+    existing = next(part for part in (folder, *folder.absolute().parents) if part.exists())
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(existing).free < _LEAST_FREE_BYTES
+    return False
+
+
 class Steps:
     """Runs steps, each through the store; ``records`` are those of all steps so far."""
 
@@ -176,6 +199,8 @@ class Steps:
         ------
         StepFailedError
             The step failed just now.
+        StoreFullError
+            There is no room for its files or its result.
         """
         kept = self.store.get(name, determinants)
         if kept is not None and not kept.is_failed and is_still_there(kept):
@@ -187,6 +212,12 @@ class Steps:
         try:
             values, failure = compute(), None
         except Exception as error:  # told and kept, whatever it is: other points must go on
+            if _is_disk_full(error, self.store.root):
+                raise StoreFullError(
+                    errno.ENOSPC,
+                    f"{self.store.root}: no room for the files of {name}; all that was kept before "
+                    "is whole: make room and run the same command again",
+                ) from error
             values, failure = {}, _one_line(error)
         seconds = time.perf_counter() - start
         record = self.store.put(name, determinants, values, failure=failure, seconds=seconds)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-__all__ = ["Record", "ResultStore", "StoreFullError", "content_key"]
+__all__ = ["FULL", "Record", "ResultStore", "StoreFullError", "content_key"]
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,8 @@ _MOST_PACKS = 8
 #: A part of a file that nobody has touched for so long was left by a process that was killed.
 _ABANDONED_SECONDS = 3600.0
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: What the system says when there is no room.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class StoreFullError(OSError):
@@ -248,7 +249,7 @@ class ResultStore:
             with temporary_beside(path) as part:
                 part.write_text(text, encoding="utf-8")
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in FULL:
                 raise
             raise StoreFullError(
                 error.errno,

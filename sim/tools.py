@@ -1,7 +1,9 @@
 """External programs: where they are, how they run, what is said when one fails or is missing."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -86,7 +88,7 @@ def run_tool(
     log_file
         Also written there, whether it fails or not.
     timeout_seconds
-        It is ended and counts as failed after that long.
+        It is ended and counts as failed after that long, with all that it has started.
 
     Raises
     ------
@@ -94,27 +96,56 @@ def run_tool(
         It could not be started, took too long, or its exit code is not 0.
     """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=cwd,
             env=None if env is None else dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=timeout_seconds,
-            check=False,
         )
-    except subprocess.TimeoutExpired as error:
-        log = (error.stdout or b"").decode(errors="replace")
-        log += f"\nended after {timeout_seconds:g} s"
-        if log_file is not None:
-            log_file.write_text(log, encoding="utf-8")
-        raise ToolError(what, command, log) from None
     except OSError as error:
         raise ToolError(what, command, str(error)) from None
-    log = done.stdout.decode(errors="replace")
+    with process:
+        try:
+            output, _ = process.communicate(timeout=timeout_seconds)
+        except subprocess.TimeoutExpired as error:
+            _end_with_children(process)
+            log = (error.stdout or b"").decode(errors="replace")
+            log += f"\nended after {timeout_seconds:g} s"
+            if log_file is not None:
+                log_file.write_text(log, encoding="utf-8")
+            raise ToolError(what, command, log) from None
+        except BaseException:
+            _end_with_children(process)
+            raise
+    log = output.decode(errors="replace")
     if log_file is not None:
         log_file.write_text(log, encoding="utf-8")
-    if done.returncode != 0:
-        raise ToolError(what, command, f"{log.rstrip()}\nexit code {done.returncode}")
+    if process.returncode != 0:
+        raise ToolError(what, command, f"{log.rstrip()}\nexit code {process.returncode}")
     return log
+
+
+def _end_with_children(process: subprocess.Popen[bytes]) -> None:
+    """End a process and what it has started, as Yosys starts ABC: a child that hangs would go on.
+
+    Not by a process group of its own: whoever ends our group must reach it too.
+    """
+    for number in [process.pid, *_children(process.pid)]:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(number, signal.SIGKILL)
+
+
+def _children(of: int) -> list[int]:
+    """Numbers of the processes below one, where the system tells them (Linux)."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # the name, in parentheses, may hold anything; then come state and parent
+            parent = path.read_text(errors="replace").rpartition(")")[2].split()[1]
+            parents[int(path.parent.name)] = int(parent)
+    found = [of]
+    for number in found:
+        found += [child for child, parent in parents.items() if parent == number]
+    return found[1:]
