@@ -195,6 +195,10 @@ def _derive_window(c: Columns, w: Widths, log2_product: Numbers) -> None:
     lanes = log2(c["lanes"]) + log2_product + low_bits
     total = np.maximum(largest, lanes) + np.log1p(2.0 ** -np.abs(largest - lanes)) / np.log(2)
     w["window"] = np.where(w["kind"] == WINDOW, np.floor(total + 1e-9) + 2, 0.0)
+    w["window_low"] = low_bits
+    w["window_cut"] = np.maximum(-lowest_place - low_bits, 0)
+    above = w["unit"] - low_bits + w["window"] - 2 - _first_normal(c, "inner_format")
+    w["window_zeros"] = np.clip(above + w["raise"], 0, np.maximum(w["window"] - 1, 0))
     # aligned terms
     fraction, bits = w["aligned_fraction"], np.maximum(w["product"], 1)
     point = np.maximum(w["pa"] + w["pb"] - 2, 0)
