@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from macsmith.reports import with_parent
 from macsmith.reports.pool import ONE_THREAD, Outcome, run_jobs
 
 __all__ = [
@@ -272,7 +273,7 @@ class ParslExecutor:
             label="macsmith",
             provider=self._provider(),
             address=address,
-            interchange_launch_cmd=[sys.executable, "-m", f"{_PARSL_PARTS}.interchange"],
+            interchange_launch_cmd=with_parent.command(f"{_PARSL_PARTS}.interchange"),
             max_workers_per_node=self.settings.workers_per_node,
             encrypted=not is_local,
             heartbeat_period=LOCAL_HEARTBEAT_SECONDS if is_local else HEARTBEAT_SECONDS,
@@ -280,8 +281,12 @@ class ParslExecutor:
         )
         if self.scheduler != "kubernetes":
             # this very Python, whether or not its scripts are on the path; an image has its own
-            workers = f"{shlex.quote(sys.executable)} -m {_PARSL_PARTS}.process_worker_pool"
-            executor.launch_cmd = executor.launch_cmd.replace("process_worker_pool.py", workers, 1)
+            pool = f"{_PARSL_PARTS}.process_worker_pool"
+            # nodes find out by themselves that the interchange has ended with this process
+            words = with_parent.command(pool) if is_local else [sys.executable, "-m", pool]
+            executor.launch_cmd = executor.launch_cmd.replace(
+                "process_worker_pool.py", shlex.join(words), 1
+            )
         return Config(
             executors=[executor],
             retries=retries,

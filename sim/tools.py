@@ -8,7 +8,14 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["MissingToolError", "ToolError", "cache_directory", "find_compiler", "run_tool"]
+__all__ = [
+    "MissingToolError",
+    "ToolError",
+    "cache_directory",
+    "descendants",
+    "find_compiler",
+    "run_tool",
+]
 
 LOG_TAIL_LINES = 20
 
@@ -132,12 +139,12 @@ def _end_with_children(process: subprocess.Popen[bytes]) -> None:
 
     Not by a process group of its own: whoever ends our group must reach it too.
     """
-    for number in [process.pid, *_children(process.pid)]:
+    for number in [process.pid, *descendants(process.pid)]:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(number, signal.SIGKILL)
 
 
-def _children(of: int) -> list[int]:
+def descendants(of: int) -> list[int]:
     """Numbers of the processes below one, where the system tells them (Linux)."""
     parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -89,6 +90,53 @@ def test_a_sweep_through_parsl_gives_the_same_table(
         explore(designs, build, report_dir=build / "again", work=fake_steps.work)
     for name in ("results.csv", "results.parquet"):
         assert (build / "again" / name).read_bytes() == (here / "report" / name).read_bytes()
+
+
+# A module that starts a child, tells both numbers and its arguments, and works for long.
+MODULE = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+print(os.getpid(), child.pid, __name__, *sys.argv[1:], flush=True)
+time.sleep(300)
+"""
+SWEEP = """
+import subprocess, sys, time
+from macsmith.reports import with_parent
+process = subprocess.Popen([*with_parent.command("background"), "-x", "3"])
+time.sleep(300)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system tells no children")
+def test_what_a_killed_sweep_has_started_ends_with_it(tmp_path: Path) -> None:
+    (tmp_path / "background.py").write_text(MODULE)
+    search = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    sweep = subprocess.Popen(
+        [sys.executable, "-c", SWEEP],
+        env=os.environ | {"PYTHONPATH": search},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert sweep.stdout is not None
+    first, second, *words = sweep.stdout.readline().split()
+    assert words == ["__main__", "-x", "3"]
+    time.sleep(1.5)
+    assert all(_is_running(number) for number in (first, second))
+    sweep.kill()
+    sweep.wait()
+    sweep.stdout.close()
+    end = time.monotonic() + 20
+    while any(_is_running(number) for number in (first, second)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(_is_running(number) for number in (first, second))
+
+
+def _is_running(number: str) -> bool:
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def test_the_pool_is_the_default() -> None:
