@@ -14,6 +14,7 @@ from macsmith.sim.bench_job import FULL_RATE, BenchJob, BenchOutcome, bit_rows
 from macsmith.sim.block_stimulus import BlockStimulus, block_expected, make_block_stimulus
 from macsmith.sim.block_sums import block_events, required_block_events, scale_class, scale_classes
 from macsmith.sim.block_tiles import arrange_tiles, tiles_job
+from macsmith.sim.checks import SPOT_PRODUCTS, Findings, common_checks, stream_checks
 from macsmith.sim.coverage import Bin, cross_bins, operand_bins, pair_bin
 from macsmith.sim.expected import Words, words_to_int
 from macsmith.sim.failures import (
@@ -24,7 +25,6 @@ from macsmith.sim.failures import (
 )
 from macsmith.sim.harness import beat_layout
 from macsmith.sim.stimulus import ALL_CODES_BITS, chunk_steps
-from macsmith.sim.verify import SPOT_PRODUCTS, Check, common_checks, stream_checks
 
 __all__ = ["block_coverage", "run_blocks"]
 
@@ -251,7 +251,7 @@ def run_blocks(
     *,
     seed: int,
     quick: bool,
-) -> tuple[BenchOutcome, list[Check], list[Bin], list[str]]:
+) -> Findings:
     """Play a design's vectors or sums and compare with the golden model.
 
     Returns

@@ -10,9 +10,11 @@ from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 from macsmith.sim.bench import run_bench
 from macsmith.sim.bench_job import BenchOutcome
+from macsmith.sim.checks import SPOT_PRODUCTS, Findings, common_checks, stream_checks
 from macsmith.sim.coverage import Bin, stimulus_coverage, unit_coverage
 from macsmith.sim.expected import spot_check
 from macsmith.sim.failures import command_line
+from macsmith.sim.plain_verify import stream_failures, unit_failures
 from macsmith.sim.switch_stimulus import (
     MixedStreams,
     MixedUnits,
@@ -24,18 +26,8 @@ from macsmith.sim.switch_stimulus import (
     mixed_units,
 )
 from macsmith.sim.unit_stimulus import unit_spot_check
-from macsmith.sim.verify import (
-    SPOT_PRODUCTS,
-    Check,
-    common_checks,
-    stream_checks,
-    stream_failures,
-    unit_failures,
-)
 
 __all__ = ["run_switchable"]
-
-_Found = tuple[BenchOutcome, list[Check], list[Bin], list[str]]
 
 
 def _of_mode(stimulus: MixedUnits | MixedStreams, mode: int, outcome: BenchOutcome) -> BenchOutcome:
@@ -100,7 +92,7 @@ def run_switchable(
     *,
     seed: int,
     quick: bool,
-) -> _Found:
+) -> Findings:
     """Play every mode's vectors, mixed, and compare with the golden models of the single designs.
 
     Returns
