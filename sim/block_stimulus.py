@@ -22,7 +22,8 @@ from macsmith.sim.block_sums import (
 )
 from macsmith.sim.expected import Words
 from macsmith.sim.operands import random_codes
-from macsmith.sim.stimulus import Codes, chunk_steps, max_steps, sum_lengths
+from macsmith.sim.sum_lengths import chunk_steps, max_steps, sum_lengths
+from macsmith.sim.tile_groups import Codes
 from macsmith.sim.unit_stimulus import int_words, operand_vectors
 from numpy.typing import NDArray
 

@@ -15,7 +15,7 @@ from macsmith.sim.bench_job import BenchJob, Bits, bit_rows
 from macsmith.sim.block_stimulus import BlockStimulus
 from macsmith.sim.expected import Words
 from macsmith.sim.harness import beat_layout
-from macsmith.sim.stimulus import Codes
+from macsmith.sim.tile_groups import Codes
 from numpy.typing import NDArray
 
 __all__ = ["BlockTiles", "arrange_tiles", "tiles_job"]

@@ -24,7 +24,8 @@ from macsmith.sim.failures import (
     hex_codes,
 )
 from macsmith.sim.harness import beat_layout
-from macsmith.sim.stimulus import ALL_CODES_BITS, chunk_steps
+from macsmith.sim.sum_lengths import chunk_steps
+from macsmith.sim.tile_groups import ALL_CODES_BITS
 
 __all__ = ["block_coverage", "run_blocks"]
 

@@ -11,7 +11,8 @@ from macsmith.sim.bench_job import FULL_RATE, BenchOutcome
 from macsmith.sim.block_stimulus import BlockStimulus
 from macsmith.sim.coverage import Bin
 from macsmith.sim.harness import beat_layout
-from macsmith.sim.stimulus import Stimulus, chunk_steps
+from macsmith.sim.stimulus import Stimulus
+from macsmith.sim.sum_lengths import chunk_steps
 from numpy.typing import NDArray
 
 __all__ = ["SPOT_PRODUCTS", "Check", "Findings", "common_checks", "stream_checks"]

@@ -15,16 +15,9 @@ from macsmith.sim.expected import words_to_int
 from macsmith.sim.operands import OPERAND_CLASSES, classify_codes, corner_codes
 from macsmith.sim.random_words import RandomWords
 from macsmith.sim.reachability import required_events
-from macsmith.sim.stimulus import (
-    ALL_CODES_BITS,
-    EXHAUSTIVE_BITS,
-    Codes,
-    Stimulus,
-    TileGroup,
-    chunk_steps,
-    longest_sum_steps,
-    max_steps,
-)
+from macsmith.sim.stimulus import Stimulus
+from macsmith.sim.sum_lengths import chunk_steps, longest_sum_steps, max_steps
+from macsmith.sim.tile_groups import ALL_CODES_BITS, EXHAUSTIVE_BITS, Codes, TileGroup
 from macsmith.sim.trace import sum_tracer
 from macsmith.sim.unit_stimulus import UnitStimulus
 from numpy.typing import NDArray

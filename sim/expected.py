@@ -5,7 +5,9 @@ from macsmith.model import fast, golden
 from macsmith.model.config import MacConfig
 from macsmith.model.widths import mac_widths
 from macsmith.sim.random_words import RandomWords
-from macsmith.sim.stimulus import Stimulus, TileGroup, chunk_steps
+from macsmith.sim.stimulus import Stimulus
+from macsmith.sim.sum_lengths import chunk_steps
+from macsmith.sim.tile_groups import TileGroup
 from numpy.typing import NDArray
 
 __all__ = ["Words", "expected_results", "spot_check", "words_to_int"]

@@ -14,7 +14,8 @@ from macsmith.sim.netlist import compile_netlist
 from macsmith.sim.netlist_cells import CellModel
 from macsmith.sim.netlist_check import NetlistMismatchError
 from macsmith.sim.netlist_graph import Netlist
-from macsmith.sim.stimulus import EXHAUSTIVE_BITS, chunk_steps
+from macsmith.sim.sum_lengths import chunk_steps
+from macsmith.sim.tile_groups import EXHAUSTIVE_BITS
 from macsmith.sim.waveforms import port_waveforms
 from numpy.typing import NDArray
 

@@ -16,7 +16,8 @@ from macsmith.sim.bench_job import FULL_RATE, BenchJob, Bits, bit_rows
 from macsmith.sim.coverage import Bin
 from macsmith.sim.expected import Words, expected_results
 from macsmith.sim.harness import beat_layout
-from macsmith.sim.stimulus import Codes, Stimulus, make_stimulus
+from macsmith.sim.stimulus import Stimulus, make_stimulus
+from macsmith.sim.tile_groups import Codes
 from macsmith.sim.unit_stimulus import UnitStimulus, make_unit_stimulus, unit_expected
 from numpy.typing import NDArray
 

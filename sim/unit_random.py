@@ -7,7 +7,7 @@ from macsmith.model.design import Design
 from macsmith.model.formats import FloatFormat
 from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.random_words import chosen_words
-from macsmith.sim.stimulus import EXHAUSTIVE_BITS, Codes
+from macsmith.sim.tile_groups import EXHAUSTIVE_BITS, Codes
 from macsmith.sim.unit_stimulus import UnitStimulus, fixed_limit, reachable_codes
 from numpy.typing import NDArray
 

@@ -13,7 +13,7 @@ from macsmith.sim.directed import directed_sums
 from macsmith.sim.expected import Words, words_to_int
 from macsmith.sim.operands import class_codes, corner_codes, random_codes
 from macsmith.sim.random_words import RandomWords, chosen_words
-from macsmith.sim.stimulus import ALL_CODES_BITS, EXHAUSTIVE_BITS, Codes
+from macsmith.sim.tile_groups import ALL_CODES_BITS, EXHAUSTIVE_BITS, Codes
 from macsmith.sim.trace import sum_tracer
 from numpy.typing import NDArray
 

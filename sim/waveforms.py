@@ -9,7 +9,7 @@ from macsmith.model.widths import mac_widths
 from macsmith.sim.bench_job import bit_rows
 from macsmith.sim.random_words import register_words
 from macsmith.sim.rotation import rotate
-from macsmith.sim.stimulus import chunk_steps
+from macsmith.sim.sum_lengths import chunk_steps
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["port_waveforms", "weight_stationary_waveforms"]

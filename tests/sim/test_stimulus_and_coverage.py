@@ -18,7 +18,8 @@ from macsmith.sim.operands import (
     random_codes,
 )
 from macsmith.sim.rotation import rotate
-from macsmith.sim.stimulus import make_stimulus, sum_lengths
+from macsmith.sim.stimulus import make_stimulus
+from macsmith.sim.sum_lengths import sum_lengths
 from macsmith.sim.unit_stimulus import make_unit_stimulus, unit_expected
 
 FORMATS = ["e4m3", "e5m2", "e2m1", "e4m3fnuz", "e3m0", "e6m1ns", "e8m0", "int5", "uint4", "int8sym"]
