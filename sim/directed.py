@@ -17,22 +17,11 @@ from macsmith.model.ordered_rounding import magnitudes
 from macsmith.model.widths import mac_widths
 from macsmith.sim.alignment import Alignment
 from macsmith.sim.operands import corner_codes, power_of_two_codes
-from macsmith.sim.products import Product, product_kit
-from macsmith.sim.trace import (
-    SumTracer,
-    floor_log2,
-    last_bit_exponent,
-    rounding_position,
-    sum_tracer,
-)
+from macsmith.sim.products import Product
+from macsmith.sim.sum_builder import ZERO_PRODUCT, BuiltSum, Steps, SumBuilder
+from macsmith.sim.trace import floor_log2, last_bit_exponent, rounding_position
 
-__all__ = ["MAX_DIRECTED_STEPS", "Steps", "directed_sums", "longest_steps"]
-
-#: Steps of one sum; each has `lanes` products.
-Steps = list[list[Product]]
-
-#: Longest directed sum, in steps.
-MAX_DIRECTED_STEPS = 4096
+__all__ = ["directed_sums"]
 
 #: Steps of all directed sums of one kind together, unless chunks are long.
 MAX_KIND_STEPS = 8192
@@ -40,151 +29,8 @@ MAX_KIND_STEPS = 8192
 #: So many chunks there may be in any case.
 MIN_KIND_CHUNKS = 36
 
-_ZERO: Product = (0, 0)
 
-
-def longest_steps(config: MacConfig) -> int:
-    """Steps of the longest directed sum of a configuration."""
-    limit = mac_widths(config).max_terms
-    return MAX_DIRECTED_STEPS if limit is None else min(limit // config.lanes, MAX_DIRECTED_STEPS)
-
-
-class _Sum:
-    """A sum being built, with the golden partial sum after its last step."""
-
-    def __init__(self, config: MacConfig) -> None:
-        self.config = config
-        self.steps: Steps = []
-        self.partial_sum = 0
-        self._widths = mac_widths(config)
-        self._tracer = sum_tracer(config)
-        self._limit = longest_steps(config)
-        accumulator = config.accumulator
-        self._chunk_steps = (
-            accumulator.length // config.lanes if isinstance(accumulator, ChunkedAccumulator) else 0
-        )
-
-    def add(self, products: list[Product]) -> bool:
-        """One step of up to `lanes` products, the other lanes zero; False if the sum is full."""
-        if len(self.steps) >= self._limit:
-            return False
-        padded = products + [_ZERO] * (self.config.lanes - len(products))
-        self.steps.append(padded)
-        self.partial_sum, _ = self._tracer.step(
-            self.partial_sum,
-            padded,
-            chunk_end=self.is_at_chunk_end,
-            random=self._tracer.middle_word,
-        )
-        return True
-
-    @property
-    def is_at_chunk_end(self) -> bool:
-        """Whether the last step ended a chunk."""
-        return bool(self._chunk_steps) and len(self.steps) % self._chunk_steps == 0
-
-    def end_chunk(self) -> bool:
-        """Zero products up to the end of the chunk."""
-        while len(self.steps) % self._chunk_steps:
-            if not self.add([]):
-                return False
-        return True
-
-    def inner_value(self) -> Fraction | Special:
-        """The partial sum that products are added to."""
-        bits = self.partial_sum & ((1 << self._widths.inner.bits) - 1)
-        return SumTracer.partial_sum_value(self._widths.inner, bits)
-
-    def outer_value(self) -> Fraction | Special:
-        """The partial sum that chunks are added to."""
-        assert self._widths.outer is not None
-        bits = self.partial_sum >> self._widths.inner.bits
-        return SumTracer.partial_sum_value(self._widths.outer, bits)
-
-
-class _Builder:
-    """Builds directed sums at one level: of products, or of chunks."""
-
-    def __init__(self, config: MacConfig, is_outer: bool) -> None:
-        self.config = config
-        self.is_outer = is_outer
-        self.kit = product_kit(config)
-        self.powers = self.kit.chunk_powers if is_outer else self.kit.powers
-
-    def new(self) -> _Sum:
-        return _Sum(self.config)
-
-    def value(self, total: _Sum) -> Fraction | Special:
-        return total.outer_value() if self.is_outer else total.inner_value()
-
-    def add(self, total: _Sum, product: Product) -> bool:
-        """Add one product, in a chunk of its own at the outer level."""
-        return total.add([product]) and (not self.is_outer or total.end_chunk())
-
-    def grow(self, total: _Sum, product: Product) -> bool:
-        """Add a product in every lane; at the outer level in every step of a chunk. False if the
-        sum is full, or a chunk ended whose inner sum was meant."""
-        filled = [product] * self.config.lanes
-        if not total.add(filled):
-            return False
-        if not self.is_outer:
-            return not total.is_at_chunk_end
-        while not total.is_at_chunk_end:
-            if not total.add(filled):
-                return False
-        return True
-
-    def add_value(self, total: _Sum, value: Fraction) -> bool:
-        """Add an exact value as products that are powers of two; False if there are none such,
-        or the chunk ends before."""
-        powers = self.powers
-        if not powers:
-            return False
-        highest = max(powers)
-        remaining = abs(value)
-        while remaining:
-            exponent = min(floor_log2(remaining), highest)
-            if exponent not in powers:
-                return False
-            product: Product | None = powers[exponent]
-            if value < 0:
-                product = self.kit.negative(powers[exponent])
-            if product is None or not self.add(total, product):
-                return False
-            remaining -= Fraction(2) ** exponent
-            if remaining and not self.is_outer and total.is_at_chunk_end:
-                return False
-        return True
-
-    def add_power(self, total: _Sum, exponent: int) -> bool:
-        """Add a power of two, as one product or as two of the half; False if there are none."""
-        for part, count in ((exponent, 1), (exponent - 1, 2)):
-            if (power := self.powers.get(part)) is not None:
-                return all(self.add(total, power) for _ in range(count))
-        return False
-
-    def grown_until(
-        self, fmt: FloatFormat, bit_exponent: int, product: Product | None
-    ) -> _Sum | None:
-        """A sum whose last bit, in `fmt`, is at least ``2**bit_exponent``: one power of two, or
-        if a product is given, that product as often as it takes. None if it does not get there."""
-        total = self.new()
-        if product is None:
-            is_added = self.add_power(total, bit_exponent + fmt.fraction_bits)
-            return None if not is_added or isinstance(self.value(total), Special) else total
-        previous: Fraction | Special = Fraction(0)
-        while True:
-            if not self.grow(total, product):
-                return None
-            value = self.value(total)
-            if isinstance(value, Special) or value == previous:
-                return None
-            if last_bit_exponent(fmt, value) >= bit_exponent:
-                return total
-            previous = value
-
-
-def _rounding_sums(builder: _Builder, fmt: FloatFormat, *, is_output: bool) -> Iterator[Steps]:
+def _rounding_sums(builder: SumBuilder, fmt: FloatFormat, *, is_output: bool) -> Iterator[Steps]:
     """Sums that meet each kind of remainder where a sum is rounded to `fmt`.
 
     At the output the remainder is set up in the fixed-point sum and rounded once at the end;
@@ -237,7 +83,7 @@ def _rounding_sums(builder: _Builder, fmt: FloatFormat, *, is_output: bool) -> I
                         yield other.steps
 
 
-def _ordered_output_sums(builder: _Builder, fmt: OrderedFormat) -> Iterator[Steps]:
+def _ordered_output_sums(builder: SumBuilder, fmt: OrderedFormat) -> Iterator[Steps]:
     """Sums on both sides of the boundaries of listed magnitudes, at them, and beyond the last."""
     if not builder.powers:
         return
@@ -258,7 +104,7 @@ def _ordered_output_sums(builder: _Builder, fmt: OrderedFormat) -> Iterator[Step
                 yield total.steps
 
 
-def _posit_sums(builder: _Builder, fmt: PositFormat) -> Iterator[Steps]:
+def _posit_sums(builder: SumBuilder, fmt: PositFormat) -> Iterator[Steps]:
     """1, and the last one or two of its last bits in halves and quarters, added bit by bit."""
     last_bit = Fraction(1, 1 << fmt.fraction_bits)
     for start in (Fraction(1), 1 + last_bit):
@@ -272,7 +118,7 @@ def _posit_sums(builder: _Builder, fmt: PositFormat) -> Iterator[Steps]:
                     yield total.steps
 
 
-def _add_at_once(builder: _Builder, total: _Sum, value: Fraction) -> bool:
+def _add_at_once(builder: SumBuilder, total: BuiltSum, value: Fraction) -> bool:
     """Add a value as one product, or as two half as large and larger."""
     kit = builder.kit
     exact = [kit.powers[e] for e in kit.powers if Fraction(2) ** e == abs(value)]
@@ -286,7 +132,7 @@ def _add_at_once(builder: _Builder, total: _Sum, value: Fraction) -> bool:
     return False
 
 
-def _overflow_sums(builder: _Builder, largest: Fraction) -> Iterator[Steps]:
+def _overflow_sums(builder: SumBuilder, largest: Fraction) -> Iterator[Steps]:
     """Sums that go beyond `largest` in either direction, and come back."""
     kit = builder.kit
     for product in (kit.largest, kit.least):
@@ -315,7 +161,7 @@ def _overflow_sums(builder: _Builder, largest: Fraction) -> Iterator[Steps]:
             previous = value
 
 
-def _cancelling_sums(builder: _Builder) -> Iterator[Steps]:
+def _cancelling_sums(builder: SumBuilder) -> Iterator[Steps]:
     """Sums of a product and its negative, with a third one before, between or after."""
     kit = builder.kit
     powers = list(builder.powers.values())
@@ -339,7 +185,7 @@ def _cancelling_sums(builder: _Builder) -> Iterator[Steps]:
                     break
 
 
-def _neighbour_sums(builder: _Builder, fmt: FloatFormat) -> Iterator[Steps]:
+def _neighbour_sums(builder: SumBuilder, fmt: FloatFormat) -> Iterator[Steps]:
     """Differences of close numbers: all but the last bits of `fmt` cancel."""
     kit = builder.kit
     top = [exponent for exponent in builder.powers if exponent <= fmt.max_exponent]
@@ -354,7 +200,7 @@ def _neighbour_sums(builder: _Builder, fmt: FloatFormat) -> Iterator[Steps]:
                 yield total.steps
 
 
-def _small_sums(builder: _Builder, fmt: FloatFormat) -> Iterator[Steps]:
+def _small_sums(builder: SumBuilder, fmt: FloatFormat) -> Iterator[Steps]:
     """Sums around the smallest numbers of `fmt`."""
     kit = builder.kit
     edge = fmt.min_normal_exponent
@@ -374,7 +220,7 @@ def _small_sums(builder: _Builder, fmt: FloatFormat) -> Iterator[Steps]:
                 yield total.steps
 
 
-def _special_sums(builder: _Builder) -> Iterator[Steps]:
+def _special_sums(builder: SumBuilder) -> Iterator[Steps]:
     """Sums with NaN and infinities in every order with finite products."""
     config, kit = builder.config, builder.kit
     kinds: dict[object, Product] = {}
@@ -387,7 +233,7 @@ def _special_sums(builder: _Builder) -> Iterator[Steps]:
                 a_value, b_value = config.a.decode(a), config.b.decode(b)
                 is_by_zero = Special.NAN not in (a_value, b_value)
                 kinds.setdefault((term.value, is_by_zero), (a, b))
-    finite = list(kit.powers.values())[-1:] or [_ZERO]
+    finite = list(kit.powers.values())[-1:] or [ZERO_PRODUCT]
     for special in kinds.values():
         for sequence in ([special], [special, finite[0]], [finite[0], special]):
             total = builder.new()
@@ -399,7 +245,7 @@ def _special_sums(builder: _Builder) -> Iterator[Steps]:
                 yield total.steps
 
 
-def _alignment_sums(config: MacConfig, builder: _Builder) -> Iterator[Steps]:
+def _alignment_sums(config: MacConfig, builder: SumBuilder) -> Iterator[Steps]:
     """Sums of one or two steps in which each thing happens that can happen to aligned terms."""
     for first, second in Alignment(config).pairs().values():
         for negate in (False, True):
@@ -430,7 +276,7 @@ def directed_sums(config: MacConfig) -> list[Steps]:
         level = widths.outer if is_outer else widths.inner
         if level is None:
             continue
-        builder = _Builder(config, is_outer)
+        builder = SumBuilder(config, is_outer)
         kinds += [_special_sums(builder), _cancelling_sums(builder)]
         if level.posit is not None:
             kinds += [
@@ -459,17 +305,17 @@ def directed_sums(config: MacConfig) -> list[Steps]:
             kinds.append(_overflow_sums(builder, unit * (1 << (level.integer_bits - 1))))
     if widths.outer is not None and widths.outer.format is not None:
         # the conversion of a chunk's sum
-        kinds.append(_rounding_sums(_Builder(config, False), widths.outer.format, is_output=True))
+        kinds.append(_rounding_sums(SumBuilder(config, False), widths.outer.format, is_output=True))
     output = config.output_format
     if isinstance(output, FloatFormat) and widths.last.code_format is None:
-        builder = _Builder(config, widths.outer is not None)
+        builder = SumBuilder(config, widths.outer is not None)
         kinds += [
             _rounding_sums(builder, output, is_output=True),
             _overflow_sums(builder, output.max),
             _small_sums(builder, output),
         ]
     if isinstance(output, OrderedFormat) and widths.last.code_format is None:
-        kinds.append(_ordered_output_sums(_Builder(config, widths.outer is not None), output))
+        kinds.append(_ordered_output_sums(SumBuilder(config, widths.outer is not None), output))
     budget_steps = MAX_KIND_STEPS
     if isinstance(config.accumulator, ChunkedAccumulator):
         chunk_steps = config.accumulator.length // config.lanes

@@ -15,14 +15,14 @@ from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 
-from macsmith.model.accumulators import ChunkedAccumulator, IntAccumulator, IntOverflow
+from macsmith.model.accumulators import IntAccumulator, IntOverflow
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, OrderedFormat, PositFormat, Special
 from macsmith.model.ordered_rounding import magnitudes
 from macsmith.model.rounding import Overflow
 from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.alignment import ALIGNMENT_EVENTS, Alignment
-from macsmith.sim.directed import longest_steps
+from macsmith.sim.level_terms import LevelTerms, inner_terms, outer_terms
 from macsmith.sim.products import product_kit
 from macsmith.sim.random_words import RANDOM_CLASSES
 from macsmith.sim.trace import rounding_events
@@ -43,22 +43,6 @@ class RequiredEvents:
 
     required: frozenset[str]
     excluded: dict[str, str]
-
-
-@dataclass(frozen=True)
-class _Terms:
-    """What one level of accumulator adds.
-
-    `lowest`, `highest`: exponents of the smallest and largest term that is a power of two.
-    `count`: terms that may be added; `grown`: the largest magnitude that adding the same term again
-    and again gives at least, None if such growth may overflow on the way.
-    """
-
-    lowest: int
-    highest: int
-    count: int
-    grown: Fraction | None
-    has_negative: bool
 
 
 class _Derivation:
@@ -109,7 +93,7 @@ class _Derivation:
         self.required |= {f"product: {event}" for event in found}
 
     # -- additions ----------------------------------------------------------------------------
-    def float_level(self, level: str, fmt: FloatFormat, terms: _Terms) -> None:
+    def float_level(self, level: str, fmt: FloatFormat, terms: LevelTerms) -> None:
         """Events of a float partial sum."""
         needed = terms.lowest + fmt.fraction_bits + 2
         lowest_sum = max(needed, fmt.min_normal_exponent)
@@ -182,7 +166,7 @@ class _Derivation:
                     else "remainders below and above a half are not met for sure",
                 )
 
-    def range_events(self, level: str, fmt: FloatFormat, terms: _Terms) -> None:
+    def range_events(self, level: str, fmt: FloatFormat, terms: LevelTerms) -> None:
         """Overflow, subnormal results and underflow where values are rounded to `fmt`."""
         last_bit = Fraction(2) ** (fmt.max_exponent - fmt.fraction_bits)
         largest = Fraction(2) ** terms.highest
@@ -207,7 +191,7 @@ class _Derivation:
             f"no term is below {float(fmt.smallest):g}",
         )
 
-    def posit_level(self, level: str, fmt: PositFormat, terms: _Terms) -> None:
+    def posit_level(self, level: str, fmt: PositFormat, terms: LevelTerms) -> None:
         """Events of a posit partial sum, as far as they are sure: 1 and a half of its last bit
         make a tie, with a quarter more or less of it what lies beside."""
         needed = {-fmt.fraction_bits - bits for bits in (1, 2)} | {0}
@@ -220,7 +204,7 @@ class _Derivation:
             "no term is negative, or one term is all",
         )
 
-    def fixed_level(self, level: str, widths: PartialSumWidths, terms: _Terms) -> None:
+    def fixed_level(self, level: str, widths: PartialSumWidths, terms: LevelTerms) -> None:
         """Events of a fixed-point partial sum."""
         half = Fraction(2) ** (widths.integer_bits - 1 + widths.lsb_exponent)
         is_bounded = not (
@@ -240,7 +224,7 @@ class _Derivation:
             "no term is negative, or one term is all",
         )
 
-    def level(self, level: str, widths: PartialSumWidths, terms: _Terms | None) -> None:
+    def level(self, level: str, widths: PartialSumWidths, terms: LevelTerms | None) -> None:
         """All events of one accumulator."""
         fmt = widths.format
         has_nan, has_infinity = self.special_products()
@@ -280,7 +264,7 @@ class _Derivation:
         else:
             self.aligned_level(level, fmt, terms)
 
-    def aligned_level(self, level: str, fmt: FloatFormat, terms: _Terms) -> None:
+    def aligned_level(self, level: str, fmt: FloatFormat, terms: LevelTerms) -> None:
         """Events of an aligned partial sum: what alignment leaves of those of a float."""
         alignment = Alignment(self.config)
         sure = alignment.pairs() if terms.count >= 2 else {}
@@ -316,64 +300,8 @@ class _Derivation:
             f"no terms are {alignment.near.fraction_bits} binades apart",
         )
 
-    # -- terms --------------------------------------------------------------------------------
-    def inner_terms(self) -> _Terms | None:
-        """Terms of the accumulator that products are added to."""
-        if not self.kit.powers:
-            return None
-        steps = longest_steps(self.config)
-        if isinstance(self.config.accumulator, ChunkedAccumulator):
-            # the step that ends a chunk is not used to grow
-            steps = min(steps, self.config.accumulator.length // self.config.lanes - 1)
-        largest = self.kit.value(self.kit.largest)
-        return self._terms(
-            min(self.kit.powers), max(self.kit.powers), steps, largest, self.widths.inner
-        )
-
-    def _terms(
-        self, lowest: int, highest: int, steps: int, largest: Fraction, widths: PartialSumWidths
-    ) -> _Terms:
-        lanes = self.config.lanes
-        first = largest * lanes
-        grown: Fraction | None = first * steps
-        if widths.format is not None and first >= widths.format.max:
-            grown = None  # the first step overflows
-        return _Terms(lowest, highest, steps, grown if steps else None, self.kit.has_negative)
-
-    def outer_terms(self) -> _Terms | None:
-        """Terms of the accumulator that chunks are added to: chunks of one power of two, and
-        chunks full of the largest product."""
-        accumulator = self.config.accumulator
-        assert isinstance(accumulator, ChunkedAccumulator)
-        outer = self.widths.outer
-        assert outer is not None
-        if self.config.aligned is not None and not Alignment(self.config).is_kept_alone:
-            return None
-        kept = self.kit.chunk_powers
-        if not kept:
-            return None
-        chunk_steps = accumulator.length // self.config.lanes
-        chunks = longest_steps(self.config) // chunk_steps
-        full = self.kit.value(self.kit.largest) * accumulator.length
-        inner = self.widths.inner
-        if inner.format is not None:
-            # an inner sum may stall, and lose to rounding what this bound leaves out
-            stalled = self.kit.value(self.kit.largest) * 2**inner.format.fraction_bits
-            if full >= inner.format.max:
-                full = Fraction(0)
-            full = min(full, stalled) / 2
-        elif isinstance(inner.accumulator, IntAccumulator) and (
-            inner.accumulator.overflow is not IntOverflow.FORBID
-        ):
-            half = Fraction(2) ** (inner.integer_bits - 1 + inner.lsb_exponent)
-            full = full if full < half else Fraction(0)
-        grown: Fraction | None = full * chunks
-        if not full or not chunks or (outer.format is not None and full >= outer.format.max):
-            grown = None
-        return _Terms(min(kept), max(kept), chunks, grown, self.kit.has_negative)
-
     # -- conversions --------------------------------------------------------------------------
-    def chunk_conversion(self, terms: _Terms | None) -> None:
+    def chunk_conversion(self, terms: LevelTerms | None) -> None:
         """Rounding of a chunk's sum to the outer format."""
         outer, inner = self.widths.outer, self.widths.inner
         if outer is None or outer.format is None or terms is None:
@@ -392,7 +320,7 @@ class _Derivation:
                 "a chunk's sum has no more bits than the outer format, as far as is sure",
             )
 
-    def ordered_output(self, fmt: OrderedFormat, terms: _Terms) -> None:
+    def ordered_output(self, fmt: OrderedFormat, terms: LevelTerms) -> None:
         """Rounding of a fixed-point sum to a format that lists its magnitudes."""
         last = self.widths.last
         unit = Fraction(2) ** terms.lowest
@@ -425,7 +353,7 @@ class _Derivation:
         for event, is_met in met.items():
             self.decide(f"output: {event}", is_met, "no short sum of products is such a value")
 
-    def output_conversion(self, terms: _Terms | None) -> None:
+    def output_conversion(self, terms: LevelTerms | None) -> None:
         """Rounding of a fixed-point sum on the way out."""
         fmt, last = self.config.output_format, self.widths.last
         if fmt is None or last.code_format is not None:
@@ -465,11 +393,11 @@ def required_events(config: MacConfig) -> RequiredEvents:
     """
     derivation = _Derivation(config)
     derivation.products()
-    inner = derivation.inner_terms()
+    inner = inner_terms(config)
     derivation.level("partial sum", derivation.widths.inner, inner)
     last = inner
     if derivation.widths.outer is not None:
-        last = derivation.outer_terms()
+        last = outer_terms(config)
         derivation.level("outer partial sum", derivation.widths.outer, last)
         derivation.chunk_conversion(inner)
     derivation.output_conversion(last)

@@ -5,7 +5,10 @@ from macsmith.model.config import MacConfig
 from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
 
-__all__ = ["chunk_steps", "longest_sum_steps", "max_steps", "sum_lengths"]
+__all__ = ["chunk_steps", "longest_steps", "longest_sum_steps", "max_steps", "sum_lengths"]
+
+#: Longest directed sum, in steps.
+MAX_DIRECTED_STEPS = 4096
 
 #: Longest sum that is made to fill an accumulator to its limit, in steps.
 MAX_LONGEST_STEPS = 140_000
@@ -44,3 +47,9 @@ def longest_sum_steps(design: Design, *, quick: bool) -> int | None:
     limit = max_steps(design.mac)
     most = 2100 if quick or design.implementation.is_array else MAX_LONGEST_STEPS
     return None if limit is None or limit > most else limit
+
+
+def longest_steps(config: MacConfig) -> int:
+    """Steps of the longest directed sum of a configuration."""
+    limit = mac_widths(config).max_terms
+    return MAX_DIRECTED_STEPS if limit is None else min(limit // config.lanes, MAX_DIRECTED_STEPS)
