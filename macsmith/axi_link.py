@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from macsmith.host import Link
 from macsmith.model.accelerator import REGISTERS
 from macsmith.model.link import Operation
+from macsmith.serial_link import Link
 from macsmith.sim.simulated_axi import SimulatedAxi
 
 __all__ = ["AxiLink"]

@@ -45,22 +45,7 @@ class EngineRun:
 def build_engine(config: AcceleratorConfig, directory: Path) -> Path:
     """Compile the simulation of an accelerator.
 
-    Parameters
-    ----------
-    config
-        The accelerator.
-    directory
-        Where it is built; an existing one is replaced.
-
-    Returns
-    -------
-    Path
-        The program.
-
-    Raises
-    ------
-    ToolError, MissingToolError, YosysError
-        A tool failed or is missing.
+    Directory, program and errors are those of `macsmith.sim.simulated_top.build_simulation`.
     """
     return build_simulation(
         directory, _TOP, top_verilog(_TOP, Accelerator(config)), "engine_main.cpp"

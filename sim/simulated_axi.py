@@ -18,22 +18,7 @@ _REFUSED = 0xFFFFFFFF
 def build_axi(config: AcceleratorConfig, directory: Path) -> Path:
     """Compile the simulation of an accelerator behind AXI.
 
-    Parameters
-    ----------
-    config
-        The accelerator.
-    directory
-        Where it is built; an existing one is replaced.
-
-    Returns
-    -------
-    Path
-        The program.
-
-    Raises
-    ------
-    ToolError, MissingToolError, YosysError
-        A tool failed or is missing.
+    Directory, program and errors are those of `macsmith.sim.simulated_top.build_simulation`.
     """
     top, verilog = accelerator_verilog(config, "axi")
     return build_simulation(directory, top, verilog, "axi_main.cpp")

@@ -22,22 +22,7 @@ _TOP = "macsmith_board"
 def build_board(config: AcceleratorConfig, directory: Path) -> Path:
     """Compile the simulation of an accelerator behind its serial line.
 
-    Parameters
-    ----------
-    config
-        The accelerator.
-    directory
-        Where it is built; an existing one is replaced.
-
-    Returns
-    -------
-    Path
-        The program.
-
-    Raises
-    ------
-    ToolError, MissingToolError, YosysError
-        A tool failed or is missing.
+    Directory, program and errors are those of `macsmith.sim.simulated_top.build_simulation`.
     """
     verilog = top_verilog(_TOP, AcceleratorUart(config, CYCLES_PER_BIT))
     return build_simulation(directory, _TOP, verilog, "board_main.cpp")

@@ -40,8 +40,8 @@ def build_simulation(directory: Path, top: str, verilog: str, main: str) -> Path
 
     Raises
     ------
-    ToolError, MissingToolError
-        A tool failed or is missing.
+    ToolError, MissingToolError, YosysError
+        A tool failed or is missing; Yosys, which made the Verilog.
     """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
