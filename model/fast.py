@@ -29,7 +29,8 @@ from macsmith.model.fast_arrays import (
 from macsmith.model.fast_block_matmul import has_exact_blocks, sum_blocks
 from macsmith.model.fast_conversion import Values, code_dtype, decode, encode, quantise
 from macsmith.model.fast_library import CompileError, kernels
-from macsmith.model.fast_plan import Engine, Plan, make_plan, wraps
+from macsmith.model.fast_plan import Engine, Plan, make_plan
+from macsmith.model.fast_proofs import wraps
 from macsmith.model.fast_random import lfsr_states
 from macsmith.model.fast_steps import general_struct, requantise, result, step, without_output_stage
 from macsmith.model.fast_structs import AlignedSpecStruct, RandomStruct

@@ -18,26 +18,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from fractions import Fraction
 
-from macsmith.model.accumulators import (
-    AlignedAccumulator,
-    ChunkedAccumulator,
-    IntAccumulator,
-    IntOverflow,
-    SimpleAccumulator,
-)
+from macsmith.model.accumulators import AlignedAccumulator, ChunkedAccumulator
 from macsmith.model.config import MacConfig
 from macsmith.model.fast_block_matmul import has_exact_blocks
 from macsmith.model.fast_library import kernels
 from macsmith.model.fast_parameters import round_struct
+from macsmith.model.fast_proofs import (
+    BINARY32,
+    FLOAT32,
+    FLOAT64,
+    Addition,
+    Machine,
+    addition_of,
+    can_round,
+    chunk_bound,
+    fixed_is_exact,
+    is_binary32,
+    sees_zero_signs,
+    significand_bits,
+    split_exponent,
+    top_exponent,
+    wraps,
+)
 from macsmith.model.fast_structs import AlignedSpecStruct, TileRoundStruct, TileSpecStruct
-from macsmith.model.formats import FloatFormat, Format, IntFormat, PositFormat, Radix4Format
+from macsmith.model.formats import FloatFormat
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.rounding import Overflow, Rounding
-from macsmith.model.widths import MacWidths, PartialSumWidths, TermBound, mac_widths
+from macsmith.model.widths import MacWidths, PartialSumWidths, mac_widths
 
-__all__ = ["Engine", "Plan", "make_plan", "wraps"]
+__all__ = ["Engine", "Plan", "make_plan"]
 
 
 class Engine(Enum):
@@ -52,31 +62,6 @@ class Engine(Enum):
     GENERAL = "wide integers"
 
 
-class _Add(Enum):
-    """How the tiles add: mirrors `Add` of fast_additions.hpp."""
-
-    PLAIN = 0
-    ODD = 1
-    SPLIT = 2
-    CASCADE = 3
-    NATIVE = 4
-
-
-@dataclass(frozen=True)
-class _Machine:
-    """A floating-point type: its precision P, exponents that keep clear of its limits, all bits."""
-
-    precision: int
-    least_exponent: int
-    most_exponent: int
-    word_bits: int
-
-
-# Everything that the tiles form, the constant 1.5 * 2**(e + P - p) included, stays within these.
-_FLOAT32 = _Machine(24, -120, 120, 32)
-_FLOAT64 = _Machine(53, -1000, 1000, 64)
-
-
 @dataclass(frozen=True)
 class Plan:
     """An engine, and what it needs to know."""
@@ -84,82 +69,6 @@ class Plan:
     engine: Engine
     tiles: TileSpecStruct | None = None
     aligned: AlignedSpecStruct | None = None
-
-
-def _significand_bits(fmt: Format) -> int:
-    """Bits of the longest significand of a format's values."""
-    if isinstance(fmt, FloatFormat | PositFormat):
-        return fmt.precision
-    return 1 if isinstance(fmt, Radix4Format) else fmt.max_integer.bit_length()
-
-
-def _top_exponent(bound: TermBound, count: int = 1) -> int:
-    return (count * bound.max_integer).bit_length() + bound.lsb_exponent
-
-
-def _can_round(
-    fmt: FloatFormat, machine: _Machine, has_special_terms: bool, random_bits: int = 0
-) -> bool:
-    """Whether the tiles can round to a format at all."""
-    return (
-        (fmt.fraction_bits >= 1 or (machine is _FLOAT64 and not random_bits))
-        and fmt.precision + random_bits + 2 <= machine.precision
-        and (fmt.has_nan or not has_special_terms)
-        and fmt.least_exponent - random_bits - 1 >= machine.least_exponent
-        and fmt.max_exponent + 2 + machine.precision - fmt.precision <= machine.most_exponent
-    )
-
-
-def _addition(
-    config: MacConfig,
-    fmt: FloatFormat | PositFormat,
-    term: TermBound,
-    term_bits: int,
-    machine: _Machine,
-) -> _Add:
-    """PLAIN unless a plain addition in the machine's type could be rounded twice with effect."""
-    lsb = min(term.lsb_exponent, fmt.least_exponent)
-    largest = fmt.max + config.lanes * term.max_integer * Fraction(2) ** term.lsb_exponent
-    if largest / Fraction(2) ** lsb < 1 << machine.precision:
-        return _Add.PLAIN  # every sum is exact
-    if isinstance(fmt, PositFormat):
-        return _Add.ODD
-    is_nearest = config.accumulator_rounding in (Rounding.NEAREST_EVEN, Rounding.NEAREST_AWAY)
-    is_innocuous = term_bits <= fmt.precision and 2 * fmt.precision + 2 <= machine.precision
-    return _Add.PLAIN if is_nearest and is_innocuous else _Add.ODD
-
-
-def _split_exponent(term: TermBound, additions: int, machine: _Machine) -> int | None:
-    """The bit 2**h at which products are split, so that `additions` high parts and as many low
-    parts have exact sums; None if there is none."""
-    if machine is not _FLOAT64:
-        return None
-    # low parts are multiples of 2**lsb of at most 2**(h - 1)
-    headroom = additions.bit_length()
-    h = term.lsb_exponent + machine.precision - headroom
-    # high parts are multiples of 2**h of at most the largest term and half a unit
-    units = (term.max_integer * Fraction(2) ** term.lsb_exponent) / Fraction(2) ** h + 1
-    if additions * units >= 1 << (machine.precision - 2):
-        return None
-    return h if h + machine.precision <= machine.most_exponent else None
-
-
-def _fixed_is_exact(
-    part: PartialSumWidths, term: TermBound, additions: int, per_step: int, machine: _Machine
-) -> bool:
-    """Whether a fixed-point sum of `additions` terms never leaves the machine's exact integers."""
-    if part.clips:
-        largest = (1 << (part.integer_bits - 1)) + per_step * term.max_integer
-    else:
-        largest = additions * term.max_integer
-    if part.clips and part.flag_bits:
-        return False  # a clip would make infinity finite
-    return largest < 1 << machine.precision
-
-
-def wraps(accumulator: SimpleAccumulator) -> bool:
-    """Whether a sum is taken modulo the accumulator's width."""
-    return isinstance(accumulator, IntAccumulator) and accumulator.overflow is IntOverflow.WRAP
 
 
 def _tile_round(config: MacConfig, part: PartialSumWidths | None) -> TileRoundStruct:
@@ -179,40 +88,27 @@ def _tile_round(config: MacConfig, part: PartialSumWidths | None) -> TileRoundSt
     )
 
 
-def _chunk_bound(
-    inner: PartialSumWidths, outer: PartialSumWidths, length: int, term: TermBound
-) -> TermBound:
-    """What one chunk adds to a fixed-point outer sum."""
-    if inner.format is not None:
-        unit = Fraction(2) ** outer.lsb_exponent
-        return TermBound(outer.lsb_exponent, int(inner.format.max / unit), False, False)
-    largest = 1 << (inner.integer_bits - 1)
-    if not inner.clips:
-        largest = min(largest, length * term.max_integer)
-    return TermBound(inner.lsb_exponent, largest, False, False)
-
-
 def _plan_tiles(
-    config: MacConfig, widths: MacWidths, length: int, machine: _Machine
+    config: MacConfig, widths: MacWidths, length: int, machine: Machine
 ) -> TileSpecStruct | None:
     """What the tiles need to know, or None where their proofs do not hold."""
     precision = machine.precision
     # one product is exact
     product_bits = min(
-        _significand_bits(config.a) + _significand_bits(config.b),
+        significand_bits(config.a) + significand_bits(config.b),
         widths.product.max_integer.bit_length(),
     )
     if product_bits > precision:
         return None
     if not machine.least_exponent <= widths.product.lsb_exponent:
         return None
-    if _top_exponent(widths.product, config.lanes) > machine.most_exponent:
+    if top_exponent(widths.product, config.lanes) > machine.most_exponent:
         return None
     special_terms = widths.product.has_nan or widths.product.has_infinity
     term_bits = product_bits
     if config.product is not None:
         assert isinstance(config.product, FloatFormat)
-        if not _can_round(config.product, machine, special_terms):
+        if not can_round(config.product, machine, special_terms):
             return None
         term_bits = config.product.precision
     # the sum of a step's products is exact, or made with its error
@@ -220,7 +116,7 @@ def _plan_tiles(
     if config.lanes > 1:
         term_bits = (config.lanes * widths.term.max_integer).bit_length()
         if term_bits > precision and widths.inner.code_format is not None:
-            if machine is not _FLOAT64:
+            if machine is not FLOAT64:
                 return None
             needs_cascade = True
     special_terms = widths.term.has_nan or widths.term.has_infinity
@@ -238,51 +134,51 @@ def _plan_tiles(
     if isinstance(config.accumulator, ChunkedAccumulator):
         chunk_length = config.accumulator.length
         inner_length = min(chunk_length, length)
-    add = _Add.PLAIN
+    add = Addition.PLAIN
     split_at = None
     if inner.format is None and config.product is not None:
         return None
     if inner.format is not None:
-        if not _can_round(inner.format, machine, special_terms, fine_bits):
+        if not can_round(inner.format, machine, special_terms, fine_bits):
             return None
-        add = _addition(config, inner.format, widths.term, term_bits, machine)
+        add = addition_of(config, inner.format, widths.term, term_bits, machine)
     elif inner.posit is not None:
-        if machine is not _FLOAT64:
+        if machine is not FLOAT64:
             return None
-        add = _addition(config, inner.posit, widths.term, term_bits, machine)
+        add = addition_of(config, inner.posit, widths.term, term_bits, machine)
     else:
-        if not _fixed_is_exact(inner, widths.term, inner_length, config.lanes, machine):
+        if not fixed_is_exact(inner, widths.term, inner_length, config.lanes, machine):
             # what is read from such a sum is the number next to it: enough for rounding only
             is_rounded = (
                 config.output_format is not None if outer is None else outer.format is not None
             )
             if (
-                machine is not _FLOAT64
+                machine is not FLOAT64
                 or not is_rounded
                 or inner.clips
                 or wraps(inner.accumulator)
-                or _top_exponent(widths.term, inner_length) > machine.most_exponent
+                or top_exponent(widths.term, inner_length) > machine.most_exponent
             ):
                 return None
-            split_at = _split_exponent(widths.term, inner_length, machine)
+            split_at = split_exponent(widths.term, inner_length, machine)
             needs_cascade = split_at is None
         if outer is not None and wraps(inner.accumulator):
             return None  # it would have to wrap at every chunk's end
     if split_at is not None:
-        add = _Add.SPLIT
+        add = Addition.SPLIT
     if needs_cascade:
-        add = _Add.CASCADE
+        add = Addition.CASCADE
     if outer is not None:
         if outer.format is not None:
             chunk_specials = (
                 inner.format.has_nan if inner.format is not None else inner.flag_bits > 0
             )
-            if not _can_round(outer.format, machine, chunk_specials, fine_bits):
+            if not can_round(outer.format, machine, chunk_specials, fine_bits):
                 return None
         else:
             chunks = -(-length // chunk_length)
-            chunk = _chunk_bound(inner, outer, chunk_length, widths.term)
-            if not _fixed_is_exact(outer, chunk, chunks, 1, machine):
+            chunk = chunk_bound(inner, outer, chunk_length, widths.term)
+            if not fixed_is_exact(outer, chunk, chunks, 1, machine):
                 return None
             if not machine.least_exponent <= chunk.lsb_exponent:
                 return None
@@ -300,28 +196,9 @@ def _plan_tiles(
         chunk_length=chunk_length,
         add=add.value,
         has_product_format=config.product is not None,
-        has_integer_operand=_sees_zero_signs(config, widths),
+        has_integer_operand=sees_zero_signs(config, widths),
         rounding=rounding,
     )
-
-
-def _sees_zero_signs(config: MacConfig, widths: MacWidths) -> bool:
-    """Whether products whose zeros are all positive give other sums than if they had signs: where a
-    partial sum of -0 can meet them."""
-    fmt = widths.inner.format
-    if not config.has_positive_zeros or fmt is None:
-        return False
-    if config.product is not None:
-        return True
-    is_exact_near_zero = (
-        isinstance(fmt, FloatFormat)
-        and fmt.has_subnormals
-        and fmt.least_exponent <= widths.product.lsb_exponent
-    )
-    return config.rounding is Rounding.DOWN or not is_exact_near_zero
-
-
-_BINARY32 = FloatFormat(8, 23)
 
 
 def _plan_native(config: MacConfig, widths: MacWidths) -> TileSpecStruct | None:
@@ -329,13 +206,13 @@ def _plan_native(config: MacConfig, widths: MacWidths) -> TileSpecStruct | None:
     inner, outer = widths.inner, widths.outer
     parts = [inner] if outer is None else [inner, outer]
     if (
-        any(part.format != _BINARY32 for part in parts)
-        or not (_is_binary32(config.a) and _is_binary32(config.b))
+        any(part.format != BINARY32 for part in parts)
+        or not (is_binary32(config.a) and is_binary32(config.b))
         or config.lanes != 1
         or config.product is not None
         or config.random_bits
-        or _sees_zero_signs(config, widths)
-        or config.overflow_of(_BINARY32) is not Overflow.INFINITY
+        or sees_zero_signs(config, widths)
+        or config.overflow_of(BINARY32) is not Overflow.INFINITY
         or config.rounding in (Rounding.NEAREST_AWAY, Rounding.TO_ODD)
         or not kernels().macsmith_has_native_tiles()
     ):
@@ -346,18 +223,8 @@ def _plan_native(config: MacConfig, widths: MacWidths) -> TileSpecStruct | None:
         product=TileRoundStruct(is_fixed=True),
         lanes=1,
         chunk_length=getattr(config.accumulator, "length", 0),
-        add=_Add.NATIVE.value,
+        add=Addition.NATIVE.value,
         rounding=tuple(Rounding).index(config.rounding),
-    )
-
-
-def _is_binary32(fmt: Format) -> bool:
-    """Whether binary32 has all values of a format."""
-    return (
-        isinstance(fmt, FloatFormat | IntFormat)
-        and _significand_bits(fmt) <= _BINARY32.precision
-        and fmt.least_exponent >= _BINARY32.least_exponent
-        and fmt.max <= _BINARY32.max
     )
 
 
@@ -382,11 +249,11 @@ def _plan_aligned(
     if accumulator.min_exponent is not None:
         least = max(least, accumulator.min_exponent)
     if (
-        reach > _FLOAT64.precision
-        or not _can_round(kept, _FLOAT64, special_terms)
-        or not _can_round(fmt, _FLOAT64, special_terms)
+        reach > FLOAT64.precision
+        or not can_round(kept, FLOAT64, special_terms)
+        or not can_round(fmt, FLOAT64, special_terms)
         or widths.product.lsb_exponent < -_ALIGNED_EXPONENT
-        or _top_exponent(widths.product, config.lanes) > _ALIGNED_EXPONENT
+        or top_exponent(widths.product, config.lanes) > _ALIGNED_EXPONENT
         or abs(least) > _ALIGNED_EXPONENT
     ):
         return None
@@ -395,14 +262,14 @@ def _plan_aligned(
         assert isinstance(config.accumulator, ChunkedAccumulator)
         chunk_length = config.accumulator.length
         if outer.format is not None:
-            if not _can_round(outer.format, _FLOAT64, fmt.has_nan):
+            if not can_round(outer.format, FLOAT64, fmt.has_nan):
                 return None
         else:
-            chunk = _chunk_bound(widths.inner, outer, chunk_length, widths.term)
+            chunk = chunk_bound(widths.inner, outer, chunk_length, widths.term)
             chunks = -(-length // chunk_length)
-            if not _fixed_is_exact(outer, chunk, chunks, 1, _FLOAT64):
+            if not fixed_is_exact(outer, chunk, chunks, 1, FLOAT64):
                 return None
-            if not _FLOAT64.least_exponent <= chunk.lsb_exponent:
+            if not FLOAT64.least_exponent <= chunk.lsb_exponent:
                 return None
     # sums are rounded as if there were no largest number; what is beyond it is seen to afterwards
     rounded = round_struct(kept, config.rounding, config.overflow_of(fmt))
@@ -441,14 +308,14 @@ def make_plan(config: MacConfig, length: int) -> Plan:
         and not widths.inner.clips
         and config.product is None
     )
-    blas = ((Engine.BLAS32, _FLOAT32), (Engine.BLAS64, _FLOAT64))
-    tiles = ((Engine.TILES32, _FLOAT32), (Engine.TILES64, _FLOAT64))
+    blas = ((Engine.BLAS32, FLOAT32), (Engine.BLAS64, FLOAT64))
+    tiles = ((Engine.TILES32, FLOAT32), (Engine.TILES64, FLOAT64))
     if is_one_sum:
         for engine, machine in blas:
             if (
                 length * widths.term.max_integer < 1 << machine.precision
                 and machine.least_exponent <= widths.term.lsb_exponent
-                and _top_exponent(widths.term, length) <= machine.most_exponent
+                and top_exponent(widths.term, length) <= machine.most_exponent
             ):
                 return Plan(engine)
     native = _plan_native(config, widths)
