@@ -7,7 +7,7 @@ import pytest
 from macsmith.model import golden
 from macsmith.model.design import parse_design
 from macsmith.model.formats import Special, parse_format
-from macsmith.sim import coverage, directed, reachability, stimulus
+from macsmith.sim import coverage, directed, reachability, tile_groups
 from macsmith.sim.coverage import Coverage, stimulus_coverage, unit_coverage
 from macsmith.sim.expected import expected_results, spot_check, words_to_int
 from macsmith.sim.operands import (
@@ -140,7 +140,7 @@ def test_required_bins_fill_where_formats_lack_something(text: str) -> None:
 
 def test_coverage_notices_missing_directed_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     """The requirement is derived from the formats, not from what the stimulus happens to do."""
-    monkeypatch.setattr(stimulus, "directed_sums", lambda config: [])
+    monkeypatch.setattr(tile_groups, "directed_sums", lambda config: [])
     monkeypatch.setattr(coverage, "MOST_TRACED_STEPS", 3000)
     result = Coverage(tuple(bins_of("e4m3xe5m2:e6m5/8/e6m9ns:rup", quick=True)))
     assert "outer partial sum: tie above odd" in result.missing
