@@ -80,8 +80,12 @@ class _Derivation:
         fmt = self.config.product
         has_nan, has_infinity = self.special_products()
         self.decide("product: NaN", has_nan, "no operand or product is NaN")
-        for event in ("product: infinity", "product: -infinity"):
-            self.decide(event, has_infinity, "no operand or product is infinite")
+        self.decide("product: infinity", has_infinity, "no operand or product is infinite")
+        self.decide(
+            "product: -infinity",
+            has_infinity and self.kit.has_negative,
+            "no product is infinite, or none is negative",
+        )
         if fmt is None or self.config.a.bits + self.config.b.bits > 16:
             return
         magnitudes = []
@@ -239,18 +243,18 @@ class _Derivation:
             has_nan = has_nan and "partial sum: NaN" in self.required
             has_infinity = has_infinity and "partial sum: infinity" in self.required
         self.decide(f"{level}: NaN", has_nan, "no NaN is added, or there is no code for it")
-        for event in ("infinity", "-infinity"):
+        count = terms.count if terms is not None else 0
+        has_both = has_infinity and self.kit.has_negative
+        for event, is_met in (
+            ("infinity", has_infinity),
+            ("-infinity", has_both),
+            ("infinities of both signs", has_both and count >= 2),
+        ):
             self.decide(
                 f"{level}: {event}",
-                has_infinity,
-                "no infinity is added, or there is no code for it",
+                is_met,
+                "no infinity of that sign is added, or there is no code for it",
             )
-        count = terms.count if terms is not None else 0
-        self.decide(
-            f"{level}: infinities of both signs",
-            has_infinity and count >= 2,
-            "no infinity is added, or there is no code for it",
-        )
         if terms is None:
             return
         self.required.add(f"{level}: positive")

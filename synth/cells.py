@@ -292,6 +292,18 @@ class Technology:
         """Slew assumed on clock pins: what the driver cell makes of a step at an output's load."""
         return self.driver_arc.rise.slew_ps(0.0, self.output_load_ff)
 
+    @property
+    def has_leakage(self) -> bool:
+        """Whether the library states leakage of any cell; otherwise there is no such figure."""
+        return any(cell.leakage_nw > 0 for cell in self.cells.values())
+
+    @property
+    def has_internal_energy(self) -> bool:
+        """Whether the library states energies inside cells, without which all are too small."""
+        return any(
+            output.energy_fj for cell in self.cells.values() for output in cell.outputs.values()
+        )
+
     def models(self) -> dict[str, CellModel]:
         """Logic of every cell by name."""
         return {name: cell.model() for name, cell in self.cells.items()}

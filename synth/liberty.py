@@ -4,6 +4,7 @@ Everything is converted to ps, fF, nW, fJ, V and um2 whatever the file's own uni
 """
 
 import fnmatch
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from macsmith.synth.liberty_library import (
 from macsmith.synth.liberty_syntax import Group, LibertyError, read_groups
 from numpy.typing import NDArray
 
-__all__ = ["LibertyError", "Library", "read_liberty"]
+__all__ = ["LibertyError", "Library", "read_liberty", "reasons"]
 
 
 def read_liberty(paths: Sequence[Path], dont_use: Iterable[str] = ()) -> Library:
@@ -63,8 +64,9 @@ def read_liberty(paths: Sequence[Path], dont_use: Iterable[str] = ()) -> Library
             cells[name] = cell
     assert first is not None  # paths is not empty
     if not any(not cell.unusable and cell.flip_flop is None for cell in cells.values()):
+        why = reasons(cell.unusable for cell in cells.values())
         raise LibertyError(
-            f"{paths[0]}: no usable combinational cell; the file must describe a cell library"
+            f"{paths[0]}: no usable combinational cell; the file must describe a cell library{why}"
         )
     return Library(
         first.name,
@@ -76,6 +78,13 @@ def read_liberty(paths: Sequence[Path], dont_use: Iterable[str] = ()) -> Library
         cells,
         tuple(Path(path).name for path in paths),
     )
+
+
+def reasons(left_out: Iterable[str]) -> str:
+    """The three most frequent of the reasons why cells cannot be used, as the end of a message."""
+    counts = Counter(reason for reason in left_out if reason).most_common(3)
+    told = ", ".join(f"{count} for {reason}" for reason, count in counts)
+    return f" (cells left out: {told})" if told else ""
 
 
 def _convention(library: Library) -> tuple[float, ...]:
@@ -136,7 +145,7 @@ def _read_one(path: Path, patterns: tuple[str, ...]) -> Library:
         cells[cell.name] = cell
     return Library(
         name=top.arguments[0] if top.arguments else path.stem,
-        voltage_v=_number(path, values.get("nom_voltage", "0")) * units.voltage_v,
+        voltage_v=_voltage(path, top) * units.voltage_v,
         temperature_c=_number(path, values.get("nom_temperature", "25")),
         slew_lower_percent=_number(path, values.get("slew_lower_threshold_pct_rise", "20")),
         slew_upper_percent=_number(path, values.get("slew_upper_threshold_pct_rise", "80")),
@@ -144,6 +153,19 @@ def _read_one(path: Path, patterns: tuple[str, ...]) -> Library:
         cells=cells,
         files=(path.name,),
     )
+
+
+def _voltage(path: Path, top: Group) -> float:
+    """The nominal one, else that of the operating conditions: energies go by its square."""
+    stated = top.values.get("nom_voltage")
+    if stated is None:
+        default = top.values.get("default_operating_conditions", "")
+        conditions = list(top.children("operating_conditions"))
+        named = [each for each in conditions if each.arguments == (default,)] or conditions
+        stated = named[0].values.get("voltage") if named else None
+    if stated is None:
+        raise LibertyError(f"{path}: nom_voltage is missing; must be the supply's, in voltage_unit")
+    return _number(path, stated)
 
 
 def _unit(path: Path, text: str, symbol: str) -> float:
@@ -384,6 +406,8 @@ def _why_unusable(
         return "inout or internal pin"
     if any(pin.function is None for pin in outputs):
         return "an output without function"
+    if not float(group.values.get("area", "0")) > 0:
+        return "no area"
     known = set(pins) | ({flip_flop.state, flip_flop.inverted_state} if flip_flop else set())
     for pin in outputs:
         if pin.function is not None and not set(pin.function.variables()) <= known:

@@ -21,7 +21,7 @@ from macsmith.synth.cells import (
     Technology,
     TimingArc,
 )
-from macsmith.synth.liberty import LibertyError
+from macsmith.synth.liberty import LibertyError, reasons
 from macsmith.synth.liberty_library import (
     EDGES,
     Arc,
@@ -99,9 +99,9 @@ def technology_from_library(
     try:
         inverter = table.inverter
     except ValueError:
-        raise LibertyError(f"{table.name}: no usable inverter; the library must have one") from None
+        raise LibertyError(_lacks("inverter", table.name, library)) from None
     if not any(cell.flip_flop for cell in cells.values()):
-        raise LibertyError(f"{table.name}: no usable flip-flop; the library must have one")
+        raise LibertyError(_lacks("flip-flop", table.name, library))
     if not driver_cell:
         candidates = [*table.buffers()[1:2], *table.buffers()[:1], inverter]
         driver_cell = candidates[0].name
@@ -117,6 +117,14 @@ def technology_from_library(
         given = library.cells[name]
         cells[name] = _with_energy(_with_constraints(cell, given, slew), given, usual)
     return replace(table, cells=cells)
+
+
+def _lacks(what: str, name: str, library: Library) -> str:
+    why = reasons(
+        cell.unusable or ("" if _has_timing(cell) else "an output without timing")
+        for cell in library.cells.values()
+    )
+    return f"{name}: no usable {what}; the library must have one{why}"
 
 
 def _has_timing(cell: LibertyCell) -> bool:

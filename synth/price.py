@@ -146,7 +146,8 @@ def price(
     Raises
     ------
     ValueError
-        Unknown technology, missing file, or waveforms that do not fit the ports.
+        Unknown technology, missing file, waveforms that do not fit the ports, or with them a
+        library without internal energies.
     ToolError
         Yosys or ABC failed.
     MismatchError
@@ -168,6 +169,11 @@ def price(
             )
             return _fpga_record(result_on_fpga, top)
         tech = resolve_technology(tech)
+    if waveforms is not None and not tech.has_internal_energy:
+        raise ValueError(
+            f"{tech.name}: no cell states internal_power, and energies without it would be too "
+            "small; leave energy out (--operands none)"
+        )
     result = synthesize(verilog_files, top, tech, build_dir=build_dir, recipes=recipes)
     energies: dict[str, EnergyResult] = {}
     compared = 0
@@ -213,7 +219,20 @@ def price(
             if is_chosen:
                 beside = energy.beside(simulated, counted, further or {})
     timing = timing_record(_chosen(result), tech, period_ps)
-    return _record(result, tech, energies, compared) | timing | beside
+    record = _record(result, tech, energies, compared) | timing | beside
+    return record if tech.has_leakage else _without_leakage(record)
+
+
+def _without_leakage(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of a library that states no leakage: no figure rather than 0."""
+    kept = {
+        name: figure
+        for name, figure in record.items()
+        if "leakage" not in name and name != "clock_gated_energy_pj_per_mac"
+    }
+    if "front" in kept:
+        kept["front"] = [_without_leakage(entry) for entry in kept["front"]]
+    return kept
 
 
 @dataclass(frozen=True)

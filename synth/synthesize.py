@@ -146,11 +146,16 @@ def synthesize(
     ToolError
         Yosys or ABC failed (a syntax error in the Verilog included).
     ValueError
-        A file is missing, or no recipe is left to run.
+        A file is missing, no recipe is left to run, or the library has no buffer, without which ABC
+        ends.
     """
     for file in verilog_files:
         if not Path(file).is_file():
             raise ValueError(f"Verilog file {file} is not there; generate the design first")
+    if not technology.buffers():
+        raise ValueError(
+            f"{technology.name}: no usable buffer; the library must have one: add the file that has"
+        )
     build_dir = Path(build_dir).resolve()
     build_dir.mkdir(parents=True, exist_ok=True)
     sources = [Path(file).resolve() for file in verilog_files]

@@ -148,6 +148,8 @@ def test_dont_use_patterns(liberty_file: Path) -> None:
         ("library (x) { }", r"capacitive_load_unit is missing"),
         (TINY.replace('"1ns"', '"1parsec"'), r"unit '1parsec'; must be a number and a unit of s"),
         (TINY.replace("area : 8.0", "area : big"), r"'big' must be a number"),
+        (TINY.replace("area :", "size :"), r"cell library \(cells left out: \d+ for no area\)"),
+        (TINY.replace("nom_voltage : 2.0;", ""), r"bad\.lib: nom_voltage is missing; must be"),
         (TINY.replace('"!(A*B)"', '"!(A*B"'), r"cell NAND2: function .* parenthesis is missing"),
         (TINY.replace("delay_model : table_lookup", "delay_model : polynomial"), "must be table"),
     ],
@@ -182,6 +184,21 @@ def test_a_library_needs_inverter_and_flip_flop(tmp_path: Path) -> None:
     path.write_text(HEAD + gate("INV", 1.0, "A", "!A", "negative_unate", 0.02) + "}")
     with pytest.raises(LibertyError, match="no usable flip-flop"):
         technology_from_library(read_liberty([path]))
+
+
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "untimed.lib"
+    path.write_text(TINY.replace("timing () {", "no_timing () {"))
+    with pytest.raises(LibertyError, match=r"no usable inverter.* \d+ for an output without t"):
+        technology_from_library(read_liberty([path]))
+
+
+def test_voltage_of_the_operating_conditions(tmp_path: Path) -> None:
+    path = tmp_path / "conditions.lib"
+    conditions = """operating_conditions (slow) { voltage : 1.5; }
+        operating_conditions (usual) { voltage : 1.75; } default_operating_conditions : usual;"""
+    path.write_text(TINY.replace("nom_voltage : 2.0;", conditions))
+    assert read_liberty([path]).voltage_v == 1.75
 
 
 def test_setup_tables_are_read_in_either_order_of_their_axes(tmp_path: Path) -> None:

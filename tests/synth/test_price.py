@@ -1,12 +1,14 @@
 """The flat record, and that a netlist which computes something else is caught."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from macsmith.synth import price as price_module
+from macsmith.synth.cells import Technology
 from macsmith.synth.liberty import LibertyError
 from macsmith.synth.price import MismatchError, price, resolve_technology
 from macsmith.synth.recipes import Recipe, recipe
@@ -54,6 +56,32 @@ def test_record_of_a_library(mac_verilog: Path, tmp_path: Path) -> None:
     assert record["fastest_delay_ps"] == front[-1]["delay_ps"]
     assert record["tool_versions"]["pyosys"]
     assert "CKINVDC*" in record["dont_use"]
+
+
+def test_what_a_library_does_not_state(mac_verilog: Path, tiny: Technology, tmp_path: Path) -> None:
+    without = {name: replace(cell, leakage_nw=0.0) for name, cell in tiny.cells.items()}
+    record = price(
+        mac_verilog,
+        "tiny_mac",
+        replace(tiny, cells=without),
+        build_dir=tmp_path,
+        waveforms=waveforms(),
+        recipes=RECIPES[:1],
+    )
+    assert record["energy_pj_per_mac"] > 0
+    assert not [name for name in (*record, *record["front"][0]) if "leakage" in name]
+    assert "clock_gated_energy_pj_per_mac" not in record
+    for name, cell in tiny.cells.items():
+        outputs = {pin: replace(output, energy_fj=0.0) for pin, output in cell.outputs.items()}
+        without[name] = replace(cell, outputs=outputs)
+    with pytest.raises(ValueError, match=r"tiny: no cell states internal_power.*--operands none"):
+        price(
+            mac_verilog,
+            "tiny_mac",
+            replace(tiny, cells=without),
+            build_dir=tmp_path,
+            waveforms=waveforms(),
+        )
 
 
 def test_no_waveforms_no_energy(mac_verilog: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Mapping a small design: areas, netlists that compute the same, reproducibility, errors."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -164,6 +165,10 @@ def test_errors_name_the_tool_and_show_its_log(tmp_path: Path, mac_verilog: Path
         synthesize([mac_verilog], "no_such", asap7, build_dir=tmp_path)
     with pytest.raises(ValueError, match=r"none\.v is not there; generate the design first"):
         synthesize([tmp_path / "none.v"], "x", asap7, build_dir=tmp_path)
+    buffers = {cell.name for cell in asap7.buffers()}
+    cells = {name: cell for name, cell in asap7.cells.items() if name not in buffers}
+    with pytest.raises(ValueError, match="asap7: no usable buffer; the library must have one"):
+        synthesize([mac_verilog], "tiny_mac", replace(asap7, cells=cells), build_dir=tmp_path)
     only_cells = [recipe("smallest-fa")]
     with pytest.raises(ValueError, match="no recipe to run"):
         synthesize(
