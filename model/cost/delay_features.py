@@ -57,9 +57,12 @@ def delay_paths(w: Widths) -> dict[str, Features]:
     scaling, outer = _scaling(w), _outer_addition(w)
     behind = _times(_sum(scaling, outer), 1.0 - clocked)
     marks: Features = {"stage.ones": staged}
-    product = _sum(_product(w, single), lanes, ahead, _times(placing, waits), adding)
+    columns = _columns(w)
+    product = _sum(_product(w, single), lanes, columns, ahead, _times(placing, waits), adding)
     keys = _sum(_largest_key(w), lanes, placing, adding)
-    loop = _sum(placing, _times(lanes, aligned), adding)
+    # lanes that are summed in stages of their own are not passed
+    loop = _sum(placing, _times(lanes, aligned), _times(columns, 1.0 - staged), adding)
+    loop = _sum(loop, _spread_sign(w, ahead["apart.ones"]))
     has_loop = np.where(w["kind"] == FIXED, staged, 1.0)
     has_outer = clocked * np.maximum(w["is_chunked"], w["is_block"])
     # a chunk in the outer format is not converted, which is not divided then
@@ -69,6 +72,7 @@ def delay_paths(w: Widths) -> dict[str, Features]:
         "product": _sum(_times(product, share), behind, register, marks),
         "keys": _times(_sum(_times(keys, share), behind, register, marks), aligned),
         "loop": _times(_sum(loop, behind, register), has_loop),
+        "apart": _times(_sum(ahead, register, marks), staged),
         "outer": _times(_sum(outer, register), has_outer),
         "chunk": _times(_sum(chunk, register), has_outer),
         "convert": _times(_sum(_times(_conversion(w), share), register), clocked * w["converts"]),
@@ -151,6 +155,24 @@ def _own_sum(w: Widths, staged: Numbers) -> Features:
     }
 
 
+def _columns(w: Widths) -> Features:
+    """A few lanes are summed column by column: each carry waits for the adders of its column."""
+    lanes = w["lanes"]
+    few = _is(w, WINDOW) * (w["speed"] == 0) * ((lanes > 1) & (lanes <= 4))
+    bits = few * np.minimum(w["lane_sum"], w["window"] - w["window_low"])
+    high = (lanes > 2) * 1.0
+    return {
+        "columns.bits": bits,
+        "columns.high_bits": bits * high,
+        "columns.high_ones": few * high,
+    }
+
+
+def _spread_sign(w: Widths, apart: Numbers) -> Features:
+    """A sum of lanes that was added up before has its sign in all higher places."""
+    return {"apart.sign_bits": apart * np.maximum(w["sum"] - w["lane_sum"], 0)}
+
+
 def _placing(w: Widths) -> Features:
     """What a partial sum in a float format passes before it is added to."""
     f: Features = {}
@@ -209,6 +231,8 @@ def _addition(w: Widths) -> Features:
         f[f"{name}.bits"] = chosen * np.minimum(w["lane_sum"], w["sum"])
         f[f"{name}.levels"] = chosen * log2(w["sum"])
         f[f"{name}.extension_bits"] = chosen * extension
+    # signs are added there too, by full adders
+    f["integer.sign_bits"] = is_integer * (w["signed"] > 0) * extension
     for name, chosen in (("compact", _is(w, COMPACT)), ("dual", _is(w, DUAL)), ("window", window)):
         f[f"{name}.ones"] = chosen
         f[f"{name}.precision_bits"] = chosen * m
@@ -226,14 +250,9 @@ def _addition(w: Widths) -> Features:
 
 def _window_addition(w: Widths, window: Numbers) -> Features:
     carry = w["window"] - w["window_low"]
-    # few lanes are summed column by column: each carry waits for adders of its column
-    by_columns = window * (w["speed"] == 0) * ((w["lanes"] > 1) & (w["lanes"] <= 4))
-    columns = by_columns * np.minimum(w["lane_sum"], carry)
     zeros = log2(w["window_zeros"])
     return {
         "window.bits": window * carry,
-        "window.column_bits": columns,
-        "window.high_column_bits": columns * (w["lanes"] > 2),
         "window.zero_levels": window * zeros,
         "window.normalise_levels": window * zeros * log2(w["window"]),
         "window.cut": window * (w["window_cut"] > 0),
@@ -295,8 +314,10 @@ def _outer_addition(w: Widths) -> Features:
 
 
 def _conversion(w: Widths) -> Features:
-    bits, kept = w["last_bits"], w["output_precision"]
-    rounds = (bits > kept) * 1.0
+    kept = w["output_precision"]
+    bits = w["last_bits"] - np.where(w["outer_state"] > 0, 0.0, w["is_fixed"] * w["flags"])
+    # the most negative number has a bit more, and is a power of two
+    rounds = (bits > kept + 1) * 1.0
     return {
         "convert.ones": np.ones_like(bits),
         "convert.bits": bits,
@@ -304,4 +325,6 @@ def _conversion(w: Widths) -> Features:
         "convert.normalise_levels": log2(bits) ** 2,
         "convert.rounds": rounds,
         "convert.round_bits": rounds * kept,
+        "convert.posit_ones": w["is_posit"],
+        "convert.posit_bits": w["is_posit"] * kept,
     }
