@@ -25,7 +25,7 @@ _ORDERS = (3.0, 6.0, *(float(SHARPNESS),) * 5)
 _LEAST_STEP = 0.1
 #: Weight of the pull toward the prior (or 0) of a feature that few samples have, in samples of
 #: which it makes all: so few do not decide it.
-_FEW = 0.05
+_FEW = 0.1
 _TINY = 1e-9
 
 

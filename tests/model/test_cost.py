@@ -34,12 +34,12 @@ PATHS = {cost_widths.COMPACT: "compact", cost_widths.DUAL: "dual", cost_widths.S
 PUBLISHED = {
     ("area", "area_um2", "integers"): (3.4, 21.0),
     ("area", "area_um2", "others"): (4.8, 34.0),
-    ("area", "delay_ps", "integers"): (3.9, 14.0),
-    ("area", "delay_ps", "others"): (6.3, 32.0),
+    ("area", "delay_ps", "integers"): (5.3, 20.0),
+    ("area", "delay_ps", "others"): (6.0, 32.0),
     ("speed", "area_um2", "integers"): (5.6, 22.0),
     ("speed", "area_um2", "others"): (5.8, 25.0),
-    ("speed", "delay_ps", "integers"): (6.0, 21.0),
-    ("speed", "delay_ps", "others"): (7.4, 57.0),
+    ("speed", "delay_ps", "integers"): (4.9, 28.0),
+    ("speed", "delay_ps", "others"): (6.9, 57.0),
 }
 PUBLISHED_ENERGY = {"area": 6.0, "speed": 5.0}
 
