@@ -15,7 +15,7 @@ from macsmith.model.design import Design, parse_design
 from macsmith.model.formats import FloatFormat, PositFormat
 from macsmith.model.widths import mac_widths
 
-__all__ = ["CORNERS", "FAMILY_WEIGHTS", "LARGEST_LOGIC", "SEED", "sample_designs"]
+__all__ = ["CORNERS", "FAMILY_WEIGHTS", "LARGEST_LOGIC", "SEED", "rough_gates", "sample_designs"]
 
 SEED = 7
 #: Designs that others are often compared with, and far ends of what is drawn.
@@ -132,6 +132,20 @@ def _aligned(rng: random.Random) -> str:
     return _form(rng, f"{operands}:{fmt}_aligned{fraction}:lanes{lanes}{options}{goal}")
 
 
+def _accelerators(rng: random.Random) -> str:
+    """As matrix units of GPUs have been found to add."""
+    operands, lanes = rng.choice(
+        (("e4m3", 8), ("e5m2", 8), ("e4m3xe5m2", 4), ("e5m10", 4), ("e5m10", 8), ("e8m7", 4))
+    )
+    fraction = rng.choice((12, 13, 13, 18, 22, 23, 24, 25))
+    keep = f"_keep{rng.randint(9, 20)}" if rng.random() < 0.3 else ""
+    bound = f"_emin{rng.choice((132, 133))}" if rng.random() < 0.6 else ""
+    late, nearest = rng.choice(("", "", "", "_late")), rng.choice(("", "", "", "_rne"))
+    used = rng.choice((lanes // 2, lanes, lanes))
+    text = f"{operands}:fp32_aligned{fraction}{keep}{bound}{late}{nearest}:lanes{used}"
+    return _form(rng, text + rng.choice(("", ":rtz")) + rng.choice(("", "", ":goal=speed")))
+
+
 def _blocks(rng: random.Random) -> str:
     if rng.random() < 0.6:
         operand, length = rng.choice(
@@ -189,6 +203,7 @@ FAMILY_WEIGHTS: dict[str, tuple[Draw, int]] = {
     "float": (_float_sum, 6),
     "window": (_window, 3),
     "aligned": (_aligned, 2),
+    "accelerators": (_accelerators, 2),
     "blocks": (_blocks, 2),
     "chunked": (_chunked, 5),
     "posits": (_posits, 1),
@@ -197,8 +212,8 @@ FAMILY_WEIGHTS: dict[str, tuple[Draw, int]] = {
 """How each family is drawn, and how many of it come in a round."""
 
 
-def _logic(design: Design) -> float:
-    """Rough number of gates, to leave out what takes minutes."""
+def rough_gates(design: Design) -> float:
+    """Rough number of gates of a step, to leave out what takes minutes."""
     mac, widths = design.mac, mac_widths(design.mac)
     product = widths.product.max_integer.bit_length()
     narrow = [
@@ -232,7 +247,7 @@ def sample_designs(rounds: int) -> Iterator[Design]:
                     resolve_architecture(design.mac, design.implementation)
                 except ValueError:
                     continue
-                if design.text not in seen and _logic(design) <= rng.choice(LARGEST_LOGIC):
+                if design.text not in seen and rough_gates(design) <= rng.choice(LARGEST_LOGIC):
                     seen.add(design.text)
                     found += 1
                     yield design

@@ -56,7 +56,7 @@ _FORMAT_FIELDS = (
     "infinity",
     "subnormals",
 )
-_SUM_FIELDS = ("kind", "bits", "clips", "fraction", "late", "rounds_terms")
+_SUM_FIELDS = ("kind", "bits", "clips", "fraction", "kept", "bound", "late", "rounds_terms")
 
 _FAMILIES = ("none", "ice40", "ecp5", "xilinx7")
 _PATHS = ("auto", "single", "compact", "dual")
@@ -119,11 +119,13 @@ def _sum_facts(part: SimpleAccumulator | None) -> tuple[float, ...]:
     fields: tuple[float, ...]
     match part:
         case AlignedAccumulator():
-            fields = (kind, 0, 0, part.fraction_bits, part.is_late, part.rounds_terms)
+            bits = (part.fraction_bits, part.kept_bits)
+            is_bound = part.min_exponent is not None
+            fields = (kind, 0, 0, *bits, is_bound, part.is_late, part.rounds_terms)
         case IntAccumulator():
-            fields = (kind, part.bits, part.overflow is IntOverflow.CLIP, 0, 0, 0)
+            fields = (kind, part.bits, part.overflow is IntOverflow.CLIP, *(0,) * 5)
         case _:
-            fields = (kind, 0, 0, 0, 0, 0)
+            fields = (kind, *(0,) * 7)
     fmt = None if isinstance(part, ExactAccumulator | IntAccumulator) else part.format
     return tuple(map(float, fields)) + _format_facts(fmt)
 

@@ -88,36 +88,102 @@ def outer_adders(w: Widths) -> Numbers:
 
 
 def register_bits(w: Widths) -> Numbers:
-    """Flip-flops of a MAC or array but for pipeline stages: sums, results, a waiting chunk, what an
-    array passes on."""
-    elements = w["rows"] * w["columns"]
-    is_array = elements > 1
-    state = w["inner_state"] + w["outer_state"] + w["last_bits"]
-    # a finished chunk waits in a register, and the chunk's beats are counted
-    chunk = np.where(w["outer_state"] > 0, w["inner_bits"] + w["scale_bits"] + 2, 0.0)
-    beats = np.where(w["outer_state"] > 0, np.ceil(log2(w["chunk"] / w["lanes"])), 0.0)
-    passed = np.where(is_array, w["operand_bits"] + 3, 0.0)
-    return np.where(w["is_unit"] > 0, 0.0, elements * (state + chunk + passed) + beats + 1)
+    """Flip-flops of a MAC or array but for pipeline stages: sums, results, a waiting chunk, the
+    source of random bits, what an array passes on and how its results leave it."""
+    rows, columns = w["rows"], w["columns"]
+    is_array = rows * columns > 1
+    has_outer = w["outer_state"] > 0
+    is_shared = outer_adders(w) < rows * columns
+    # a finished chunk waits in a register, with its scales, and the chunk's beats are counted
+    chunk = np.where(has_outer, w["inner_bits"] + w["scale_bits"] + 2, 0.0)
+    beats = np.where(has_outer, np.ceil(log2(w["chunk"] / w["lanes"])), 0.0)
+    # bits of a sum or result that are always 0 have no registers
+    last_bits = w["last_bits"] - w["constant_state"]
+    own = w["inner_state"] - w["constant_state"]
+    own = own + np.where(is_shared, 0.0, w["outer_state"] + chunk)
+    single = own + last_bits + beats + 1
+    # an element passes its operands on with what goes along, and its result waits to be fetched
+    along = 3 + (has_outer & ~is_shared) + w["random_bits"]
+    moved = [w[f"{side}_moved_bits"] for side in "ab"]
+    element = own + moved[0] + moved[1] + along + np.where(is_shared, w["inner_bits"], last_bits)
+    skewed = (moved[0] * rows * (rows - 1) + moved[1] * columns * (columns - 1)) / 2
+    output_bits = w["output_bits"] - np.maximum(w["constant_output"], w["constant_state"])
+    leaving = output_bits * columns * (columns + 1) / 2 + (along - 1) * (rows - 1)
+    waits = rows - 1 + (has_outer & ~is_shared)  # cycles until a result is at the edge
+    counters = np.where(rows == 2, 0.0, 2 * np.ceil(log2(rows)))  # of 2 rows: those of the delay
+    drain = waits + rows - 1 + counters + columns + 2
+    shared = columns * (rows + 1) * w["outer_state"] + 1 + waits + 1 + 2 * (columns + 1)
+    array = rows * columns * element + skewed + leaving + drain + beats
+    array = array + np.where(is_shared, shared, 0.0)
+    source = np.where(w["random_bits"] > 0, w["source_bits"], 0.0)
+    return np.where(w["is_unit"] > 0, 0.0, np.where(is_array, array, single) + source)
+
+
+#: What the boundaries between stages are counted from, by how products are added: bits that can be
+#: cut there, at the last boundary before the accumulator and at each of those before it.
+_CUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "integers": (("products", "sum"), ("sum", "pair")),
+    "fixed": (("products", "sum", "ones"), ("pair",)),
+    "float": (("operands", "products", "specials", "ones"), ("operands",)),
+    "window": (("sum", "specials"), ("narrow", "precision")),
+    "aligned": (("operands", "products", "ones"), ("operands", "sum", "aligned")),
+    "posits": (("operands", "sum", "ones"), ("operands", "sum", "narrow")),
+    "blocks": (("levels", "ones"), ("operands",)),
+}
 
 
 def stage_features(w: Widths) -> Features:
     """What the flip-flops of pipeline stages are counted from, by name."""
     f: Features = {}
-    kind = w["kind"]
-    stages = np.where(w["is_unit"] > 0, 0.0, w["stages"]) * w["rows"] * w["columns"]
+    kind, lanes, columns = w["kind"], w["lanes"], w["columns"]
+    elements = w["rows"] * columns
+    stages = np.where(w["is_unit"] > 0, 0.0, w["stages"])
+    is_array = elements > 1
     is_float = (kind == COMPACT) | (kind == DUAL) | (kind == SINGLE)
-    carries = (w["is_integer"] > 0) & (np.minimum(w["pa"], w["pb"]) > 2)
-    lane_sum = np.where(kind == ALIGNED, w["aligned_sum"], w["lane_sum"])
-    f["stage.sum"] = stages * np.where(is_float, 0.0, lane_sum)
-    f["stage.carries"] = stages * np.where(carries, w["lane_sum"], 0.0)
-    f["stage.operands"] = stages * np.where(is_float, 0.0, w["operand_bits"])
-    f["stage.product"] = stages * np.where(is_float, w["product"], 0.0)
-    f["stage.exponents"] = stages * w["exponent_field_bits"]
-    f["stage.posits"] = stages * w["is_posit"] * w["operand_bits"]
-    f["stage.block"] = stages * w["is_block"] * (w["block_bits"] + w["scale_bits"])
-    f["stage.chunk"] = stages * w["chunk_converts"] * w["inner_bits"]
-    f["stage.convert"] = (stages > 0) * w["stages"] * w["columns"] * w["converts"] * w["last_bits"]
-    f["stage.ones"] = stages
+    is_block, is_posit = w["is_block"] > 0, w["is_posit"] > 0
+    is_integer = w["is_integer"] > 0
+    operands, lane_sum = w["operand_bits"], w["lane_sum"]
+    bits = {
+        "operands": operands,
+        "products": lanes * w["product"],
+        "sum": lane_sum,
+        "pair": np.minimum(operands, 2 * lane_sum),
+        "narrow": np.minimum(operands, lane_sum),
+        "aligned": w["aligned_sum"],
+        "precision": w["precision"],
+        "specials": lanes * (w["flags"] > 0),
+        "levels": lane_sum * log2(lanes),
+        "ones": np.ones_like(lanes),
+    }
+    chosen = {
+        "integers": is_integer & ~is_block,
+        "fixed": (kind == FIXED) & ~is_integer & ~is_posit & ~is_block,
+        "float": is_float,
+        "window": kind == WINDOW,
+        "aligned": kind == ALIGNED,
+        "posits": is_posit,
+        "blocks": is_block,
+    }
+    boundaries = (("last", (stages > 0) * 1.0), ("others", np.maximum(stages - 1, 0.0)))
+    for name, cuts in _CUTS.items():
+        for (which, count), parts in zip(boundaries, cuts, strict=True):
+            for part in parts:
+                used = np.where(chosen[name] & ~is_array, count, 0.0)
+                f[f"stage.{name}.{which}.{part}"] = used * bits[part]
+    # an element's delayed operands are those that it passes on, and have no registers of their own
+    for name, which in (("integers", is_integer), ("float", is_float)):
+        used = np.where(is_array & which, stages, 0.0)
+        f[f"stage.array.{name}.product"] = used * elements * w["product"]
+        f[f"stage.array.{name}.exponents"] = used * elements * w["exponent_field_bits"]
+        f[f"stage.array.{name}.rows"] = used * w["rows"]
+    converted = stages * w["converts"] * columns
+    f["stage.convert.sum"] = converted * w["last_bits"]
+    f["stage.convert.result"] = converted * np.minimum(w["last_bits"], w["output_precision"])
+    chunk = stages * w["chunk_converts"] * np.where(is_array, columns, 1.0)
+    f["stage.chunk.sum"], f["stage.chunk.ones"] = chunk * w["inner_bits"], chunk
+    f["stage.chunk.ends"] = stages * w["is_chunked"]
+    f["stage.block.sum"] = stages * is_block * w["block_bits"]
+    f["stage.block.ones"] = stages * is_block
     return f
 
 
@@ -160,8 +226,13 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
     put("lane.places", placed & (kind != ALIGNED), place)
     put("lane.adders", placed & (kind != ALIGNED), lanes * w["span"])
     put("lane.ones", placed, lanes)
+    # products of some kinds are built in their own way
+    for name, chosen in (("compact", kind == COMPACT), ("aligned", kind == ALIGNED)):
+        put(f"{name}.partial_products", chosen, mul)
+    put("posit.partial_products", w["is_posit"] > 0, mul)
     put("posit.decode", w["is_posit"] > 0, lanes * w["code_bits"] * log2(w["code_bits"]))
     put("sum.bits", fixed_other, w["sum"])
+    put("sum.specials", fixed_other, lanes * w["flags"])
     put("sum.extension", fixed_other, np.maximum(w["sum"] - w["lane_sum"], 0))
     # one product into a float
     m, e = w["precision"], w["exponent"]
@@ -169,6 +240,7 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
     put("float.partial_products", single, product)
     put("float.rows", single, w["pa"] + w["pb"])
     put("float.subnormals", single, w["subnormals"] * (w["pa"] + w["pb"]))
+    put("dual.rows", kind == DUAL, w["pa"] + w["pb"])
     put("float.exponents", single, w["exponent_field_bits"])
     put("float.normalise", kind == SINGLE, w["product"] * log2(w["product"]))
     scaled, outer = w["is_block"] > 0, w["is_chunked"] > 0
@@ -199,6 +271,8 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
         put(f"{name}.ones", chosen, np.ones_like(m))
         put(f"{name}.precision", chosen, width)
         put(f"{name}.shifts", chosen, width * log2(width))
+    put("single.increment", kind == SINGLE, w["is_nearest"] * (m + e))
+    put("single.random", kind == SINGLE, w["random_bits"] * log2(m))
     # several products into a float
     window = w["window"]
     put("window.bits", kind == WINDOW, window)
@@ -206,6 +280,8 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
     put("window.partial_sum", kind == WINDOW, m * log2(w["window_shift"] + 1))
     put("window.precision", kind == WINDOW, m + e)
     put("window.raised", kind == WINDOW, log2(w["raise"] + 1))
+    put("window.specials", kind == WINDOW, lanes * w["flags"])
+    put("window.signs", kind == WINDOW, np.where(lanes > 2, lanes, 0.0))
     # terms aligned to the largest exponent
     aligned = kind == ALIGNED
     width = w["aligned_bits"]
@@ -220,6 +296,12 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
     put("aligned.sum", aligned, w["aligned_sum"])
     put("aligned.speed", aligned, w["speed"] * lanes * width)
     put("aligned.precision", aligned, m + e)
+    put("aligned.specials", aligned & (w["flags"] > 0), m + e)
+    put("aligned.speed_precision", aligned, w["speed"] * (m + e))
+    put("aligned.staged_products", aligned & (w["stages"] > 0), lanes * w["product"])
+    put("aligned.bound", aligned, w["is_bound"] * w["key_bits"])
+    put("aligned.late", aligned, w["is_late"] * m * log2(m))
+    put("aligned.nearest", aligned, w["rounds_terms"] * lanes * w["product"])
     put("random.bits", w["random_bits"] > 0, w["random_bits"])
     # outer accumulators
     inner = w["inner_bits"]
@@ -237,6 +319,7 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
     put("block.scales", scaled, w["scale_bits"])
     put("block.ones", scaled, np.ones_like(om))
     put("block.normalise", scaled, block * log2(block))
+    put("block.precision", scaled, om)
     _put_registers(f, w, stage_bits)
     return f
 

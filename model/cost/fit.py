@@ -31,6 +31,7 @@ def fit_nonnegative(
     *,
     prior: Mapping[str, float] | None = None,
     ridge: float = RIDGE,
+    size: Numbers | None = None,
 ) -> dict[str, float]:
     """Least squares of the relative error with coefficients that are not negative.
 
@@ -44,26 +45,29 @@ def fit_nonnegative(
         Coefficients that those which the samples hardly decide are drawn to; 0 without.
     ridge
         How strongly.
+    size
+        What errors are relative to; None: the target.
 
     Returns
     -------
     dict
         Coefficients greater than 0, by feature.
     """
+    size = target if size is None else size
     names = [name for name, column in features.items() if np.any(column)]
-    matrix = np.column_stack([features[name] for name in names]) / target[:, None]
-    size = np.sqrt((matrix**2).sum(axis=0))  # so that a feature that few samples have counts too
-    scaled = matrix / size
+    matrix = np.column_stack([features[name] for name in names]) / size[:, None]
+    norms = np.sqrt((matrix**2).sum(axis=0))  # so that a feature that few samples have counts too
+    scaled = matrix / norms
     wanted = np.zeros(len(names))
     if prior is not None:
-        wanted = np.array([prior.get(name, 0.0) for name in names]) * size
+        wanted = np.array([prior.get(name, 0.0) for name in names]) * norms
     pull = np.sqrt(ridge)
     solution, _ = nnls(
         np.vstack([scaled, pull * np.eye(len(names))]),
-        np.concatenate([np.ones(len(target)), pull * wanted]),
+        np.concatenate([target / size, pull * wanted]),
         maxiter=50 * len(names),
     )
-    found = dict(zip(names, (solution / size).tolist(), strict=True))
+    found = dict(zip(names, (solution / norms).tolist(), strict=True))
     kept = {name: value for name, value in found.items() if value > 0}
     if prior is not None:
         for name, value in prior.items():

@@ -10,9 +10,11 @@ from pathlib import Path
 
 __all__ = [
     "ENERGY_FILE",
+    "REGISTERS_FILE",
     "SAMPLES_FILE",
     "Sample",
     "read_energy_rows",
+    "read_register_counts",
     "read_samples",
     "read_table",
     "write_table",
@@ -20,6 +22,7 @@ __all__ = [
 
 SAMPLES_FILE = "samples.csv"
 ENERGY_FILE = "energy_samples.csv"
+REGISTERS_FILE = "register_samples.csv"
 
 
 @dataclass(frozen=True)
@@ -84,3 +87,11 @@ def read_samples(path: Path | None = None) -> list[Sample]:
 def read_energy_rows(path: Path | None = None) -> list[dict[str, str]]:
     """Rows of the energy table, of `path` or the committed one."""
     return read_table(path or _path(ENERGY_FILE))[1]
+
+
+def read_register_counts(path: Path | None = None) -> dict[str, int]:
+    """Flip-flops by design text, of `path` or the committed table; empty without one."""
+    found = path or _path(REGISTERS_FILE)
+    if not found.exists():
+        return {}
+    return {row["design"]: int(row["flip_flops"]) for row in read_table(found)[1]}

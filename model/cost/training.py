@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from macsmith.model.cost.features import (
 )
 from macsmith.model.cost.fit import fit_nonnegative, predict
 from macsmith.model.cost.longest import fit_longest, predict_longest
-from macsmith.model.cost.samples import Sample, read_samples
+from macsmith.model.cost.samples import Sample, read_register_counts, read_samples
 from macsmith.model.cost.widths import Widths, derive_widths
 from macsmith.model.design import parse_design
 from numpy.typing import NDArray
@@ -92,23 +92,38 @@ _REFERENCES = {("lut", "lut"): ("area", "area_um2")}
 
 
 class StageTraining:
-    """Flip-flops of pipeline stages, the same in all technologies and for all clock targets."""
+    """Flip-flops of pipeline stages, the same in all technologies and for all clock targets.
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        known = {s.design: s for s in _modelled(samples) if "flip_flops" in s.figures}
-        designs = [parse_design(text) for text in known]
-        widths = derive_widths(design_columns(designs))
-        staged = widths["stages"] > 0
-        self.samples = [s for s, is_staged in zip(known.values(), staged, strict=True) if is_staged]
-        self.features = {k: column[staged] for k, column in stage_features(widths).items()}
-        self.registers = register_bits(widths)[staged]
+    Parameters
+    ----------
+    samples
+        Synthesised designs, whose flip-flops count too.
+    counts
+        Flip-flops of other designs, by their texts.
+    """
+
+    def __init__(self, samples: Sequence[Sample], counts: Mapping[str, int] | None = None) -> None:
+        mapped = {
+            s.design: s for s in _modelled(samples) if "flip_flops" in s.figures and _is_staged(s)
+        }
+        others = [
+            Sample(text, "", "", {"flip_flops": float(count)})
+            for text, count in (counts or {}).items()
+            if text not in mapped
+        ]
+        self.samples = [*mapped.values(), *filter(_is_staged, others)]
+        widths = derive_widths(design_columns([parse_design(s.design) for s in self.samples]))
+        self.features, self.registers = stage_features(widths), register_bits(widths)
+        self.families = families(widths)
         self.target = np.array([s.figures["flip_flops"] for s in self.samples]) - self.registers
 
     def fit(self, used: Callable[[Sample], bool] = lambda sample: True) -> dict[str, float]:
         """Coefficients of `stage_features`."""
         chosen = np.array([used(sample) for sample in self.samples])
         features = {name: column[chosen] for name, column in self.features.items()}
-        return fit_nonnegative(features, self.target[chosen], ridge=STAGE_RIDGE)
+        target = self.target[chosen]
+        size = target + self.registers[chosen]  # errors count by all flip-flops of a design
+        return fit_nonnegative(features, target, ridge=STAGE_RIDGE, size=size)
 
     def errors(self, fold: Callable[[Sample], int]) -> Numbers:
         """Relative error of all flip-flops of each sample, as of `Training.errors`."""
@@ -119,6 +134,10 @@ class StageTraining:
             found = self.fit(lambda sample, k=k: fold(sample) != k)  # type: ignore[misc]
             predicted[held] = predict(found, {n: c[held] for n, c in self.features.items()})
         return np.asarray((predicted + self.registers) / (self.target + self.registers) - 1.0)
+
+
+def _is_staged(sample: Sample) -> bool:
+    return ":stages" in sample.design
 
 
 def _modelled(samples: Sequence[Sample]) -> list[Sample]:
@@ -278,7 +297,7 @@ def trainings(samples: Sequence[Sample]) -> Iterator[tuple[str, str, str, Traini
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
         groups.setdefault((sample.technology, sample.target), []).append(sample)
-    stages = StageTraining(samples)
+    stages = StageTraining(samples, read_register_counts())
     references: dict[tuple[str, str], Training] = {}
     ordered = sorted(groups, key=lambda key: (key[0] != REFERENCE, *key))
     for technology, target in ordered:
@@ -313,7 +332,7 @@ def _trained_energy(training: EnergyTraining) -> dict[str, Any]:
 
 def train(samples: Sequence[Sample], energies: Sequence[EnergySample] = ()) -> dict[str, Any]:
     """The model as JSON can hold it: technology, clock target, figure, then what was fitted."""
-    stages = StageTraining(samples)
+    stages = StageTraining(samples, read_register_counts())
     model: dict[str, Any] = {
         STAGES: {"coefficients": _rounded(stages.fit()), "error": _summary(stages.errors(fold_of))}
     }

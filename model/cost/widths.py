@@ -18,6 +18,7 @@ from macsmith.model.cost.columns import (
     POSIT,
     Columns,
 )
+from macsmith.model.random_source import LFSRS
 from macsmith.model.rounding import Rounding
 from macsmith.model.widths import DEFAULT_TERMS
 from numpy.typing import NDArray
@@ -42,6 +43,14 @@ def log2(value: Numbers) -> Numbers:
 def _bits_of(log2_value: Numbers) -> Numbers:
     """Bits of an integer whose logarithm is given."""
     return np.asarray(np.floor(log2_value + 1e-9) + 1.0)
+
+
+def _source_bits(random_bits: Numbers) -> Numbers:
+    """Flip-flops that random words come from."""
+    found = np.zeros_like(random_bits)
+    for degree, longest, _seed in reversed(LFSRS):
+        found = np.where(random_bits <= longest, float(degree), found)
+    return found
 
 
 def _first_normal(c: Columns, side: str) -> Numbers:
@@ -129,13 +138,18 @@ def derive_widths(c: Columns) -> Widths:
     w["random_bits"] = c["rounding_random_bits"]
     w["is_nearest"] = (np.isin(c["rounding_mode"], _NEAREST)) * 1.0
     w["aligned_fraction"] = c["inner_fraction"]
+    w["is_late"], w["is_bound"] = c["inner_late"], c["inner_bound"]
+    w["rounds_terms"] = c["inner_rounds_terms"]
     w["kind"] = _kinds(c, w, is_float, is_integer)
     _derive_window(c, w, log2_product)
     _derive_output(c, w, is_chunked, is_integer, is_block)
     for name in ("unit", "stages", "interleave", "rows", "columns", "speed", "fpga"):
         w["is_unit" if name == "unit" else name] = c[name]
     w["operand_bits"] = lanes * (c["a_bits"] + c["b_bits"])
+    for side in "ab":
+        w[f"{side}_moved_bits"] = lanes * c[f"{side}_bits"] + c[f"{side}_scale_bits"]
     w["code_bits"] = c["a_bits"] + c["b_bits"]
+    w["source_bits"] = _source_bits(w["random_bits"])
     w["exponent_field_bits"] = c["a_exponent_bits"] + c["b_exponent_bits"]
     w["subnormals"] = c["a_subnormals"] * (w["pa"] > 1) + c["b_subnormals"] * (w["pb"] > 1)
     return w
@@ -208,6 +222,12 @@ def _derive_window(c: Columns, w: Widths, log2_product: Numbers) -> None:
     w["aligned_sum"] = np.where(
         w["kind"] == ALIGNED, fraction + above + 1 + log2(c["lanes"] + 1), 0.0
     )
+    significands = 2.0 - 2.0 ** (1 - np.maximum(w["pa"], 1))
+    significands = significands * (2.0 - 2.0 ** (1 - np.maximum(w["pb"], 1)))
+    reached = np.floor(fraction + np.log2(c["lanes"] * significands + 2)) + 1
+    kept = np.minimum(reached, c["inner_kept"] + 1)
+    is_whole = (w["kind"] == ALIGNED) & (c["inner_late"] == 0)
+    w["constant_state"] = np.where(is_whole, np.maximum(precision - kept, 0), 0.0)
     w["key_bits"] = np.ceil(log2(w["range"] + 2))
 
 
@@ -243,3 +263,6 @@ def _derive_output(
     w["converts"] = (~is_raw & ~same) * 1.0
     w["output_bits"] = np.where(is_raw, last_bits, bits)
     w["output_precision"] = np.where(is_raw | same, 0.0, precision)
+    # a float of more places than the sum has
+    is_wide = (w["converts"] > 0) & (last["format_bits"] == 0)
+    w["constant_output"] = np.where(is_wide, np.maximum(precision - w["sum"], 0), 0.0)
