@@ -206,7 +206,7 @@ FAMILY_WEIGHTS: dict[str, tuple[Draw, int]] = {
     "accelerators": (_accelerators, 2),
     "blocks": (_blocks, 2),
     "chunked": (_chunked, 5),
-    "posits": (_posits, 1),
+    "posits": (_posits, 2),
     "arrays": (_arrays, 2),
 }
 """How each family is drawn, and how many of it come in a round."""

@@ -47,10 +47,10 @@ may have no full adders)."""
 #: Every design in ASAP7; of the other technologies each takes a part of them.
 _TURNS: dict[str, tuple[int, int]] = {
     "asap7": (1, 0),
-    "sky130": (5, 0),
-    "ihp-sg13g2": (5, 1),
-    "ecp5": (5, 2),
-    "ice40": (5, 3),
+    "sky130": (3, 0),
+    "ihp-sg13g2": (3, 1),
+    "ecp5": (6, 2),
+    "ice40": (6, 5),
     "xilinx7": (20, 4),
 }
 DEFAULT_STORE = Path("build/cost/samples.jsonl")

@@ -214,7 +214,12 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
     put("integer.rows", is_integer, edge * w["signed"] / 2)
     put("integer.lanes", is_integer, lanes)
     put("integer.sum", fixed_integer, w["sum"])
-    put("integer.extension", fixed_integer, np.maximum(w["sum"] - w["lane_sum"], 0))
+    extension = np.maximum(w["sum"] - w["lane_sum"], 0)
+    put("integer.extension", fixed_integer, extension)
+    put("integer.extension_levels", fixed_integer, extension * log2(extension))
+    put("integer.signs", fixed_integer, w["signed"])
+    rows = lanes * np.minimum(w["pa"], w["pb"])
+    put("integer.levels", fixed_integer, np.minimum(w["lane_sum"], w["sum"]) * log2(rows))
     # what is placed in fixed point
     put("lane.partial_products", placed, mul)
     put("lane.adders_of_product", placed, lanes * (w["pa"] - 1) * (w["pb"] - 1))
@@ -232,8 +237,10 @@ def area_features(w: Widths, stage_bits: Numbers) -> Features:
     put("posit.partial_products", w["is_posit"] > 0, mul)
     put("posit.decode", w["is_posit"] > 0, lanes * w["code_bits"] * log2(w["code_bits"]))
     put("sum.bits", fixed_other, w["sum"])
+    put("sum.of_posits", fixed_other & (w["is_posit"] > 0), w["sum"])
+    put("lane.signs", fixed_other & (lanes > 2), lanes)
     put("sum.specials", fixed_other, lanes * w["flags"])
-    put("sum.extension", fixed_other, np.maximum(w["sum"] - w["lane_sum"], 0))
+    put("sum.extension", fixed_other, extension)
     # one product into a float
     m, e = w["precision"], w["exponent"]
     product = w["pa"] * w["pb"]
@@ -335,7 +342,9 @@ def _put_registers(f: Features, w: Widths, stage_bits: Numbers) -> None:
     f["array.ones"] = np.where(elements > 1, elements, 0.0)
     converts = clocked * w["converts"]
     f["convert.bits"] = converts * columns * w["last_bits"]
-    f["convert.shifts"] = converts * columns * w["last_bits"] * log2(w["last_bits"])
+    places = w["last_bits"] * log2(w["last_bits"])
+    f["convert.posits"] = converts * columns * w["is_posit"] * places
+    f["convert.shifts"] = converts * columns * places
     # a result as wide as the sum needs no rounding
     kept = np.minimum(w["output_precision"], w["last_bits"])
     rounds = w["last_bits"] > w["output_precision"]
