@@ -1,6 +1,6 @@
 """Flip-flops of pipelined designs, which the cost model counts stages from: one resumable command.
 
-    python -m macsmith.synth.register_samples run [--rounds 24] [--store FILE]
+    python -m macsmith.synth.register_samples run [--rounds 0] [--store FILE]
     python -m macsmith.synth.register_samples table [--store FILE] [-o FILE]
 
 Where a generator puts the registers of stages depends on the design's logic, but not on a library:
@@ -84,41 +84,42 @@ def count_flip_flops(design: Design) -> int:
 
 
 def _kept(store: Path) -> dict[str, int]:
-    """Counts of the committed table, and of a store, whose last line may have been cut off."""
-    kept = read_register_counts()
-    if store.exists():
-        for line in store.read_text(encoding="utf-8").splitlines():
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            kept[record["design"]] = record["flip_flops"]
+    """Counts of a store, whose last line may have been cut off."""
+    kept: dict[str, int] = {}
+    for line in store.read_text(encoding="utf-8").splitlines() if store.exists() else ():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        kept[record["design"]] = record["flip_flops"]
     return kept
 
 
 def run(store: Path, rounds: int) -> None:
-    """Count what neither the committed table nor the store has."""
+    """Count those of the committed table, then newly drawn ones, as far as the store has not."""
     store.parent.mkdir(parents=True, exist_ok=True)
     kept = _kept(store)
-    missing = [design for design in register_designs(rounds) if design.text not in kept]
-    print(f"{len(kept)} designs are counted, {len(missing)} to do", flush=True)
-    for done, design in enumerate(missing, start=1):
+    drawn = (design.text for design in register_designs(rounds))
+    texts = dict.fromkeys([*read_register_counts(), *drawn])
+    missing = [text for text in texts if text not in kept]
+    print(f"{len(texts) - len(missing)} of {len(texts)} designs are counted", flush=True)
+    for done, text in enumerate(missing, start=1):
         try:
-            count = count_flip_flops(design)
+            count = count_flip_flops(parse_design(text))
         except ToolError as error:  # told, kept for nobody, tried again next time
-            print(f"{design.text}: {error}", file=sys.stderr, flush=True)
+            print(f"{text}: {error}", file=sys.stderr, flush=True)
             continue
         with store.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"design": design.text, "flip_flops": count}) + "\n")
-        print(f"{done}/{len(missing)} {design.text}: {count}", flush=True)
+            file.write(json.dumps({"design": text, "flip_flops": count}) + "\n")
+        print(f"{done}/{len(missing)} {text}: {count}", flush=True)
 
 
 def write_counts(store: Path, path: Path) -> None:
-    """Write all counts as the committed table, sorted, with where they come from."""
+    """Write a store as the committed table, sorted, with where it comes from."""
     kept = _kept(store)
     tools = ", ".join(f"{name} {version}" for name, version in tool_versions().items())
     comments = [
-        f"flip-flops of {len(kept)} designs, drawn with seed {SEED}; {tools}",
+        f"flip-flops of {len(kept)} designs, drawn from the families of sample_designs; {tools}",
         "remade by: python -m macsmith.synth.register_samples run; and again with table",
     ]
     rows: list[dict[str, object]] = [
@@ -134,7 +135,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=("run", "table"))
-    parser.add_argument("--rounds", type=int, default=24, help="of all families")
+    parser.add_argument("--rounds", type=int, default=0, help="of new draws, beyond the table")
     parser.add_argument("--store", type=Path, default=DEFAULT_STORE)
     parser.add_argument("-o", "--output", type=Path, default=Path("model/cost") / REGISTERS_FILE)
     arguments = parser.parse_args()

@@ -16,7 +16,7 @@ from macsmith.model.cost.activity import OperandStatistics
 from macsmith.model.cost.columns import design_columns, table_columns
 from macsmith.model.cost.energy_training import read_energy_samples
 from macsmith.model.cost.estimate import estimate_energy, estimated_technologies, formulas
-from macsmith.model.cost.features import FAMILIES, STAGES
+from macsmith.model.cost.features import FAMILIES, STAGES, register_bits
 from macsmith.model.cost.fit import fit_nonnegative, predict
 from macsmith.model.cost.samples import read_samples
 from macsmith.model.cost.training import FOLDS, fold_of, train, trainings
@@ -64,6 +64,27 @@ def test_widths_are_those_of_the_configuration() -> None:
         wrong += [f"{design} {k}" for k, v in expected.items() if columns[k][row] != v]
     assert len(DESIGNS) > 300
     assert wrong == []
+
+
+def test_registers_are_those_of_the_hardware() -> None:
+    mapped = {s.design: s for s in read_samples() if s.technology == "asap7" and s.target == "area"}
+    designs = [parse_design(text) for text in mapped]
+    counted = register_bits(derive_widths(design_columns(designs)))
+    wrong: list[str] = []
+    seen: set[str] = set()
+    for design, registers in zip(designs, counted.tolist(), strict=True):
+        if design.implementation.stages:
+            continue
+        found = mapped[design.text].figures["flip_flops"]
+        if design.implementation.is_array:
+            seen.add("array")
+        if design.mac.random_bits and found:
+            seen.add("random")
+        if found != registers:
+            wrong.append(f"{design}: {found}, not {registers}")
+    assert seen == {"array", "random"}
+    # a bit that a bound on exponents makes constant may be missed
+    assert len(wrong) <= len(designs) / 100, wrong
 
 
 def test_paths_and_windows_are_those_of_the_hardware() -> None:
