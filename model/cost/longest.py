@@ -23,9 +23,12 @@ cells of one cannot be chosen without the other's."""
 #: Orders of the norm in the rounds of a fit: paths that are not the longest yet are heard too.
 _ORDERS = (3.0, 6.0, *(float(SHARPNESS),) * 5)
 _LEAST_STEP = 0.1
+_EMPHASIS = 8.0
 #: Weight of the pull toward the prior (or 0) of a feature that few samples have, in samples of
 #: which it makes all: so few do not decide it.
 _FEW = 0.1
+#: Samples above which a prior weighs no more than it does in so many.
+_PRIOR_SAMPLES = 15
 _TINY = 1e-9
 
 
@@ -61,17 +64,16 @@ def fit_longest(
     stacked = np.array([[f.get(name, zero) for f in paths.values()] for name in names]) / target
     given = prior or {}
     wanted = np.array([given.get(name, 0.0) for name in names])
-    order = _ORDERS[0]
     if prior is not None:
-        weights = _weights(_lengths(wanted, stacked), order)
-    else:
-        there = (stacked.sum(axis=0) > 0) * 1.0
-        weights = there / np.maximum(there.sum(axis=0), 1.0)
-    found = _solve((stacked * weights).sum(axis=1), wanted, ridge)
-    for order in _ORDERS:
-        weights = _weights(_lengths(found, stacked), order)
-        aim = _solve((stacked * weights).sum(axis=1), wanted, ridge)
-        found = _step(found, aim, stacked, order)
+        ridge *= min(1.0, _PRIOR_SAMPLES / len(target))
+    # each path there counts alike at first, or the first one more, or as the prior says
+    there = (stacked.sum(axis=0) > 0) * 1.0
+    first = there * np.where(np.arange(len(paths)) == 0, _EMPHASIS, 1.0)[:, None]
+    starts = [shares / np.maximum(shares.sum(axis=0), 1.0) for shares in (there, first)]
+    if prior is not None:
+        starts.append(_weights(_lengths(wanted, stacked), _ORDERS[0]))
+    fits = [_fit(stacked, weights, wanted, ridge) for weights in starts]
+    found = min(fits, key=lambda coefficients: _error(coefficients, stacked, SHARPNESS))
     kept = {name: float(value) for name, value in zip(names, found, strict=True) if value > 0}
     return kept | {name: v for name, v in given.items() if name not in names and v > 0}
 
@@ -86,18 +88,25 @@ def _weights(lengths: Numbers, order: float) -> Numbers:
     return np.asarray((lengths / np.maximum(_norm(lengths, order), _TINY)) ** (order - 1.0))
 
 
-def _step(found: Numbers, aim: Numbers, stacked: Numbers, order: float) -> Numbers:
-    """From the last round's coefficients to those of this one as far as errors get less."""
+def _error(coefficients: Numbers, stacked: Numbers, order: float) -> float:
+    """Mean square of the relative error."""
+    return float(np.mean((_norm(_lengths(coefficients, stacked), order) - 1.0) ** 2))
 
-    def error(coefficients: Numbers) -> float:
-        return float(np.mean((_norm(_lengths(coefficients, stacked), order) - 1.0) ** 2))
 
-    least, step = error(found), 1.0
-    while step > _LEAST_STEP:
-        tried = found + step * (aim - found)
-        if error(tried) < least:
-            return tried
-        step /= 2
+def _fit(stacked: Numbers, weights: Numbers, wanted: Numbers, ridge: float) -> Numbers:
+    """Coefficients, from weights of the paths to begin with."""
+    found = _solve((stacked * weights).sum(axis=1), wanted, ridge)
+    for order in _ORDERS:
+        weights = _weights(_lengths(found, stacked), order)
+        aim = _solve((stacked * weights).sum(axis=1), wanted, ridge)
+        # from the last round's coefficients to those of this one as far as errors get less
+        least, step = _error(found, stacked, order), 1.0
+        while step > _LEAST_STEP:
+            tried = found + step * (aim - found)
+            if _error(tried, stacked, order) < least:
+                found = tried
+                break
+            step /= 2
     return found
 
 
