@@ -27,7 +27,7 @@ __all__ = ["app"]
 def estimate(
     designs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="DESIGN...", help="Design texts, or .toml files of designs."),
+        typer.Argument(metavar="[DESIGN]", help="Design texts, or .toml files of designs."),
     ] = None,
     tech: Annotated[
         str,
@@ -97,6 +97,8 @@ def estimate(
     for name in figures:
         heads += [name, "9 of 10"]
     notes = [f"{table.technology}, {table.target}: estimated, not synthesised"]
+    if operands is not None and ENERGY not in table.figures:
+        notes.append(f"operands {operands} do not count: {table.technology} has no energy samples")
     finish(
         {"technology": table.technology, "target": table.target, "estimates": records},
         as_json,

@@ -59,6 +59,15 @@ def mixed(
     tokens: Annotated[
         int | None, typer.Option("--tokens", min=1, help="Size of the sample.")
     ] = None,
+    scaling: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scaling",
+            metavar="RULE",
+            help="How operands are scaled: row, tensor, ..., or for blocks floor, ceil, ...; may "
+            "be repeated.",
+        ),
+    ] = None,
     seed: SeedOption = 0,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at once.")] = 2,
     output: Annotated[
@@ -72,6 +81,7 @@ def mixed(
 
     from macsmith.console import only_results_on_stdout
     from macsmith.model.accuracy.mixed import Grouping, layer_groups
+    from macsmith.model.accuracy.scaling import check_scalings
 
     with only_results_on_stdout():
         from macsmith.reports.executors import LocalPool
@@ -83,12 +93,17 @@ def mixed(
             write_mixed,
         )
 
-        layer_groups(task, groups)  # a wrong name is told before any work is done
+        # a wrong name is told before any work is done
+        layer_groups(task, groups)
+        try:
+            check_scalings(scaling or ())
+        except ValueError as error:
+            raise ValueError(f"scaling: {error}") from None
         folder = output or build_dir / "mixed" / task
         executor = LocalPool(jobs)
         if estimate:
             name = cost or "area_um2_per_mac"
-            costs = estimated_costs(designs, tech, name)
+            costs = estimated_costs(designs, tech, name, task)
         else:
             name = cost or "energy_pj_per_mac"
             costs = priced_costs(designs, tech, name, task, build_dir, folder / "prices", executor)
@@ -102,6 +117,7 @@ def mixed(
             tokens=tokens,
             trials=trials,
             seed=seed,
+            scaling=tuple(dict.fromkeys(scaling or ())),
             build_dir=build_dir,
         )
         files = write_mixed(result, folder)

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 from macsmith.model.accuracy.mixed import Grouping, layer_groups, layer_macs, mixed_loss
+from macsmith.model.accuracy.scaling import check_scalings
+from macsmith.model.design import parse_design
 from macsmith.reports.checks import STORE_FOLDER
 from macsmith.reports.executors import Executor
 from macsmith.reports.fingerprints import source_digest, versions
@@ -54,7 +56,8 @@ BOUNDS = 16
 class MixedPoint:
     """A network with the arithmetic of a design in each of some layers.
 
-    `layers`: pairs of layer and design text; other layers are computed in float32.
+    `layers`: pairs of layer and design text; other layers are computed in float32. `scaling`:
+    rules for the scales of operands.
     """
 
     task: str
@@ -62,6 +65,7 @@ class MixedPoint:
     tokens: int
     seed: int
     name: str = field(compare=False)
+    scaling: tuple[str, ...] = ()
 
 
 MixedWork = Callable[[Path, bool, MixedPoint], Record | None]
@@ -73,6 +77,7 @@ def _determinants(point: MixedPoint) -> dict[str, Any]:
         "layers": dict(point.layers),
         "tokens": point.tokens,
         "seed": point.seed,
+        **({"scaling": list(point.scaling)} if point.scaling else {}),
         "source": source_digest("model", "model/accuracy"),
         "versions": versions("numpy"),
     }
@@ -94,7 +99,13 @@ def mixed_point(build_dir: Path, wait: bool, point: MixedPoint) -> Record | None
 
 
 def _loss(point: MixedPoint) -> dict[str, Any]:
-    found = mixed_loss(point.task, dict(point.layers), tokens=point.tokens, seed=point.seed)
+    found = mixed_loss(
+        point.task,
+        dict(point.layers),
+        tokens=point.tokens,
+        seed=point.seed,
+        scaling=point.scaling,
+    )
     if not np.isfinite(found.loss):
         raise ValueError("a sum overflowed: there is no loss")
     return {"loss": found.loss, "standard_error": found.standard_error, **found.metrics}
@@ -230,12 +241,13 @@ class _Evaluator:
         designs: Sequence[str],
         tokens: int,
         seed: int,
+        scaling: Sequence[str],
         build_dir: Path,
         executor: Executor,
         work: MixedWork,
     ) -> None:
         self.task, self.groups, self.designs = task, groups, designs
-        self.tokens, self.seed = tokens, seed
+        self.tokens, self.seed, self.scaling = tokens, seed, tuple(scaling)
         self.build_dir, self.executor, self.work = build_dir, executor, work
         self.store = ResultStore(build_dir / STORE_FOLDER)
 
@@ -246,7 +258,8 @@ class _Evaluator:
             for group, index in chosen.items()
             for layer in self.groups[group]
         ]
-        return MixedPoint(self.task, tuple(sorted(layers)), self.tokens, self.seed, name)
+        placed = tuple(sorted(layers))
+        return MixedPoint(self.task, placed, self.tokens, self.seed, name, self.scaling)
 
     def measure(self, points: Sequence[MixedPoint], title: str) -> list[Record]:
         """Records of all points; a point whose process died has a failure."""
@@ -290,6 +303,7 @@ def explore_mixed(
     tokens: int | None = None,
     trials: int = 48,
     seed: int = 0,
+    scaling: Sequence[str] = (),
     build_dir: Path = Path("build"),
     work: MixedWork = mixed_point,
 ) -> MixedResult:
@@ -312,20 +326,29 @@ def explore_mixed(
         Sample: predicted tokens or words; by default 128 or 2,000.
     trials
         Assignments that NSGA-II proposes.
+    scaling
+        Rules for the scales of operands; see `macsmith.model.accuracy.scaling.scaling_for`.
     work
         What is done for a point, for tests.
 
     Raises
     ------
     ValueError
-        Unknown task or grouping, fewer than two designs, a cost that is not above 0.
+        Unknown task, grouping or scaling, fewer than two designs, one that is named twice, a cost
+        that is not a number above 0.
     RuntimeError
         No assignment could be evaluated; the message has the reason.
     """
     if len(designs) < 2 or len(designs) != len(costs):
         raise ValueError(f"mixed precision needs 2 designs or more with a cost, not {len(designs)}")
-    if min(costs) <= 0:
-        raise ValueError(f"{cost_name} must be above 0, not {min(costs)}")
+    computed = [parse_design(text).text for text in designs]
+    for text in computed:
+        if computed.count(text) > 1:
+            raise ValueError(f"{text}: is named twice; designs must be different ones")
+    for text, value in zip(designs, costs, strict=True):
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{text}: {cost_name} must be a number above 0, not {value}")
+    check_scalings(scaling)
     groups = layer_groups(task, grouping)
     names = list(groups)
     tokens = tokens or DEFAULT_TOKENS[task]
@@ -333,7 +356,7 @@ def explore_mixed(
     counts = np.array([sum(macs[layer] for layer in groups[name]) for name in names], float)
     shares = counts / counts.sum()
     price = np.array(costs, float)
-    evaluator = _Evaluator(task, groups, designs, tokens, seed, build_dir, executor, work)
+    evaluator = _Evaluator(task, groups, designs, tokens, seed, scaling, build_dir, executor, work)
 
     single = list(itertools.product(range(len(names)), range(len(designs))))
     points = [

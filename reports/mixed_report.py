@@ -34,25 +34,48 @@ def _parsed(texts: Sequence[str]) -> list[Design]:
     return designs
 
 
-def estimated_costs(texts: Sequence[str], technology: str, cost_name: str) -> list[float]:
+def estimated_costs(
+    texts: Sequence[str], technology: str, cost_name: str, task: str | None = None
+) -> list[float]:
     """Costs of designs by the cost model, without synthesis.
+
+    Parameters
+    ----------
+    cost_name
+        A figure of the cost model, also per MAC, or ``energy_pj_per_mac``, as prices have it.
+    task
+        Whose operands an energy is of; None: no one's in particular.
 
     Raises
     ------
     ValueError
-        A wrong design text, no cost model of the technology, or a figure that it does not have.
+        A wrong design text, no cost model of the technology, or a figure that it does not have,
+        at all or for one of the designs.
     """
     from macsmith.model.cost.estimate import estimate_table
+    from macsmith.model.cost.operands import operand_columns
 
-    table = estimate_table(_parsed(texts), technology)
+    designs = _parsed(texts)
+    is_energy = cost_name.startswith("energy_") and task is not None
+    statistics = operand_columns(designs, str(task)) if is_energy else None
+    table = estimate_table(designs, technology, operands=statistics)
     name: str = cost_name
     share: NDArray[Any] = np.ones(len(texts))
+    if name == "energy_pj_per_mac":
+        name, share = "energy_fj_per_mac", 1000 * share
     if name not in table.figures and name.endswith("_per_mac"):
         name, share = name.removesuffix("_per_mac"), table.macs
     if name not in table.figures:
         known = [each for each in table.figures if not each.endswith(("_low", "_high"))]
         raise ValueError(f"cost {cost_name!r} is not estimated; must be one of {', '.join(known)}")
-    return [float(value) for value in table.figures[name] / share]
+    costs = [float(value) for value in table.figures[name] / share]
+    for design, value in zip(designs, costs, strict=True):
+        if not np.isfinite(value):
+            raise ValueError(
+                f"{design.text}: {cost_name} is not estimated of such designs; let it be measured "
+                "(without --estimate), or state another cost, such as area_um2_per_mac"
+            )
+    return costs
 
 
 def priced_costs(
@@ -76,8 +99,14 @@ def priced_costs(
     """
     from macsmith.reports.explore import explore
     from macsmith.reports.sweep import Sweep
+    from macsmith.synth.fpga import family_of
 
     designs = _parsed(texts)
+    if family_of(technology) is not None and cost_name.startswith(("energy_", "area_", "delay_")):
+        raise ValueError(
+            f"cost {cost_name!r} is none of the FPGA family {technology}; must be a count such as "
+            "lut4_per_mac"
+        )
     sweep = Sweep(tuple(dict.fromkeys(designs)), (technology,), operands=task)
     found = explore(sweep, build_dir, report_dir=folder, executor=executor)
     rows = {str(row["design"]): row for row in found.rows}

@@ -175,15 +175,23 @@ def _default_estimator(designs: Sequence[Design], technology: str, target: str |
 
 
 def _figure(estimates: Estimates, objective: str) -> _Ends:
-    """Low, middle and high of an objective; ValueError if it is not estimated."""
+    """Low, middle and high of an objective; ValueError if it is not estimated, or not measured by
+    the synthesis that confirms it."""
     name, is_per_mac = objective, False
     if name not in estimates.figures and name.endswith("_per_mac"):
         name, is_per_mac = name.removesuffix("_per_mac"), True
-    if name not in estimates.figures:
+    if name not in estimates.figures or name.startswith("energy_"):
         known = [each for each in estimates.figures if f"{each}_low" in estimates.figures]
+        known = [each for each in known if not each.startswith("energy_")]
         known += [f"{each}_per_mac" for each in known if each in ("area_um2", "lut")]
+        problem = (
+            "is not measured by the synthesis that confirms a front (the steps of explore = true "
+            "measure it on the front's designs)"
+            if name.startswith("energy_")
+            else "is not estimated"
+        )
         raise ValueError(
-            f"search: objectives: {objective} is not estimated; must be one of "
+            f"search: objectives: {objective} {problem}; must be one of "
             f"{', '.join([*known, LAYER_ERROR])}"
         )
     middle = estimates.figures[name]

@@ -1,6 +1,6 @@
 """Networks whose layers are computed in different designs' arithmetics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from macsmith.model.accuracy.arithmetic import (
     Work,
 )
 from macsmith.model.accuracy.cache import Arrays, remember
+from macsmith.model.accuracy.scaling import scaling_for
 from macsmith.model.accuracy.smollm2 import linear_layer_names
 from macsmith.model.accuracy.smollm2_task import open_smollm2
 from macsmith.model.accuracy.task import Sample, Task, paired_change
@@ -141,12 +142,17 @@ class MixedLoss:
 
 
 def _run(
-    task: Task, sample: Sample, designs: Mapping[str, str], accumulation: Accumulation
+    task: Task,
+    sample: Sample,
+    designs: Mapping[str, str],
+    accumulation: Accumulation,
+    scaling: Sequence[str] = (),
 ) -> Arrays:
     """Raw outcomes of the network, from the cache or computed."""
 
     def make(text: str) -> AnyArithmetic:
-        made = arithmetics_of(parse_design(text).mac, "row")
+        mac = parse_design(text).mac
+        made = arithmetics_of(mac, scaling_for(mac, scaling))
         return made.bit_exact() if accumulation == "bit-exact" else made.exact()
 
     def compute() -> Arrays:
@@ -173,6 +179,7 @@ def _run(
         "mixed": dict(sorted(designs.items())),
         "accumulation": accumulation,
         "numpy": np.__version__,
+        **({"scaling": list(scaling)} if scaling else {}),
     }
     return remember(content, compute)
 
@@ -192,6 +199,7 @@ def mixed_loss(
     tokens: int,
     seed: int = 0,
     accumulation: Accumulation = "exact",
+    scaling: Sequence[str] = (),
 ) -> MixedLoss:
     """Compute a network with each layer in the arithmetic of its own design.
 
@@ -207,6 +215,8 @@ def mixed_loss(
         Another seed gives another sample.
     accumulation
         ``exact`` or ``bit-exact`` sums.
+    scaling
+        Rules for the scales of operands; see `macsmith.model.accuracy.scaling.scaling_for`.
 
     Raises
     ------
@@ -216,7 +226,7 @@ def mixed_loss(
     chosen = find_task(task)
     sample = chosen.sample(tokens, seed)
     reference = _run(chosen, sample, {}, "exact")
-    outcome = _run(chosen, sample, _texts(designs), accumulation)
+    outcome = _run(chosen, sample, _texts(designs), accumulation, scaling)
     metrics = chosen.metrics(outcome, reference, None)
     change = (outcome["nll"] - reference["nll"]).reshape(-1)
     if not np.isfinite(change).all():

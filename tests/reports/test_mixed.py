@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_steps import InProcess
+from macsmith.model.accuracy.mixed import mixed_loss
 from macsmith.reports import mixed
 from macsmith.reports.mixed import (
     MixedPoint,
@@ -22,7 +23,12 @@ from macsmith.reports.mixed import (
     explore_mixed,
     mixed_point,
 )
-from macsmith.reports.mixed_report import estimated_costs, mixed_text, write_mixed
+from macsmith.reports.mixed_report import (
+    estimated_costs,
+    mixed_text,
+    priced_costs,
+    write_mixed,
+)
 from macsmith.reports.store import Record
 
 DESIGNS = ("e4m3:exact", "e2m3:exact", "e2m1:exact", "e5m2:fp16")
@@ -119,14 +125,42 @@ def test_wrong_input_is_told(tmp_path: Path) -> None:
     run = partial(explore_mixed, executor=InProcess(), build_dir=tmp_path)
     with pytest.raises(ValueError, match="needs 2 designs or more"):
         run("g2p", ["e4m3:exact"], [1.0])
-    with pytest.raises(ValueError, match="cost must be above 0, not 0"):
-        run("g2p", ["e4m3:exact", "int8:exact"], [1.0, 0])
+    for cost in (0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="int8:exact: cost must be a number above 0, not"):
+            run("g2p", ["e4m3:exact", "int8:exact"], [1.0, cost])
+    with pytest.raises(ValueError, match="e4m3:exact: is named twice; designs must be different"):
+        run("g2p", ["e4m3:exact", "int8:exact", "E4M3:exact"], [1.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="must have one rule for blocks, not ceil and even"):
+        run("g2p", ["e4m3:exact", "int8:exact"], [1.0, 1.0], scaling=["ceil", "even"])
     with pytest.raises(ValueError, match="accuracy task must be one of"):
         run("mnist", ["e4m3:exact", "int8:exact"], [1.0, 1.0])
     with pytest.raises(ValueError, match="cost 'price' is not estimated; must be one of area_um2"):
         estimated_costs(["e4m3:exact"], "asap7", "price")
     with pytest.raises(ValueError, match="must be a design of one mode"):
         estimated_costs(["e4m3+e5m2:exact"], "asap7", "area_um2")
+
+
+def test_costs_that_a_design_or_a_technology_has_not(tmp_path: Path) -> None:
+    both = ["e4m3:exact", "e4m3:e6m9/64"]
+    with pytest.raises(ValueError, match=r"e4m3:e6m9/64: energy_fj_per_mac is not estimated of"):
+        estimated_costs(both, "asap7", "energy_fj_per_mac")
+    as_priced = estimated_costs(both[:1], "asap7", "energy_pj_per_mac", "gaussian")
+    (femtojoules,) = estimated_costs(both[:1], "asap7", "energy_fj_per_mac", "gaussian")
+    assert as_priced == [pytest.approx(femtojoules / 1000)]
+    (others,) = estimated_costs(both[:1], "asap7", "energy_fj_per_mac", "uniform")
+    assert others != pytest.approx(femtojoules, rel=0.01)
+    with pytest.raises(ValueError, match="is none of the FPGA family ice40; must be a count"):
+        priced_costs(
+            both, "ice40", "energy_pj_per_mac", "g2p", tmp_path, tmp_path / "r", InProcess()
+        )
+
+
+def test_scales_are_chosen_in_all_layers() -> None:
+    layers = dict.fromkeys(("enc_w_hh", "dec_w_hh"), "mxfp8_e4m3:fp32")
+    by_default = mixed_loss("g2p", layers, tokens=10)
+    assert mixed_loss("g2p", layers, tokens=10, scaling=["floor"]) == by_default
+    by_ceil = mixed_loss("g2p", layers, tokens=10, scaling=["ceil"])
+    assert by_ceil.loss < by_default.loss
 
 
 def test_a_point_is_kept_with_its_loss(tmp_path: Path) -> None:

@@ -169,6 +169,14 @@ def test_a_wrong_search_names_file_line_and_field(text: str, message: str) -> No
         parse_sweep("designs = ['e4m3:exact']\n" + text, "s.toml")
 
 
+def test_an_objective_that_synthesis_does_not_confirm_is_refused(tmp_path: Path) -> None:
+    text = SWEEP + 'objectives = ["energy_fj_per_mac", "layer_error_percent"]\n'
+    sweep = parse_sweep(text)
+    assert sweep.search is not None
+    with pytest.raises(ValueError, match=r"energy_fj_per_mac is not measured by .*of area_um2"):
+        screen(sweep, sweep.search, "asap7", tmp_path, InProcess())
+
+
 def test_layer_error_orders_formats_and_accumulators() -> None:
     def error(text: str) -> float:
         return layer_error_percent(parse_design(text).mac, "gaussian")
