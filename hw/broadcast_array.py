@@ -11,12 +11,14 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
+from macsmith.hw.chunk_counter import ChunkCounter, beats_per_chunk
 from macsmith.hw.convert import Convert
-from macsmith.hw.core import ChunkCounter, Core, beats_per_chunk, finished_bits, operand_bits
+from macsmith.hw.core import Core
 from macsmith.hw.latency import columns_per_element, convert_cycles, edge_cycles
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.read_out import read_out
+from macsmith.hw.word_widths import finished_bits, operand_bits
 from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
 

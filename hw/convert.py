@@ -7,21 +7,20 @@ from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
-from macsmith.hw.normalise import Normalise
 from macsmith.hw.ordered_round import RoundOrdered
 from macsmith.hw.output_stage import Requantise
 from macsmith.hw.posit_round import RoundPosit
-from macsmith.hw.round import Round, is_rounded_up, magnitude_code_bits
+from macsmith.hw.round import is_rounded_up
+from macsmith.hw.round_fixed import RoundFixed
 from macsmith.hw.round_term import RoundTerm
 from macsmith.hw.shift import shift_right_sticky
 from macsmith.hw.terms import Term, fixed_shape
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, Format, IntFormat, OrderedFormat, PositFormat
 from macsmith.model.output_stage import OutputStage
-from macsmith.model.rounding import RoundingMode, StochasticRounding
 from macsmith.model.widths import PartialSumWidths
 
-__all__ = ["Convert", "RoundFixed", "clip_integer", "flag_specials", "needs_conversion"]
+__all__ = ["Convert", "clip_integer", "flag_specials", "needs_conversion"]
 
 
 def flag_specials(flags: Value) -> tuple[Value, Value, Value]:
@@ -46,91 +45,6 @@ def clip_integer(fmt: IntFormat, sign: Value, magnitude: Value) -> Value:
 def needs_conversion(widths: PartialSumWidths, fmt: Format | None) -> bool:
     """Whether a result in `fmt` (None: raw) is more than the partial sum's own bits."""
     return fmt is not None and fmt != widths.code_format
-
-
-class RoundFixed(Block):
-    """Round a fixed-point magnitude to a float's magnitude code; combinational.
-
-    Parameters
-    ----------
-    width
-        Bits of the magnitude.
-    lsb_exponent
-        Weight of its last bit.
-    fmt, rounding
-        Target and how.
-    max_raise
-        Largest `raised`.
-
-    Members
-    -------
-    sign : In(1)
-        For the directed modes.
-    magnitude : In(width)
-    raised : In
-        Only if `max_raise` is not 0: the magnitude counts ``2**raised`` times as much.
-    random : In(rounding.bits)
-        Only with stochastic rounding.
-    code : Out
-        As `macsmith.hw.round.Round` gives it.
-    """
-
-    sign: Signal
-    magnitude: Signal
-    raised: Signal
-    random: Signal
-    code: Signal
-
-    def __init__(
-        self,
-        width: int,
-        lsb_exponent: int,
-        fmt: FloatFormat,
-        rounding: RoundingMode,
-        max_raise: int = 0,
-    ) -> None:
-        self.format, self.rounding = fmt, rounding
-        self.max_raise = max_raise
-        # By how much the magnitude's top bit lies above the smallest binade; where it lies below,
-        # zeros are put on top.
-        above = lsb_exponent + width - 1 - fmt.min_normal_exponent
-        self.exponent = max(above, 0)
-        self.padding = self.exponent - above
-        self.max_exponent = max(self.exponent + max_raise, 1)
-        members = {
-            "sign": In(1),
-            "magnitude": In(width),
-            "code": Out(magnitude_code_bits(fmt, self.max_exponent)),
-        }
-        if max_raise:
-            members["raised"] = In(max_raise.bit_length())
-        if isinstance(rounding, StochasticRounding):
-            members["random"] = In(rounding.bits)
-        super().__init__(f"round_fixed_{width}_to_{fmt.name}", members)
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        value: Value = Cat(self.magnitude, Const(0, self.padding))
-        if len(value) < 2:
-            value = Cat(Const(0, 1), value)
-        normalise = Normalise(
-            len(value), self.max_exponent.bit_length(), min(self.exponent, len(value) - 1)
-        )
-        place(m, platform, "normalise", normalise)
-        rounder = Round(self.format, self.rounding, len(value), self.max_exponent)
-        place(m, platform, "round", rounder)
-        raised: Value = self.raised if self.max_raise else Const(0)
-        m.d.comb += [
-            normalise.value.eq(value),
-            normalise.exponent.eq(raised + self.exponent),
-            rounder.sign.eq(self.sign),
-            rounder.significand.eq(normalise.normalised),
-            rounder.exponent.eq(normalise.normalised_exponent),
-            self.code.eq(rounder.code),
-        ]
-        if isinstance(self.rounding, StochasticRounding):
-            m.d.comb += rounder.random.eq(self.random)
-        return m
 
 
 class Convert(Block):

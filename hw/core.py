@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block
@@ -19,121 +19,14 @@ from macsmith.hw.latency import (
 )
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
-from macsmith.hw.read_out import read_out, start_state, state_bits
+from macsmith.hw.read_out import read_out, start_state
 from macsmith.hw.step import inner_step, outer_step
 from macsmith.hw.sum_loop import close_loop
-from macsmith.model.accumulators import ChunkedAccumulator
-from macsmith.model.config import MacConfig
+from macsmith.hw.word_widths import finished_bits
 from macsmith.model.design import Design
-from macsmith.model.switch import switch_widths
 from macsmith.model.widths import mac_widths
 
-__all__ = [
-    "ChunkCounter",
-    "Core",
-    "beats_per_chunk",
-    "finished_bits",
-    "moved_bits",
-    "operand_bits",
-    "scale_bits",
-]
-
-
-def beats_per_chunk(config: MacConfig) -> int | None:
-    """Beats after which a chunk ends; None without chunks."""
-    if isinstance(config.accumulator, ChunkedAccumulator):
-        return config.accumulator.length // config.lanes
-    return None
-
-
-def operand_bits(design: Design) -> tuple[int, int]:
-    """Widths of a step's operands A and B."""
-    if design.is_switchable:
-        common = switch_widths(design.modes)
-        return common.lanes * common.a_slot_bits, common.lanes * common.b_slot_bits
-    mac = design.mac
-    return mac.lanes * mac.a.bits, mac.lanes * mac.b.bits
-
-
-def scale_bits(design: Design) -> tuple[int, int]:
-    """Widths of the scales of A and B; 0 without."""
-    a, b = design.mac.a_scale, design.mac.b_scale
-    return a.bits if a else 0, b.bits if b else 0
-
-
-def moved_bits(design: Design) -> tuple[int, int]:
-    """Widths of A and B as they move through an array: operands, scales above them."""
-    operands, scales = operand_bits(design), scale_bits(design)
-    return operands[0] + scales[0], operands[1] + scales[1]
-
-
-def finished_bits(design: Design) -> int:
-    """Width of what an element of an array gives: a sum, or a chunk for an outer adder that it does
-    not have; an inner one as it is kept, in parts perhaps. Above a chunk are the random bits that
-    it is to be added with, where that is at random; above a switchable design's sum its mode."""
-    if design.is_switchable:
-        common = switch_widths(design.modes)
-        return common.last.bits + common.mode_bits
-    widths = mac_widths(design.mac)
-    if widths.outer is not None and not shares_outer(design):
-        return widths.outer.bits
-    state = state_bits(design.mac, resolve_architecture(design.mac, design.implementation))
-    return state + (design.mac.random_bits_of(design.mac.last_accumulator) if widths.outer else 0)
-
-
-class ChunkCounter(Block):
-    """Tell which beat is its chunk's last.
-
-    Parameters
-    ----------
-    beats
-        Beats per chunk, at least 1.
-    sums
-        Sums that beats belong to in rotation, each with chunks of its own; with more than one, the
-        next one's turn comes in every enabled cycle.
-
-    Members
-    -------
-    enable : In(1)
-        Only with several sums.
-    step : In(1)
-        A beat passes in this cycle.
-    last : In(1)
-        It is the last of its sum, which ends the chunk too.
-    chunk_end : Out(1)
-        It is the last of its chunk; combinational in `last`.
-    """
-
-    enable: Signal
-    step: Signal
-    last: Signal
-    chunk_end: Signal
-
-    def __init__(self, beats: int, sums: int = 1) -> None:
-        self.beats, self.sums = beats, sums
-        members = {"step": In(1), "last": In(1), "chunk_end": Out(1)}
-        if sums > 1:
-            members["enable"] = In(1)
-        super().__init__(f"chunk_counter_{beats}", members, is_clocked=beats > 1)
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        if self.beats == 1:
-            m.d.comb += self.chunk_end.eq(1)
-            return m
-        count = Signal(range(self.beats))
-        m.d.comb += self.chunk_end.eq(self.last | (count == self.beats - 1))
-        following = Mux(self.chunk_end, 0, count + 1)
-        if self.sums == 1:
-            with m.If(self.step):
-                m.d.sync += count.eq(following)
-            return m
-        others = Signal((self.sums - 1) * len(count))  # the next one's count lowest
-        with m.If(self.enable):
-            m.d.sync += Cat(count, others).eq(
-                Cat(others, Mux(self.step, following, count)[: len(count)])
-            )
-        return m
+__all__ = ["Core"]
 
 
 class Core(Block):

@@ -16,7 +16,8 @@ from macsmith.hw.dsp_multiply import PAIR_MODULE, pair_verilog
 from macsmith.hw.mac import Mac
 from macsmith.hw.manifest import core_file, manifest_dict, verilog_header
 from macsmith.hw.step import Unit
-from macsmith.hw.switch_mac import SwitchMac, SwitchUnit
+from macsmith.hw.switch_mac import SwitchMac
+from macsmith.hw.switch_unit import SwitchUnit
 from macsmith.hw.verilog_bench import Vectors, bench_verilog, vectors_hex
 from macsmith.hw.yosys import rtlil_to_verilog
 from macsmith.model.design import Design

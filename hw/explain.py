@@ -3,7 +3,7 @@
 from typing import Any
 
 from macsmith.hw.architecture import resolve_architecture
-from macsmith.hw.switch_mac import shared_step
+from macsmith.hw.switch_unit import shared_step
 from macsmith.model.design import Design
 from macsmith.model.implementation import ARCHITECTURE_CHOICES
 

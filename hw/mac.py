@@ -6,8 +6,9 @@ from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
 from macsmith.hw.block_step import scale_members
+from macsmith.hw.chunk_counter import ChunkCounter, beats_per_chunk
 from macsmith.hw.convert import Convert
-from macsmith.hw.core import ChunkCounter, Core, beats_per_chunk
+from macsmith.hw.core import Core
 from macsmith.hw.latency import convert_cycles, read_out_cycles, step_cycles
 from macsmith.hw.lfsr import RandomWords, random_members
 from macsmith.hw.pipeline import delay

@@ -5,10 +5,10 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from macsmith.hw.array_block import array_block
 from macsmith.hw.block import place
-from macsmith.hw.core import operand_bits, scale_bits
 from macsmith.hw.dataflow import Dataflow
 from macsmith.hw.mac import Mac
 from macsmith.hw.sequencer import Sequencer
+from macsmith.hw.word_widths import operand_bits, scale_bits
 from macsmith.model.accelerator import AcceleratorConfig
 
 __all__ = ["OutputStationary"]

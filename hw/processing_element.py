@@ -6,12 +6,13 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.block import Block, place
-from macsmith.hw.core import Core, finished_bits, moved_bits
+from macsmith.hw.core import Core
 from macsmith.hw.element_row import connect_row
 from macsmith.hw.latency import columns_per_element, shares_outer, step_cycles
 from macsmith.hw.lfsr import RandomWords
 from macsmith.hw.pipeline import delay
-from macsmith.hw.switch_mac import SwitchCore
+from macsmith.hw.switch_core import SwitchCore
+from macsmith.hw.word_widths import finished_bits, moved_bits
 from macsmith.model.design import Design
 from macsmith.model.random_source import lfsr_of
 from macsmith.model.switch import switch_widths

@@ -6,12 +6,12 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 from macsmith.hw.architecture import resolve_architecture
 from macsmith.hw.block import Block
-from macsmith.hw.core import operand_bits
 from macsmith.hw.element_row import connect_row
 from macsmith.hw.latency import step_cycles
 from macsmith.hw.pipeline import delay
 from macsmith.hw.pipelined import pipelined, place_enabled
 from macsmith.hw.step import inner_step
+from macsmith.hw.word_widths import operand_bits
 from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths
 

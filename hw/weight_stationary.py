@@ -18,16 +18,16 @@ other array, and its bits are the same. In the drawing, delays are in cycles::
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value
-from macsmith.hw.array import Skew
 from macsmith.hw.block import place
-from macsmith.hw.core import operand_bits
 from macsmith.hw.dataflow import Dataflow
 from macsmith.hw.latency import latency_cycles
 from macsmith.hw.pipeline import delay
 from macsmith.hw.row_streamer import RowStreamer
+from macsmith.hw.skew import Skew
 from macsmith.hw.weight_column import WeightColumn
 from macsmith.hw.weight_element import CONTROL_BITS, WeightRow
 from macsmith.hw.weight_loader import WeightLoader
+from macsmith.hw.word_widths import operand_bits
 from macsmith.model.accelerator import AcceleratorConfig
 from macsmith.model.widths import mac_widths
 

@@ -17,7 +17,6 @@ from typing import Any
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 from macsmith.hw.architecture import DEFAULT_ARCHITECTURE, Architecture
 from macsmith.hw.block import place
-from macsmith.hw.convert import RoundFixed
 from macsmith.hw.decode import Decode
 from macsmith.hw.encode import Encode
 from macsmith.hw.heap import BitHeap
@@ -25,6 +24,7 @@ from macsmith.hw.lanes import NUMBER_ARRIVAL, LaneFacts, add_lanes, add_ones_com
 from macsmith.hw.placement import Placement, place_word
 from macsmith.hw.round import bits_below
 from macsmith.hw.round_complement import RoundComplement
+from macsmith.hw.round_fixed import RoundFixed
 from macsmith.hw.shift import shift_right_sticky
 from macsmith.hw.step_block import StepBlock
 from macsmith.hw.terms import Term, is_integer_product

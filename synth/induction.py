@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macsmith.hw.block import Emission
-from macsmith.hw.core import Core, finished_bits
+from macsmith.hw.core import Core
 from macsmith.hw.emit import primitives_of
 from macsmith.hw.latency import core_latency_cycles
+from macsmith.hw.word_widths import finished_bits
 from macsmith.hw.yosys import rtlil_to_verilog
 from macsmith.model.design import Design
 from macsmith.model.widths import mac_widths

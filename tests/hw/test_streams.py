@@ -201,7 +201,7 @@ class _SwappedSums(macsmith.hw.array.SharedOuter):
         super().__init__(config, rows + 1, cycles)  # sums of one row too many in the ring
 
 
-class _StuckCounter(macsmith.hw.core.ChunkCounter):
+class _StuckCounter(macsmith.hw.mac.ChunkCounter):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         unused = Signal()

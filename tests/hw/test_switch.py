@@ -15,8 +15,9 @@ from macsmith.hw.emit import design_verilog
 from macsmith.hw.latency import latency_cycles
 from macsmith.hw.switch_fixed import SwitchFixedStep
 from macsmith.hw.switch_float import SwitchFloatStep
-from macsmith.hw.switch_mac import SwitchMac, SwitchUnit, switch_step
+from macsmith.hw.switch_mac import SwitchMac
 from macsmith.hw.switch_step import SeparateSteps
+from macsmith.hw.switch_unit import SwitchUnit, switch_step
 from macsmith.model import golden
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design, parse_design
