@@ -15,22 +15,19 @@ from macsmith.model.accumulators import (
     SimpleAccumulator,
     accumulator_parts,
     dump_accumulator,
-    format_accumulator,
     parse_accumulator,
 )
 from macsmith.model.block_formats import (
-    BLOCK_LENGTHS,
     BlockFormat,
-    check_scale,
     is_block_name,
     operand_name,
     parse_block_format,
 )
+from macsmith.model.config_rules import MAX_LANES, RAW, check_config
 from macsmith.model.formats import (
     FloatFormat,
     Format,
     IntegerFormat,
-    IntFormat,
     PositFormat,
     parse_format,
 )
@@ -41,11 +38,9 @@ from macsmith.model.rounding import (
     RoundingMode,
     StochasticRounding,
     check_overflow,
-    check_rounding,
     default_overflow,
     parse_stochastic,
 )
-from macsmith.model.widths import mac_widths
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -60,10 +55,6 @@ __all__ = ["MAX_LANES", "RAW", "MacConfig"]
 #: Accumulators whose partial sum is a code, which is also the result unless stated.
 CodeAccumulator = FloatAccumulator | AlignedAccumulator | PositAccumulator
 
-MAX_LANES = 64
-#: Widest sum of which a result keeps the low bits.
-MAX_WRAPPED_BITS = 63
-RAW = "raw"
 
 _FormatField = Annotated[Format, BeforeValidator(parse_format), PlainSerializer(str)]
 _AccumulatorField = Annotated[
@@ -161,144 +152,8 @@ class MacConfig(BaseModel, frozen=True):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        what = f"{self.a.name}x{self.b.name}:{format_accumulator(self.accumulator)}"
-        if not 1 <= self.lanes <= MAX_LANES:
-            raise ValueError(f"{what}: lanes must be 1 to {MAX_LANES}, not {self.lanes}")
-        if self.terms is not None and self.terms < 1:
-            raise ValueError(f"{what}: terms must be at least 1 product, not {self.terms}")
-        if self.terms is not None and self.terms < self.lanes:
-            raise ValueError(
-                f"{what}: terms must be at least the {self.lanes} lanes of one step, "
-                f"not {self.terms}"
-            )
-        if isinstance(self.accumulator, ChunkedAccumulator):
-            length = self.accumulator.length
-            if length % self.lanes:
-                raise ValueError(
-                    f"{what}: the chunk of {length} products must be a multiple of the "
-                    f"{self.lanes} lanes summed per step"
-                )
-        if self.aligned is not None:
-            for fmt in (self.a, self.b):
-                if not isinstance(fmt, FloatFormat):
-                    raise ValueError(
-                        f"{what}: an aligned accumulator must have float operands, not {fmt.name}"
-                    )
-            if self.product is not None:
-                raise ValueError(
-                    f"{what}: products are aligned as they are: mul{self.product.name} must be "
-                    "left out"
-                )
-        for fmt in (self.a, self.b):
-            if isinstance(fmt, FloatFormat) and not fmt.has_zero:
-                raise ValueError(
-                    f"{what}: an operand's code 0 must be zero, which {fmt.name} has not: use it "
-                    "for scales"
-                )
-        for fmt in self.float_formats:
-            if not fmt.is_signed:
-                raise ValueError(
-                    f"{what}: accumulators, rounded products and results must have a sign, which "
-                    f"{fmt.name} has not"
-                )
-        if self.overflow is not None:
-            for fmt in self.float_formats:
-                check_overflow(fmt, self.overflow)
-        if self.stochastic is not None:
-            self._check_stochastic(what)
-        for part in accumulator_parts(self.accumulator):
-            if isinstance(part, PositAccumulator):
-                check_rounding(part.format, self.rounding)
-                if isinstance(self.accumulator, ChunkedAccumulator):
-                    raise ValueError(f"{what}: a posit accumulator must be the only one")
-        if self.output_format is not None:
-            self._check_output(what, self.output_format)
-        self._check_blocks(what)
-        if self.requantise is not None:
-            self._check_output_stage(what, self.requantise)
-        # the widths are derived here once, so that a too narrow accumulator fails at birth
-        mac_widths(self)
+        check_config(self)
         return self
-
-    def _check_output(self, what: str, fmt: Format) -> None:
-        check_rounding(fmt, self.rounding)
-        if isinstance(fmt, IntFormat) and fmt.wraps:
-            widths = mac_widths(self).last
-            if widths.format is not None or widths.integer_bits > MAX_WRAPPED_BITS:
-                raise ValueError(
-                    f"{what}: a result in {fmt.name}, which wraps, must come from a fixed-point "
-                    f"accumulator of at most {MAX_WRAPPED_BITS} bits"
-                )
-
-    def _check_output_stage(self, what: str, stage: OutputStage) -> None:
-        fmt = self.output_format
-        if not isinstance(fmt, IntFormat) or fmt.wraps or fmt.fraction_bits:
-            raise ValueError(
-                f"{what}: {stage} gives integers: state outintN or outuintN, without fraction bits "
-                f"or wrapping, not {fmt.name if fmt else RAW}"
-            )
-        last = mac_widths(self).last
-        if last.format is not None or last.flag_bits or last.integer_bits > MAX_WRAPPED_BITS:
-            raise ValueError(
-                f"{what}: {stage} takes an integer sum: the last accumulator must be intN or exact "
-                f"of at most {MAX_WRAPPED_BITS} bits, without NaN or infinity among the operands"
-            )
-        stage.range_in(fmt)
-
-    def _check_stochastic(self, what: str) -> None:
-        parts = accumulator_parts(self.accumulator)
-        if any(isinstance(part, AlignedAccumulator) for part in parts):
-            raise ValueError(
-                f"{what}: an aligned accumulator rounds as it states: leave {self.stochastic} out"
-            )
-        formats = [part.format for part in parts if isinstance(part, FloatAccumulator)]
-        if not formats:
-            raise ValueError(
-                f"{what}: stochastic rounding needs a float accumulator; a fixed-point one never "
-                "rounds"
-            )
-        if self.rounding is not Rounding.NEAREST_EVEN:
-            raise ValueError(
-                f"{what}: beside {self.stochastic}, which rounds the accumulators, all else must "
-                f"round to nearest even, not {self.rounding.value}"
-            )
-        for fmt in formats:
-            if not fmt.has_subnormals:
-                raise ValueError(
-                    f"{what}: stochastic rounding needs an accumulator with subnormals, which "
-                    f"{fmt.name} has not: no power of two divides its step above 0"
-                )
-
-    def _check_blocks(self, what: str) -> None:
-        if self.block is None:
-            if self.scales:
-                raise ValueError(f"{what}: a scale needs the length of its blocks: state block")
-            return
-        if not self.scales:
-            raise ValueError(f"{what}: blocks must have a scale of A, of B, or of both")
-        for scale in self.scales:
-            check_scale(scale)
-        if self.block not in BLOCK_LENGTHS:
-            raise ValueError(
-                f"{what}: a block must have {BLOCK_LENGTHS.start} to {BLOCK_LENGTHS.stop - 1} "
-                f"elements, not {self.block}"
-            )
-        chunked = self.accumulator
-        if (
-            not isinstance(chunked, ChunkedAccumulator)
-            or not isinstance(chunked.inner, ExactAccumulator)
-            or isinstance(chunked.outer, AlignedAccumulator)
-            or chunked.length != self.block
-        ):
-            raise ValueError(
-                f"{what}: the products of a block are summed exactly: the accumulator must be the "
-                f"one that blocks are added to, such as fp32, or exact/{self.block}/fp32"
-            )
-        if self.requantise is not None:
-            raise ValueError(f"{what}: an output stage is not built for blocks: leave it out")
-        if self.product is not None or self.stochastic is not None:
-            option = f"mul{self.product.name}" if self.product else str(self.stochastic)
-            raise ValueError(f"{what}: {option} is not built for blocks: leave it out")
 
     @property
     def scales(self) -> tuple[Format, ...]:

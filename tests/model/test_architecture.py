@@ -50,6 +50,16 @@ MODEL_CORE = {
     "config": {
         "accumulators",
         "block_formats",
+        "config_rules",
+        "formats",
+        "output_stage",
+        "rounding",
+        "widths",
+    },
+    "config_rules": {
+        "accumulators",
+        "block_formats",
+        "config",
         "formats",
         "output_stage",
         "rounding",
