@@ -11,8 +11,9 @@ import numpy as np
 from macsmith.model.cost.activity import STATISTICS
 from macsmith.model.cost.columns import design_columns
 from macsmith.model.cost.energy import energy_features, group_areas
-from macsmith.model.cost.features import Features, area_features, families, stage_features
+from macsmith.model.cost.features import Features, area_features, families
 from macsmith.model.cost.fit import fit_nonnegative, predict
+from macsmith.model.cost.register_features import stage_features
 from macsmith.model.cost.samples import read_energy_rows
 from macsmith.model.cost.widths import derive_widths
 from macsmith.model.design import parse_design

@@ -20,17 +20,10 @@ from macsmith.model.cost.energy import (
     group_areas,
 )
 from macsmith.model.cost.energy_training import own_coefficients
-from macsmith.model.cost.features import (
-    FAMILIES,
-    STAGES,
-    Features,
-    area_features,
-    families,
-    register_bits,
-    stage_features,
-)
+from macsmith.model.cost.features import FAMILIES, Features, area_features, families
 from macsmith.model.cost.fit import predict
 from macsmith.model.cost.longest import predict_longest
+from macsmith.model.cost.register_features import STAGES, register_bits, stage_features
 from macsmith.model.cost.widths import Widths, derive_widths
 from macsmith.model.design import Design, parse_design
 from numpy.typing import NDArray

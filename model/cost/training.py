@@ -25,18 +25,15 @@ from macsmith.model.cost.energy_training import (
     EnergyTraining,
     read_energy_samples,
 )
-from macsmith.model.cost.features import (
-    FAMILIES,
+from macsmith.model.cost.features import FAMILIES, Features, area_features, families
+from macsmith.model.cost.fit import fit_nonnegative, predict
+from macsmith.model.cost.longest import fit_longest, predict_longest
+from macsmith.model.cost.register_features import (
     STAGES,
-    Features,
-    area_features,
-    families,
     register_bits,
     stage_features,
     stage_pieces,
 )
-from macsmith.model.cost.fit import fit_nonnegative, predict
-from macsmith.model.cost.longest import fit_longest, predict_longest
 from macsmith.model.cost.samples import Sample, read_register_counts, read_samples
 from macsmith.model.cost.widths import Widths, derive_widths
 from macsmith.model.design import parse_design
@@ -81,6 +78,7 @@ REGION = (
     "block_bits",
     "random_bits",
     "stages",
+    "interleave",
     "rows",
     "columns",
     "fpga",

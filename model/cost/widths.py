@@ -23,10 +23,24 @@ from macsmith.model.rounding import Rounding
 from macsmith.model.widths import DEFAULT_TERMS
 from numpy.typing import NDArray
 
-__all__ = ["COMPACT", "DUAL", "FIXED", "SINGLE", "WINDOW", "Widths", "derive_widths"]
+__all__ = [
+    "ALIGNED",
+    "COMPACT",
+    "DUAL",
+    "FIXED",
+    "OTHER_SUM",
+    "SINGLE",
+    "WINDOW",
+    "Features",
+    "Numbers",
+    "Widths",
+    "derive_widths",
+    "log2",
+]
 
 Numbers = NDArray[np.floating[Any]]
 Widths = dict[str, Numbers]
+Features = dict[str, Numbers]
 
 #: How products are added; see `macsmith.hw.architecture.resolve_architecture`.
 FIXED, COMPACT, DUAL, SINGLE, WINDOW, ALIGNED, OTHER_SUM = 0, 1, 2, 3, 4, 5, 6

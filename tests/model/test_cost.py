@@ -16,8 +16,9 @@ from macsmith.model.cost.activity import OperandStatistics
 from macsmith.model.cost.columns import design_columns, table_columns
 from macsmith.model.cost.energy_training import read_energy_samples
 from macsmith.model.cost.estimate import estimate_energy, estimated_technologies, formulas
-from macsmith.model.cost.features import FAMILIES, STAGES, register_bits
+from macsmith.model.cost.features import FAMILIES
 from macsmith.model.cost.fit import fit_nonnegative, predict
+from macsmith.model.cost.register_features import STAGES, register_bits
 from macsmith.model.cost.samples import read_samples
 from macsmith.model.cost.training import FOLDS, fold_of, train, trainings
 from macsmith.model.cost.widths import derive_widths
