@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from macsmith.model.cost.energy_training import EnergyTraining, read_energy_samples
 from macsmith.model.cost.features import FAMILIES
-from macsmith.model.cost.samples import read_samples
+from macsmith.model.cost.samples import read_register_counts, read_samples
 from macsmith.model.cost.training import (
     StageTraining,
     Training,
@@ -87,7 +87,7 @@ def main() -> None:
     print("Samples: mean and worst error, %\n")
     print(table(heads, [row for row, _, _ in found]))
     print(f"\nasap7 by family: {'; '.join(by_family(found))}")
-    stages = StageTraining(read_samples()).errors(fold_of)
+    stages = StageTraining(read_samples(), read_register_counts()).errors(fold_of)
     print(f"\nflip-flops of pipelined designs: {summary(stages)}\n")
     heads = ["technology", "target", "streams unseen, design measured", "streams unseen"]
     print(table([*heads, "designs unseen"], list(energy_rows())))
