@@ -14,7 +14,7 @@ there at any width.
 from __future__ import annotations
 
 import numpy as np
-from macsmith.model.cost.features import Features
+from macsmith.model.cost.features import Features, register_bits
 from macsmith.model.cost.widths import (
     ALIGNED,
     COMPACT,
@@ -76,6 +76,7 @@ def delay_paths(w: Widths) -> dict[str, Features]:
         "outer": _times(_sum(outer, register), has_outer),
         "chunk": _times(_sum(chunk, register), has_outer),
         "convert": _times(_sum(_times(_conversion(w), share), register), clocked * w["converts"]),
+        "enable": _enable(w),
     }
 
 
@@ -104,9 +105,17 @@ def _register(w: Widths, clocked: Numbers) -> Features:
     return {
         "register.ones": clocked,
         # the enable of the sums' registers
-        "register.levels": clocked * log2(w["last_bits"] + w["inner_bits"]),
         "register.array": (w["rows"] * w["columns"] > 1) * 1.0,
+        "register.levels": clocked * log2(w["last_bits"] + w["inner_bits"]),
     }
+
+
+def _enable(w: Widths) -> Features:
+    """The one signal that enables the registers of all elements of an array."""
+    elements = w["rows"] * w["columns"]
+    apart = (elements >= _MAPPED_APART) * 1.0
+    bits = register_bits(w) + elements * w["stages"] * w["operand_bits"]
+    return {"enable.bits": apart * bits}
 
 
 def _product(w: Widths, single: Numbers) -> Features:
@@ -203,8 +212,11 @@ def _float_placing(chosen: Numbers, exponent: Numbers) -> Features:
     }
 
 
-def _float_addition(w: Widths, chosen: Numbers, precision: Numbers, term: Numbers) -> Features:
-    """Of a term to a float, on a single path; either can be the wider."""
+def _float_addition(
+    w: Widths, chosen: Numbers, precision: Numbers, term: Numbers, below: Numbers
+) -> Features:
+    """Of a term to a float, on a single path; either can be the wider. Where terms lie `below` the
+    smallest binade, a difference can be negative."""
     width = np.maximum(precision, term)
     return {
         "single.ones": chosen,
@@ -212,6 +224,8 @@ def _float_addition(w: Widths, chosen: Numbers, precision: Numbers, term: Number
         "single.levels": chosen * log2(width),
         "single.shift_levels": chosen * log2(width) ** 2,
         "single.round_bits": chosen * w["is_nearest"] * precision,
+        "single.sign_ones": chosen * below,
+        "single.sign_bits": chosen * below * width,
     }
 
 
@@ -241,7 +255,7 @@ def _addition(w: Widths) -> Features:
         f[f"{name}.exponent_bits"] = chosen * e
         f[f"{name}.round_bits"] = chosen * w["is_nearest"] * m
     f["float.speed"] = _is_single(w) * w["speed"]
-    f |= _float_addition(w, _is(w, SINGLE), m, w["product"])
+    f |= _float_addition(w, _is(w, SINGLE), m, w["product"], w["is_below"])
     f |= _window_addition(w, window)
     f |= _aligned_addition(w, aligned)
     f["random.bits"] = w["random_bits"] * 1.0
@@ -306,7 +320,7 @@ def _outer_addition(w: Widths) -> Features:
     term = np.where(w["is_block"] > 0, _scaled_bits(w), m)
     return {
         **_float_placing(floats, w["outer_exponent"]),
-        **_float_addition(w, floats, m, term),
+        **_float_addition(w, floats, m, term, w["is_block"]),
         "outer.blocks": w["is_block"] * 1.0,
         "outer.fixed_ones": fixed,
         "outer.fixed_bits": fixed * w["outer_state"],

@@ -155,6 +155,8 @@ def derive_widths(c: Columns) -> Widths:
     w["is_late"], w["is_bound"] = c["inner_late"], c["inner_bound"]
     w["rounds_terms"] = c["inner_rounds_terms"]
     w["kind"] = _kinds(c, w, is_float, is_integer)
+    # whether the least product's top place lies below the sum's smallest binade
+    w["is_below"] = (w["unit"] + w["product"] <= _first_normal(c, "inner_format")) * 1.0
     _derive_window(c, w, log2_product)
     _derive_output(c, w, is_chunked, is_integer, is_block)
     for name in ("unit", "stages", "interleave", "rows", "columns", "speed", "fpga"):
