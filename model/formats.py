@@ -132,7 +132,7 @@ def _parse_name(name: str) -> Format:
         return DigitFormat(has_zero=True)
     known = sorted({*ALIASES, *(f"int{bits}" for bits in INT_BITS), "uint4", "uint8", "int8sym"})
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    hint = f"; did you mean {', '.join(near)}?" if near else "."
     raise ValueError(
         f"unknown format {name!r}{hint} A format is eXmY or ueXmY (1 <= X <= {MAX_EXPONENT_BITS}, "
         f"0 <= Y <= {MAX_FRACTION_BITS}), intN or uintN (2 <= N <= 16), qM.F, positNesE, r4eX, "

@@ -152,10 +152,17 @@ def verify_netlists(
     """
     from dataclasses import asdict
 
+    from macsmith.synth.fpga import family_of
     from macsmith.synth.netlist_verify import verify_netlists as run
     from macsmith.synth.price import resolve_technology
+    from macsmith.synth.technology import TECHNOLOGIES
 
     design = _design(design)
+    if family_of(technology) is not None:
+        raise ValueError(
+            f"netlists are checked on a cell library: must be one of {', '.join(TECHNOLOGIES)}, "
+            f"not the FPGA family {technology}"
+        )
     chosen = resolve_technology(technology)
     folder = step_folder(build_dir, design, "verify") / "netlists" / chosen.name
     results = run(design, chosen, folder, vectors=vectors, seed=seed, progress=progress)

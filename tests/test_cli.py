@@ -260,6 +260,7 @@ def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path) -> None:
         (["generate", "e4m3"], ["must be A[xB]:ACCUMULATOR"]),
         (["generate", "e4m3:exact:turbo"], ["unknown option 'turbo'"]),
         (["synth", "e4m3:exact", "--tech", "asap8"], ["asap8", "asap7", "sky130"]),
+        (["verify", "e4m3:exact", "--netlist", "ice40"], ["asap7", "not the FPGA family ice40"]),
         (["accuracy", "mnist", "e4m3:exact"], ["mnist", "g2p", "smollm2"]),
         (["accuracy", "g2p", "e4m3:exact", "--scaling", "odd"], ["odd", "row"]),
         (["accuracy", "g2p", "e4m3:exact", "--accumulation", "odd"], ["odd", "bit-exact"]),

@@ -250,6 +250,7 @@ RULE = (
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("", "unknown format ''. A format is eXmY"),
         ("e4m3x", "unknown format 'e4m3x'; did you mean "),
         ("float8_e4m3fm", "did you mean float8_e4m3fn"),
         ("nothing like it", RULE),
