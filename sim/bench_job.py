@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FULL_RATE", "MAX_MISMATCHES", "BenchJob", "BenchOutcome", "bit_rows", "rows_to_ints"]
+__all__ = [
+    "FULL_RATE",
+    "MAX_MISMATCHES",
+    "BenchJob",
+    "BenchOutcome",
+    "batch_length",
+    "bit_rows",
+    "rows_to_ints",
+]
 
 Bits = NDArray[np.uint8]
 
@@ -20,6 +28,11 @@ FULL_RATE = 256
 
 #: A failing check shows this many results.
 MAX_MISMATCHES = 16
+
+
+def batch_length(beats: int, most: int, rates: int) -> int:
+    """Beats of a batch, at most `most`: few are split, so that each of `rates` has its turn."""
+    return min(most, max(-(-beats // rates), 1))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from macsmith.model.design import Design
 from macsmith.sim.bench import RATES
-from macsmith.sim.bench_job import FULL_RATE, BenchOutcome
+from macsmith.sim.bench_job import FULL_RATE, BenchOutcome, batch_length
 from macsmith.sim.block_stimulus import BlockStimulus
 from macsmith.sim.coverage import Bin
 from macsmith.sim.harness import beat_layout
@@ -62,8 +62,10 @@ def _full_rate_allowance(
     """Input stalls that the interval between last beats explains, in the batches that run without
     pauses: what each sum is shorter than the interval, or its last chunk than that of chunks, and
     once in a batch what the one before left behind."""
-    batch_beats = beat_layout(design).batch_beats
     # the probe, which is the first tile, is played by itself
+    batch_beats = batch_length(
+        int(steps.sum() - steps[0]), beat_layout(design).batch_beats, len(RATES)
+    )
     batches = (np.cumsum(steps) - 1 - steps[0]) // batch_beats
     is_full = np.array([rates == (FULL_RATE, FULL_RATE) for rates in RATES])
     counted = is_full[batches % len(RATES)]
@@ -82,7 +84,8 @@ def _turn_allowance(stimulus: Stimulus | BlockStimulus) -> int:
     if implementation.interleave == 1 or not isinstance(stimulus, Stimulus):
         return 0
     beats = len(stimulus.rotation.source) - int(stimulus.steps[0])
-    batches = -(-beats // beat_layout(stimulus.design).batch_beats)
+    most = beat_layout(stimulus.design).batch_beats
+    batches = -(-beats // batch_length(beats, most, len(RATES)))
     full = [index for index, rates in enumerate(RATES) if rates == (FULL_RATE, FULL_RATE)]
     return (implementation.interleave - 1) * sum(
         index % len(RATES) in full for index in range(batches)

@@ -20,6 +20,7 @@ from macsmith.sim.bench_job import (
     BenchJob,
     BenchOutcome,
     Bits,
+    batch_length,
     rows_to_ints,
 )
 from macsmith.sim.harness import COUNTERS, IDLE_LIMIT_CYCLES
@@ -191,10 +192,11 @@ async def plays_all_beats(dut: Any) -> None:
         at = job.probe_beats
 
     batch = 0
+    batch_beats = batch_length(len(job.beats) - at, job.batch_beats, len(job.rates))
     while at < len(job.beats):
         rates = job.rates[batch % len(job.rates)]
         before = driver.counters()
-        beats = job.beats[at : at + job.batch_beats]
+        beats = job.beats[at : at + batch_beats]
         finished = await driver.play(beats, *rates)
         after = driver.counters()
         if rates == (FULL_RATE, FULL_RATE):
