@@ -19,7 +19,7 @@ from macsmith.model.accumulators import IntAccumulator, IntOverflow
 from macsmith.model.config import MacConfig
 from macsmith.model.formats import FloatFormat, OrderedFormat, PositFormat, Special
 from macsmith.model.ordered_rounding import magnitudes
-from macsmith.model.rounding import Overflow
+from macsmith.model.rounding import Overflow, floor_log2
 from macsmith.model.widths import PartialSumWidths, mac_widths
 from macsmith.sim.alignment import ALIGNMENT_EVENTS, Alignment
 from macsmith.sim.level_terms import LevelTerms, inner_terms, outer_terms
@@ -131,7 +131,7 @@ class _Derivation:
             terms.has_negative and fits and terms.count >= 2,
             "no term is negative, or one term is all",
         )
-        top = min(terms.highest, fmt.max_exponent)
+        top = min(terms.highest, floor_log2(fmt.max))  # of numbers that are all subnormal, too
         bits = max(fmt.fraction_bits, 1)
         self.decide(
             f"{level}: cancellation of leading bits",

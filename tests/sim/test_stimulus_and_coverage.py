@@ -130,6 +130,7 @@ def test_required_bins_fill(text: str, quick: bool) -> None:
         "bin3:e5m13:lanes4",  # no zero for the other lanes
         "bin4:e8m9:oute4m3",  # one power of two
         "ue3m2ieee:exact/2:lanes2",  # infinities are positive
+        "e2m7:e1m9",  # an accumulator without normal numbers
         "uint3:e4m6/4:rto",  # the largest number is next to the first that is rounded
         "e3m1fnuzxbin3:fp16",  # overflow by rounding up
         "binary8p3se:posit8es1:prop",  # infinity becomes NaR
