@@ -273,7 +273,13 @@ def components_of_rows(
     """
     import pandas as pd
 
-    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    try:
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except ValueError as error:  # what pandas and Arrow say of a file that is none
+        raise ValueError(f"{path}: must be a report's results.csv or .parquet: {error}") from None
+    for name in ("design", "technology"):
+        if name not in frame.columns:
+            raise ValueError(f"{path}: must have a column {name}, as a report's results have")
     asked = [parse_design(text).text for text in designs]
     found: list[Component] = []
     for row in json.loads(frame.to_json(orient="records")):

@@ -118,9 +118,17 @@ def export(
     ValueError
         An unknown target, no design, or a design without the figures that are needed.
     """
+    from macsmith.synth.fpga import family_of
+
     write = check_target(target)
     if table is not None and is_estimate:
         raise ValueError("figures must be those of a table or estimates, not both")
+    for technology in technologies:
+        if family_of(technology) is not None:
+            raise ValueError(
+                f"technology must be a standard-cell library, not the FPGA family {technology}: "
+                "components have area and energy"
+            )
     if table is not None:
         texts = [design.text for design in designs]
         components = components_of_rows(table, texts, technologies)

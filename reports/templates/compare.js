@@ -22,6 +22,8 @@ const designToml = (row) => {
   const isPriced = row.technology !== "none";
   const label = data.technology_labels[row.technology] || row.technology;
   const text = (value) => JSON.stringify(String(value));
+  // "block ceil" is the rule ceil; "row" is what a sweep does by itself
+  const scaling = (row.scaling || "").split(", ").map((rule) => rule.replace("block ", "")).filter((rule) => rule && rule !== "row");
   return [
     `# ${row.design}, chosen from a Macsmith report.${figures.length ? ` There${isPriced ? `, in ${label}` : ""}:` : ""}`,
     ...figures, "#",
@@ -29,7 +31,8 @@ const designToml = (row) => {
     `#     macsmith synth ${file}${isPriced ? ` --tech ${row.technology}` : ""}`,
     `#     macsmith explore ${file}`,
     `designs = [${text(row.design)}]`,
-    ...(isPriced ? [`technologies = [${text(row.technology)}]`] : []), "",
+    ...(isPriced ? [`technologies = [${text(row.technology)}]`] : []),
+    ...(scaling.length ? [`scaling = [${scaling.map(text).join(", ")}]`] : []), "",
   ].join("\n").replace(/[\r\u0000-\u0008]/g, "");
 };
 

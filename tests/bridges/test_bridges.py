@@ -29,7 +29,7 @@ from macsmith.bridges.components import (
     components_of_rows,
     number_text,
 )
-from macsmith.bridges.export import TARGETS, check_target
+from macsmith.bridges.export import TARGETS, check_target, export
 from macsmith.bridges.quantisers import price_quantiser
 
 #: Figures of no design, with all columns that a price has and components need.
@@ -118,6 +118,18 @@ def test_rows_of_a_report(tmp_path: Path) -> None:
     assert [(c.kind, c.area_um2) for c in chosen] == [("mac", 40.0)]
     with pytest.raises(ValueError, match=r"must have rows of e5m2:exact; price the design"):
         components_of_rows(path, ["e5m2:exact", "int8:int32"])
+    path.write_text("")
+    with pytest.raises(ValueError, match=r"results\.csv: must be a report's results\.csv or"):
+        components_of_rows(path)
+    path.write_text("design,area_um2\ne4m3:exact,3\n")
+    with pytest.raises(ValueError, match=r"results\.csv: must have a column technology"):
+        components_of_rows(path)
+    parquet = tmp_path / "results.parquet"
+    parquet.write_bytes(b"cut off")
+    with pytest.raises(ValueError, match=r"results\.parquet: must be a report's results"):
+        components_of_rows(parquet)
+    with pytest.raises(ValueError, match="standard-cell library, not the FPGA family ice40"):
+        export("zigzag", [parse_design("int8:int32")], tmp_path, technologies=["ice40"])
     done = subprocess.run(
         [
             *(sys.executable, "-m", "macsmith.cli", "export", "--to", "zigzag", "--json"),

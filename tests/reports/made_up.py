@@ -52,6 +52,7 @@ def made_up_rows(technologies: tuple[str, ...] = ("asap7", "ice40")) -> list[dic
                 "operands": operands,
                 "accumulator": accumulator,
                 "lanes": 1,
+                "scaling": "tensor" if operands == "e4m3" else "row",
                 "technology": technology,
                 "checked": "65536 operand pairs, 204800 results",
                 "finished_unix_s": 1.7e9 + 40.0 * len(rows),

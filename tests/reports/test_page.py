@@ -252,7 +252,9 @@ def test_the_exported_design_runs(
     path = tmp_path / exported["file"]
     path.write_text(exported["toml"], encoding="utf-8")
     assert [design.text for design in load_designs(path)] == ["e4m3:exact"]
-    assert load_sweep(path).technologies == ("asap7",)
+    sweep = load_sweep(path)
+    assert (sweep.technologies, sweep.scaling) == (("asap7",), ("tensor",))
+    assert "scaling" not in seen["compared"][1]["toml"]
     assert f"Area / MAC: {asap7_rows()[0][AREA]:.1f} µm²" in exported["toml"]
     # as a reader would, in the family that is priced fastest
     assert f"macsmith synth {exported['file']} --tech asap7" in exported["toml"]
