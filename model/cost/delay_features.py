@@ -14,7 +14,8 @@ there at any width.
 from __future__ import annotations
 
 import numpy as np
-from macsmith.model.cost.features import Features, register_bits
+from macsmith.model.cost.features import Features
+from macsmith.model.cost.register_features import register_bits
 from macsmith.model.cost.widths import (
     ALIGNED,
     COMPACT,
