@@ -118,18 +118,6 @@ def test_rows_of_a_report(tmp_path: Path) -> None:
     assert [(c.kind, c.area_um2) for c in chosen] == [("mac", 40.0)]
     with pytest.raises(ValueError, match=r"must have rows of e5m2:exact; price the design"):
         components_of_rows(path, ["e5m2:exact", "int8:int32"])
-    path.write_text("")
-    with pytest.raises(ValueError, match=r"results\.csv: must be a report's results\.csv or"):
-        components_of_rows(path)
-    path.write_text("design,area_um2\ne4m3:exact,3\n")
-    with pytest.raises(ValueError, match=r"results\.csv: must have a column technology"):
-        components_of_rows(path)
-    parquet = tmp_path / "results.parquet"
-    parquet.write_bytes(b"cut off")
-    with pytest.raises(ValueError, match=r"results\.parquet: must be a report's results"):
-        components_of_rows(parquet)
-    with pytest.raises(ValueError, match="standard-cell library, not the FPGA family ice40"):
-        export("zigzag", [parse_design("int8:int32")], tmp_path, technologies=["ice40"])
     done = subprocess.run(
         [
             *(sys.executable, "-m", "macsmith.cli", "export", "--to", "zigzag", "--json"),
@@ -142,6 +130,22 @@ def test_rows_of_a_report(tmp_path: Path) -> None:
     files = json.loads(done.stdout)["files"]
     assert [Path(file).name for file in files] == ["int8_int32_mac_asap7.yaml"]
     assert "unit_energy: 0.2\n" in Path(files[0]).read_text(encoding="utf-8")
+
+
+def test_what_is_no_table_and_no_library(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text("")
+    with pytest.raises(ValueError, match=r"results\.csv: must be a report's results\.csv or"):
+        components_of_rows(path)
+    path.write_text("design,area_um2\ne4m3:exact,3\n")
+    with pytest.raises(ValueError, match=r"results\.csv: must have a column technology"):
+        components_of_rows(path)
+    parquet = tmp_path / "results.parquet"
+    parquet.write_bytes(b"cut off")
+    with pytest.raises(ValueError, match=r"results\.parquet: must be a report's results"):
+        components_of_rows(parquet)
+    with pytest.raises(ValueError, match="standard-cell library, not the FPGA family ice40"):
+        export("zigzag", [parse_design("int8:int32")], tmp_path, technologies=["ice40"])
 
 
 def test_estimates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
