@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from macsmith.model.config import MacConfig
+from macsmith.model.fast_conversion import quantise
 from macsmith.model.formats import FloatFormat, Format
 from macsmith.model.rounding import Overflow, Rounding
 from macsmith.model.widths import mac_widths
@@ -86,8 +87,6 @@ def sum_blocks(
     float64 array
         ``[M, N]``, each a value of the outer accumulator's format.
     """
-    from macsmith.model import fast  # it calls this
-
     outer = mac_widths(config).outer
     assert outer is not None
     assert outer.format is not None
@@ -106,7 +105,7 @@ def sum_blocks(
                 if b_factors is not None:
                     block *= b_factors[index]
                 block += 0.0  # a fixed-point sum has one zero
-                part = fast.quantise(
+                part = quantise(
                     fmt, _add_to_odd(part, block), config.rounding, config.overflow_of(fmt)
                 )
             sums[rows] = part

@@ -2,6 +2,7 @@
 
 import ast
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,54 @@ def test_imports_point_one_way(folder: str) -> None:
 
 def test_the_test_sees_a_forbidden_import(tmp_path: Path) -> None:
     assert forbidden(ROOT / "model" / "fast.py", ("macsmith.model.formats",)) != []
+
+
+def module_name(path: Path) -> str:
+    """Name that a file is imported under; of ``__init__.py`` that of its package."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts if parts[0] == "macsmith" else ("macsmith", *parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def run_time_imports(node: ast.AST, found: set[str]) -> set[str]:
+    """Modules that code imports when it runs, inside functions too, but not for type checkers."""
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        return found
+    if isinstance(node, ast.ImportFrom):
+        found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    elif isinstance(node, ast.Import):
+        found |= {alias.name for alias in node.names}
+    for child in ast.iter_child_nodes(node):
+        run_time_imports(child, found)
+    return found
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """A circle of a graph; empty if there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    files = {
+        module_name(path): path
+        for folder in (*FOLDERS, "macsmith")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert len(files) > 300
+    graph = {
+        name: run_time_imports(ast.parse(path.read_text(encoding="utf-8")), set()) & files.keys()
+        for name, path in files.items()
+    }
+    assert graph["macsmith.model.golden"] >= {"macsmith.model.config", "macsmith.model.exact_terms"}
+    assert circle(graph) == []
+    # and it would be told
+    graph["macsmith.model.special"] = {"macsmith.model.golden"}
+    assert {"macsmith.model.special", "macsmith.model.golden"} <= set(circle(graph))
 
 
 def test_hardware_takes_no_arithmetic_from_rounding() -> None:
