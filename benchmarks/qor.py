@@ -22,12 +22,10 @@ to it tells whether a gain carries over.
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from macsmith.hw.emit import design_verilog
@@ -40,89 +38,15 @@ from macsmith.synth.recipes import RECIPES, Recipe
 from macsmith.synth.synthesize import synthesize
 from macsmith.synth.technology import technology
 from macsmith.synth.yosys import tool_versions
+from qor_jobs import JOBS, KEPT, TEXTBOOK, Job, Row, write_kept
+from qor_tables import area_table, front_table, lut_table
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from textbook import textbook_verilog
 
-KEPT = Path(__file__).parent / "results" / "qor.csv"
 PUBLISHED = ("smallest", "fastest")
 """The ABC scripts that the peers were measured with."""
-TEXTBOOK = "textbook"
-_KEY = ("technology", "job", "design", "recipe")
-_FIGURES = ("area", "delay_ps", "carry")
-
-
-@dataclass(frozen=True)
-class Peer:
-    """The best public unit for a job, mapped to ASAP7 by ``smallest`` and by ``fastest``."""
-
-    name: str
-    smallest_um2: float
-    fastest_um2: float
-    fastest_ps: float
-
-
-@dataclass(frozen=True)
-class Job:
-    """One line of the table.
-
-    `max_area_um2` and `max_ratio` are the aims: area per product by a ``smallest`` recipe, and area
-    times delay by a ``fastest`` one as a part of the peer's. `has_register`: the partial sum's
-    register, with its clear, is measured too.
-    """
-
-    name: str
-    design: str
-    peer: Peer
-    max_area_um2: float
-    max_ratio: float
-    has_register: bool = False
-    max_lut4: tuple[tuple[str, int], ...] = ()
-
-
-JOBS = (
-    Job("E4M3 into (1,6,9)", "e4m3:e6m9:unit", Peer("HardFloat", 59.1, 82.0, 1390), 40, 0.65,
-        max_lut4=(("ecp5", 190), ("ice40", 240))),
-    Job("E5M2 into (1,6,9)", "e5m2:e6m9:unit",
-        Peer("recoded operands", 45.6, 71.7, 1038), 36, 0.75),
-    Job("E4M3 dot of 32, exact", "e4m3:exact:lanes32:unit",
-        Peer("MX-for-FPGA", 31.5, 40.9, 1587), 24, 0.65),
-    Job("E5M2 dot of 32, exact", "e5m2:exact:lanes32:unit",
-        Peer("MX-for-FPGA", 43.7, 53.4, 2072), 33, 0.65),
-    Job("E3M2 dot of 32, exact", "e3m2:exact:lanes32:unit",
-        Peer("MX-for-FPGA", 16.6, 22.6, 1166), 13, 0.7),
-    Job("E2M3 dot of 32, exact", "e2m3:exact:lanes32:unit",
-        Peer("MX-for-FPGA", 14.8, 21.5, 1073), 11.5, 0.7),
-    Job("E2M1 dot of 32, exact", "e2m1:exact:lanes32:unit",
-        Peer("MX-for-FPGA", 7.1, 10.6, 868), 5.5, 0.7),
-    Job("INT8 dot of 16", "int8:int32:lanes16:unit",
-        Peer("MX-for-FPGA", 31.0, 46.2, 1092), 22, 0.7),
-    Job("E4M3 dot of 8 into FP32, aligned", "e4m3:fp32_aligned25:lanes8:rtz:unit",
-        Peer("Vortex", 53.3, 74.1, 2760), 34, 0.5),
-    Job("E4M3 dot of 2 into FP16, stochastic", "e4m3:fp16:lanes2:sr11:unit",
-        Peer("CVFPU SDOTP", 70.6, 101.0, 2716), 42, 0.6),
-    Job("E4M3 exact PE, 64 terms", "e4m3:exact:terms64:unit",
-        Peer("textbook, 48 bits", 63.2, 78.2, 1175), 46, 0.7, has_register=True),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Row:
-    """One netlist: area per product and delay, or LUTs and carries on an FPGA."""
-
-    technology: str
-    job: str
-    design: str
-    recipe: str
-    area: float
-    delay_ps: float
-    carry: float = 0.0
-
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        """What makes it the same row in another run."""
-        return (self.technology, self.job, self.design, self.recipe)
 
 
 def _registered(design: Design, unit: str) -> tuple[str, str]:
@@ -208,166 +132,6 @@ def _worth(text: str, texts: Sequence[str], recipes: Sequence[Recipe]) -> list[R
     return [recipe for recipe in recipes if recipe.script != left_out] or list(recipes)
 
 
-def _is_speed(row: Row) -> bool:
-    return row.recipe.startswith("fastest")
-
-
-def _least(rows: Iterable[Row], *, cells: bool, speed: bool) -> Row | None:
-    """The best row: of least area, or of least area times delay by a recipe for speed."""
-    # in a library without a full-adder cell the plain recipes are all there are
-    fit = [row for row in rows if (("-fa" in row.recipe) <= cells) and _is_speed(row) == speed]
-    if not speed:
-        fit = [row for row in fit if row.recipe.startswith("smallest")]
-    return min(fit, key=lambda row: row.area * row.delay_ps if speed else row.area, default=None)
-
-
-def _read_kept() -> dict[tuple[str, str, str, str], Row]:
-    if not KEPT.exists():
-        return {}
-    with KEPT.open(encoding="utf-8", newline="") as file:
-        rows = [
-            Row(*(line[name] for name in _KEY), *(float(line[name]) for name in _FIGURES))
-            for line in csv.DictReader(file)
-        ]
-    return {row.key: row for row in rows}
-
-
-def _write_kept(rows: Sequence[Row]) -> None:
-    """Put the measured rows in the place of those kept for the same technology and job."""
-    measured = {(row.technology, row.job) for row in rows}
-    kept = [row for row in _read_kept().values() if (row.technology, row.job) not in measured]
-    order = {job.name: place for place, job in enumerate(JOBS)}
-    every = sorted(
-        [*kept, *rows], key=lambda r: (r.technology, order.get(r.job, 99), r.design, r.recipe)
-    )
-    KEPT.parent.mkdir(exist_ok=True)
-    with KEPT.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*_KEY, *_FIGURES])
-        for row in every:
-            writer.writerow([*row.key, f"{row.area:.4f}", f"{row.delay_ps:.1f}", f"{row.carry:g}"])
-
-
-def _change(row: Row, kept: dict[tuple[str, str, str, str], Row]) -> str:
-    before = kept.get(row.key)
-    if before is None or not before.area:
-        return "new"
-    return f"{100 * (row.area / before.area - 1):+.1f} %"
-
-
-def _mark(is_met: bool) -> str:
-    return "met" if is_met else "MISSED"
-
-
-def _area_table(tech: str, jobs: Sequence[Job], rows: Sequence[Row]) -> Table:
-    kept = _read_kept()
-    table = Table(title=f"{tech}: um2 per product; area x delay in 1000 um2 ps per product")
-    small_heads = ["smallest", "gates only", "change", "textbook", "ours / textbook"]
-    fast_heads = ["fastest", "area x delay", "gates only"]
-    if tech == "asap7":
-        small_heads += ["peer", "aim", ""]
-        fast_heads += ["peer", "aim", ""]
-    table.add_column("job")
-    for head in [*small_heads, *fast_heads]:
-        table.add_column(head, justify="right")
-    for job in jobs:
-        ours = [row for row in rows if row.job == job.name and row.design != TEXTBOOK]
-        book = [row for row in rows if row.job == job.name and row.design == TEXTBOOK]
-        small = _small_cells(job, ours, book, kept) if ours else []
-        fast = _fast_cells(job, ours) if ours else []
-        cells = [
-            *(small or [""] * len(small_heads))[: len(small_heads)],
-            *(fast or [""] * len(fast_heads))[: len(fast_heads)],
-        ]
-        table.add_row(job.name, *cells)
-    return table
-
-
-def _small_cells(
-    job: Job,
-    ours: Sequence[Row],
-    book: Sequence[Row],
-    kept: dict[tuple[str, str, str, str], Row],
-) -> list[str]:
-    small = _least(ours, cells=True, speed=False)
-    gates = _least(ours, cells=False, speed=False)
-    yardstick = _least(book, cells=False, speed=False)
-    if small is None or gates is None:
-        return []
-    return [
-        f"{small.area:.2f}",
-        f"{gates.area:.2f}",
-        _change(small, kept),
-        f"{yardstick.area:.1f}" if yardstick else "",
-        f"{small.area / yardstick.area:.3f}" if yardstick else "",
-        f"{job.peer.smallest_um2:g}",
-        f"{job.max_area_um2:g}",
-        _mark(small.area <= job.max_area_um2),
-    ]
-
-
-def _fast_cells(job: Job, ours: Sequence[Row]) -> list[str]:
-    fast = _least(ours, cells=True, speed=True)
-    gates = _least(ours, cells=False, speed=True)
-    if fast is None or gates is None:
-        return []
-    product = fast.area * fast.delay_ps / 1000
-    peers = job.peer.fastest_um2 * job.peer.fastest_ps / 1000
-    aim = job.max_ratio * peers
-    return [
-        f"{fast.area:.1f} @ {fast.delay_ps:.0f}",
-        f"{product:.1f}",
-        f"{gates.area * gates.delay_ps / 1000:.1f}",
-        f"{peers:.1f}",
-        f"{aim:.1f}",
-        _mark(product <= aim),
-    ]
-
-
-def _lut_table(tech: str, jobs: Sequence[Job], rows: Sequence[Row]) -> Table:
-    table = Table(title=f"{tech}: LUTs + carry bits per product, no DSP blocks")
-    for head in ("job", "ours", "architecture", "change", "textbook", "aim", ""):
-        table.add_column(head, justify="left" if head in ("job", "architecture") else "right")
-    kept = _read_kept()
-    for job in jobs:
-        ours = [row for row in rows if row.job == job.name and row.design != TEXTBOOK]
-        book = [row for row in rows if row.job == job.name and row.design == TEXTBOOK]
-        if not ours:
-            continue
-        best = min(ours, key=lambda row: row.area)
-        aim = dict(job.max_lut4).get(tech)
-        table.add_row(
-            job.name,
-            f"{best.area:.1f} + {best.carry:.1f}",
-            best.design,
-            _change(best, kept),
-            f"{book[0].area:.1f} + {book[0].carry:.1f}" if book else "",
-            str(aim or ""),
-            _mark(best.area <= aim) if aim else "",
-        )
-    return table
-
-
-def _front_table(job: Job, rows: Sequence[Row]) -> Table:
-    """Rows that no other beats in both area and delay."""
-    table = Table(title=f"{job.name}: front of area and delay over recipes and architectures")
-    for head in ("um2", "ps", "1000 um2 ps", "recipe", "design"):
-        table.add_column(head, justify="left" if head in ("recipe", "design") else "right")
-    best = float("inf")
-    ours = [row for row in rows if row.job == job.name and row.design != TEXTBOOK]
-    for row in sorted(ours, key=lambda row: (row.area, row.delay_ps)):
-        if row.delay_ps < best:
-            best = row.delay_ps
-            table.add_row(
-                f"{row.area:.2f}",
-                f"{row.delay_ps:.0f}",
-                f"{row.area * row.delay_ps / 1000:.1f}",
-                row.recipe,
-                row.design,
-            )
-    return table
-
-
 def _print_modules(job: Job, tech: str, folder: Path, console: Console) -> None:
     path, top = _sources(job, job.design, folder)
     products = parse_design(job.design).mac.lanes
@@ -449,11 +213,11 @@ def main() -> None:
 
         for measured in pool.map(run, range(len(work))):
             rows += measured
-    make = _lut_table if arguments.tech in FAMILIES else _area_table
+    make = lut_table if arguments.tech in FAMILIES else area_table
     console.print(make(arguments.tech, jobs, rows))
     if arguments.front and arguments.tech not in FAMILIES:
         for job in jobs:
-            console.print(_front_table(job, rows))
+            console.print(front_table(job, rows))
     if arguments.modules and arguments.tech not in FAMILIES:
         with tempfile.TemporaryDirectory() as scratch:
             for index, job in enumerate(jobs):
@@ -461,7 +225,7 @@ def main() -> None:
     versions = ", ".join(f"{name} {version}" for name, version in tool_versions().items())
     console.print(f"recipes: {', '.join(recipe.name for recipe in recipes)}; {versions}")
     if arguments.keep:
-        _write_kept(rows)
+        write_kept(rows)
         console.print(f"kept in {KEPT.name}: {len(rows)} rows")
 
 
