@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 from macsmith.model.cost.features import Features
-from macsmith.model.cost.register_features import register_bits
+from macsmith.model.cost.register_features import outer_adders, register_bits
 from macsmith.model.cost.widths import (
     ALIGNED,
     COMPACT,
@@ -60,10 +60,13 @@ def delay_paths(w: Widths) -> dict[str, Features]:
     marks: Features = {"stage.ones": staged}
     columns = _columns(w)
     product = _sum(_product(w, single), lanes, columns, ahead, _times(placing, waits), adding)
-    keys = _sum(_largest_key(w), lanes, placing, adding)
+    # a late partial sum is added as floats are, to the rounded sum of the products
+    late = _late_addition(w)
+    is_early = 1.0 - w["is_late"]
+    keys = _sum(_largest_key(w), lanes, placing, adding, late)
     # lanes that are summed in stages of their own are not passed
     loop = _sum(placing, _times(lanes, aligned), _times(columns, 1.0 - staged), adding)
-    loop = _sum(loop, _spread_sign(w, ahead["apart.ones"]))
+    loop = _sum(_times(loop, is_early), late, _spread_sign(w, ahead["apart.ones"]))
     has_loop = np.where(w["kind"] == FIXED, staged, 1.0)
     has_outer = clocked * np.maximum(w["is_chunked"], w["is_block"])
     # a chunk in the outer format is not converted, which is not divided then
@@ -116,7 +119,9 @@ def _enable(w: Widths) -> Features:
     elements = w["rows"] * w["columns"]
     apart = (elements >= _MAPPED_APART) * 1.0
     bits = register_bits(w) + elements * w["stages"] * w["operand_bits"]
-    return {"enable.bits": apart * bits}
+    # with logic at the array's edge it drives that first, by small cells one behind the other
+    has_edge = np.maximum(w["converts"], outer_adders(w) < elements)
+    return {"enable.bits": apart * bits, "enable.edge_bits": apart * has_edge * bits}
 
 
 def _product(w: Widths, single: Numbers) -> Features:
@@ -261,6 +266,12 @@ def _addition(w: Widths) -> Features:
     f |= _aligned_addition(w, aligned)
     f["random.bits"] = w["random_bits"] * 1.0
     return f
+
+
+def _late_addition(w: Widths) -> Features:
+    late, m = w["is_late"], w["precision"]
+    below = np.zeros_like(m)
+    return _sum(_float_placing(late, w["exponent"]), _float_addition(w, late, m, m, below))
 
 
 def _window_addition(w: Widths, window: Numbers) -> Features:

@@ -151,7 +151,7 @@ def derive_widths(c: Columns) -> Widths:
     w["precision"], w["exponent"] = c["inner_format_precision"], c["inner_format_exponent_bits"]
     w["random_bits"] = c["rounding_random_bits"]
     w["is_nearest"] = (np.isin(c["rounding_mode"], _NEAREST)) * 1.0
-    w["aligned_fraction"] = c["inner_fraction"]
+    w["aligned_fraction"], w["is_late"] = c["inner_fraction"], c["inner_late"]
     w["is_late"], w["is_bound"] = c["inner_late"], c["inner_bound"]
     w["rounds_terms"] = c["inner_rounds_terms"]
     w["kind"] = _kinds(c, w, is_float, is_integer)
