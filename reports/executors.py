@@ -7,12 +7,13 @@ see, and that has file locks (NFS 4, Lustre mounted with ``flock``, ...).
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import shlex
 import sys
 import tomllib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = [
     "LocalPool",
     "ParslExecutor",
     "find_executor",
+    "held",
     "load_settings",
 ]
 
@@ -220,6 +222,8 @@ class ParslExecutor:
 
     def __init__(self, scheduler: str, settings: ClusterSettings, run_dir: Path) -> None:
         self.scheduler, self.settings, self.run_dir = scheduler, settings, run_dir
+        self._kernel: Any = None
+        self._is_held = False
 
     def check(self) -> None:
         """Find out whether Parsl can be had and takes the settings.
@@ -327,8 +331,11 @@ class ParslExecutor:
         from parsl.executors.errors import ExecutorError
         from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
-        with parsl.load(self._config()) as kernel:
-            app = parsl.python_app(_call, data_flow_kernel=kernel)
+        if self._kernel is None:
+            self._kernel = parsl.load(self._config())
+        is_done = False
+        try:
+            app = parsl.python_app(_call, data_flow_kernel=self._kernel)
             waiting = {app(os.getcwd(), work, job): job for job in jobs}
             while waiting:
                 done, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -342,6 +349,32 @@ class ParslExecutor:
                         raise RuntimeError(f"--executor {self.scheduler}: {error}") from None
                     else:
                         yield Outcome(job, future.result())
+            is_done = True
+        finally:
+            if not (is_done and self._is_held):
+                self._end()
+
+    def _end(self) -> None:
+        kernel, self._kernel = self._kernel, None
+        if kernel is not None:
+            kernel.cleanup()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep workers from one `run` to the next while the block runs: on a cluster each start of
+        workers waits in the scheduler's queue."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+            self._end()
+
+
+def held(executor: Executor) -> contextlib.AbstractContextManager[None]:
+    """Keep what an executor starts from one `run` to the next while the block runs, if it starts
+    anything that takes time."""
+    return executor.held() if isinstance(executor, ParslExecutor) else contextlib.nullcontext()
 
 
 def _call(folder: str, work: Callable[[JobT], ResultT], job: JobT) -> ResultT:

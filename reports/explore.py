@@ -15,7 +15,7 @@ from macsmith.model.accuracy.scaling import scaling_for
 from macsmith.model.config import MacConfig
 from macsmith.model.design import Design, parse_design
 from macsmith.reports.checks import STORE_FOLDER
-from macsmith.reports.executors import Executor, LocalPool
+from macsmith.reports.executors import Executor, LocalPool, held
 from macsmith.reports.leases import remove_left
 from macsmith.reports.points import (
     DESIGN_STEPS,
@@ -268,7 +268,23 @@ def explore(
         raise ValueError("a sweep must have at least 1 design, not 0")
     _check_names(sweep)
     build_dir, folder = Path(build_dir), report_dir or Path(build_dir) / "report"
+    # whether it can be written is known before any work is done
+    folder.mkdir(parents=True, exist_ok=True)
     executor = executor or LocalPool(jobs)
+    with held(executor):
+        return _explore(sweep, build_dir, folder, executor, work, screen, start)
+
+
+def _explore(
+    sweep: Sweep,
+    build_dir: Path,
+    folder: Path,
+    executor: Executor,
+    work: Work,
+    screen: Callable[..., Screening],
+    start: float,
+) -> ExploreResult:
+    """`explore`, with everything given."""
     screenings: tuple[Screening, ...] = ()
     search_files: list[Path] = []
     if sweep.search is not None:

@@ -31,7 +31,7 @@ PROGRAM = """
 import os, sys
 import fake_steps
 from pathlib import Path
-from macsmith.reports.executors import find_executor
+from macsmith.reports.executors import find_executor, held
 from macsmith.reports.explore import explore
 def work(build_dir, wait, point):
     return executor_work.work(build_dir, wait, point)
@@ -42,6 +42,9 @@ if __name__ == "__main__":
     with fake_steps.fake_steps():
         result = explore(sys.argv[2:], build, executor=executor, work=executor_work.work)
     print(result.computed_points, result.failed_points)
+    with held(executor):
+        found = [one.result for job in (-3, -4) for one in executor.run(abs, [job])]
+    print(*found, len(list((build / "parsl").iterdir())))
 """
 WORK = """
 import os, signal
@@ -79,7 +82,9 @@ def test_a_sweep_through_parsl_gives_the_same_table(
     )
     assert done.returncode == 0, done.stderr
     # one that kills its worker each time, and one whose tool fails; the other one was done again
-    assert done.stdout.split() == ["6", "2"]
+    assert done.stdout.splitlines()[0] == "6 2"
+    # workers are started once for all runs in which they are held, and once for the sweep
+    assert done.stdout.splitlines()[1] == "3 4 2"
     assert (build / "killed").exists()
     assert "e1m6:exact: FAILED in generate: its worker was lost 3 times" in done.stderr
     assert len(set((build / "workers").read_text().split())) >= 3

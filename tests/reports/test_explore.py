@@ -132,6 +132,13 @@ def test_a_scaling_is_computed_with_and_told(tmp_path: Path, log: Path) -> None:
         explore(["e4m3:exact"], tmp_path, scaling=["cell"], work=fake_steps.work)
 
 
+def test_a_folder_that_cannot_be_is_told_before_any_work(tmp_path: Path, log: Path) -> None:
+    (tmp_path / "report").write_text("a file")
+    with pytest.raises(FileExistsError):
+        explore(["e4m3:exact"], tmp_path, work=fake_steps.work, executor=fake_steps.InProcess())
+    assert log.read_text() == ""
+
+
 def test_a_sweep_without_networks_or_prices_has_a_page(tmp_path: Path, log: Path) -> None:
     result = explore(["e4m3:exact"], tmp_path, technologies=[], work=fake_steps.work)
     assert [path.name for path in result.files] == ["index.html", "results.csv", "results.parquet"]
