@@ -13,7 +13,7 @@ from macsmith.sim.coverage import Coverage, stream_bins
 from macsmith.sim.failures import command_line
 from macsmith.sim.plain_verify import run_plain
 from macsmith.sim.switch_verify import run_switchable
-from macsmith.sim.verilator import tool_versions
+from macsmith.sim.verilator_runtime import tool_versions
 
 if TYPE_CHECKING:
     from macsmith.hw.emit import GeneratedDesign

