@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from macsmith.verbs import JsonOption, app, finish, help_text
+
+if TYPE_CHECKING:
+    from macsmith.model.design import Design
 
 __all__ = ["app"]
 
@@ -22,6 +25,7 @@ __all__ = ["app"]
         "macsmith estimate mxfp8_e4m3:fp32:lanes8 --tech ecp5 --json",
         "macsmith estimate e4m3:exact int8:int32 --operands g2p",
         "macsmith estimate --formulas --tech asap7",
+        "macsmith estimate --formulas int8:int32",
     ),
 )
 def estimate(
@@ -51,7 +55,11 @@ def estimate(
         ),
     ] = None,
     show_formulas: Annotated[
-        bool, typer.Option("--formulas", help="Print the model itself.")
+        bool,
+        typer.Option(
+            "--formulas",
+            help="Print the model itself; with designs, each one's counts times coefficients.",
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,14 +67,14 @@ def estimate(
 
     from macsmith.console import columns, only_results_on_stdout
     from macsmith.model.cost.energy import ENERGY
-    from macsmith.model.cost.estimate import estimate_table, formulas
-    from macsmith.model.design import Design, load_designs, parse_design
+    from macsmith.model.cost.estimate import estimate_table
+    from macsmith.model.cost.formulas import formulas
+    from macsmith.model.design import load_designs, parse_design
 
-    if show_formulas:
+    if show_formulas and not designs:
         text = formulas(tech, target)
         finish({"technology": tech, "formulas": text.splitlines()}, as_json, text)
-        if not designs:
-            return
+        return
     if not designs:
         raise ValueError("estimate: must have a design, or --formulas")
     parsed: list[Design] = []
@@ -75,6 +83,14 @@ def estimate(
             parsed += load_designs(Path(argument))
         else:
             parsed.append(parse_design(argument))
+    if show_formulas:
+        terms = [_written_out(design, tech, target) for design in parsed]
+        finish(
+            {"technology": tech, "designs": [found for found, _ in terms]},
+            as_json,
+            "\n\n".join(text for _, text in terms),
+        )
+        return
     with only_results_on_stdout():
         statistics = None
         if operands is not None:
@@ -104,3 +120,38 @@ def estimate(
         as_json,
         "\n".join([columns([*heads, "outside of the samples"], rows), *notes]),
     )
+
+
+def _written_out(design: Design, tech: str, target: str | None) -> tuple[dict[str, Any], str]:
+    """Terms of a design's formulas, as JSON can hold them and as text."""
+    from macsmith.console import columns
+    from macsmith.model.cost.formulas import formula_terms
+
+    terms = formula_terms(design, tech, target)
+    totals: dict[str, float] = {}
+    for term in terms:
+        totals[term.figure] = totals.get(term.figure, 0.0) + term.product
+    rows: list[list[Any]] = []
+    for figure, total in totals.items():
+        rows.append([figure, "", "", "", f"{total:.4g}"])
+        rows += [
+            ["", term.piece, f"{term.count:.4g}", f"{term.coefficient:.4g}", f"{term.product:.4g}"]
+            for term in terms
+            if term.figure == figure
+        ]
+    found = {
+        "design": design.text,
+        "totals": totals,
+        "terms": [
+            {
+                "figure": term.figure,
+                "piece": term.piece,
+                "count": term.count,
+                "coefficient": term.coefficient,
+            }
+            for term in terms
+        ],
+    }
+    table = columns([design.text, "piece", "count", "each", "together"], rows)
+    note = "delay is that of the longest path, a little more where two are nearly as long"
+    return found, f"{table}\n{note}"

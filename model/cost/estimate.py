@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -22,6 +19,7 @@ from macsmith.model.cost.energy import (
 from macsmith.model.cost.energy_training import own_coefficients
 from macsmith.model.cost.features import FAMILIES, Features, area_features, families
 from macsmith.model.cost.fit import predict
+from macsmith.model.cost.fitted import fitted_figures, fitted_model
 from macsmith.model.cost.longest import predict_longest
 from macsmith.model.cost.register_features import STAGES, register_bits, stage_features
 from macsmith.model.cost.widths import Widths, derive_widths
@@ -29,31 +27,13 @@ from macsmith.model.design import Design, parse_design
 from numpy.typing import NDArray
 
 __all__ = [
-    "DEFAULT_TARGET",
     "EstimateTable",
     "estimate",
     "estimate_energy",
     "estimate_table",
-    "estimated_technologies",
-    "formulas",
 ]
 
 Numbers = NDArray[np.float64]
-
-DEFAULT_TARGET = {"asic": "area", "fpga": "lut"}
-"""Clock target that is meant where none is stated."""
-
-
-@cache
-def _model() -> dict[str, Any]:
-    path = resources.files("macsmith.model.cost") / "coefficients.json"
-    model: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return model
-
-
-def estimated_technologies() -> dict[str, tuple[str, ...]]:
-    """Technologies that can be estimated, with the clock targets of each."""
-    return {name: tuple(targets) for name, targets in _model().items() if name != STAGES}
 
 
 @dataclass(frozen=True)
@@ -132,26 +112,9 @@ class EstimateTable:
         }
 
 
-def _entry(technology: str, target: str | None) -> tuple[str, dict[str, Any]]:
-    model = _model()
-    name = technology.strip().lower()
-    if name not in model or name == STAGES:
-        known = ", ".join(estimated_technologies())
-        raise ValueError(f"technology {technology!r} has no cost model; must be one of {known}")
-    targets = model[name]
-    chosen = target or next(
-        iter(DEFAULT_TARGET[kind] for kind in DEFAULT_TARGET if DEFAULT_TARGET[kind] in targets)
-    )
-    if chosen not in targets:
-        raise ValueError(
-            f"clock target {chosen!r} is not one of {name}; must be {' or '.join(targets)}"
-        )
-    return chosen, targets[chosen]
-
-
 def _region(technology: str, target: str) -> dict[str, dict[str, list[float]]]:
     """Least and largest of each number, by family."""
-    _, entry = _entry(technology, target)
+    _, entry = fitted_figures(technology, target)
     main = next(iter(entry.values()))
     return {name: family["region"] for name, family in main["families"].items()}
 
@@ -183,7 +146,7 @@ def estimate_table(
     ValueError
         A design text or column is wrong, or there is no model of the technology or target.
     """
-    chosen, entry = _entry(technology, target)
+    chosen, entry = fitted_figures(technology, target)
     if isinstance(designs, Mapping) or hasattr(designs, "columns"):
         columns = table_columns(designs)  # type: ignore[arg-type]
     else:
@@ -211,7 +174,7 @@ def _estimated(
 ) -> EstimateTable:
     widths = derive_widths(columns)
     family = families(widths).astype(np.intp)
-    stage_bits = predict(_model()[STAGES]["coefficients"], stage_features(widths))
+    stage_bits = predict(fitted_model()[STAGES]["coefficients"], stage_features(widths))
     pieces = {"all": area_features(widths, stage_bits)}
     paths = delay_paths(widths) if "delay_ps" in entry else {}
     figures: dict[str, Numbers] = {}
@@ -305,7 +268,7 @@ def estimate_energy(
         As `estimate_table`; nothing measured, or no energies of the technology and target.
     """
     parsed = parse_design(design) if isinstance(design, str) else design
-    _, entry = _entry(technology, target)
+    _, entry = fitted_figures(technology, target)
     if not measured or ENERGY not in entry:
         raise ValueError(
             f"{parsed.text}: must have one measured energy or more, and a technology and target "
@@ -315,7 +278,7 @@ def estimate_energy(
     rows = [asdict(stream) for stream in streams]
     statistics = {name: np.array([row[name] for row in rows]) for name in REFERENCE_STATISTICS}
     widths = derive_widths(design_columns([parsed] * len(rows)))
-    stage_bits = predict(_model()[STAGES]["coefficients"], stage_features(widths))
+    stage_bits = predict(fitted_model()[STAGES]["coefficients"], stage_features(widths))
     areas = group_areas(entry["area_um2"]["coefficients"], area_features(widths, stage_bits))
     features = energy_features(areas, widths, statistics)
     known = {name: column[: len(measured)] for name, column in features.items()}
@@ -324,22 +287,3 @@ def estimate_energy(
     )
     asked = {name: column[len(measured) :] for name, column in features.items()}
     return _doubles(predict(own, asked))
-
-
-def formulas(technology: str = "asap7", target: str | None = None) -> str:
-    """The model of a technology and clock target as formulas.
-
-    Raises
-    ------
-    ValueError
-        There is no such model.
-    """
-    chosen, entry = _entry(technology, target)
-    lines = [f"{technology}, {chosen}"]
-    for metric, trained in entry.items():
-        lines.append(f"{metric} =")
-        lines += [
-            f"  {'+' if index else ' '} {value:.4g} {name}"
-            for index, (name, value) in enumerate(trained["coefficients"].items())
-        ]
-    return "\n".join(lines)

@@ -119,8 +119,8 @@ def stage_features(w: Widths) -> Features:
                 used = np.where(chosen[name] & ~is_array, count, 0.0)
                 f[f"stage.{name}.{which}.{part}"] = used * bits[part]
     # an element's delayed operands are those that it passes on, and have no registers of their own
-    for name, which in (("integers", is_integer), ("float", is_float)):
-        used = np.where(is_array & which, stages, 0.0)
+    for name, is_kind in (("integers", is_integer), ("float", is_float)):
+        used = np.where(is_array & is_kind, stages, 0.0)
         f[f"stage.array.{name}.product"] = used * elements * w["product"]
         f[f"stage.array.{name}.exponents"] = used * elements * w["exponent_field_bits"]
         f[f"stage.array.{name}.rows"] = used * w["rows"]

@@ -15,9 +15,12 @@ from macsmith.model.cost import widths as cost_widths
 from macsmith.model.cost.activity import OperandStatistics
 from macsmith.model.cost.columns import design_columns, table_columns
 from macsmith.model.cost.energy_training import read_energy_samples
-from macsmith.model.cost.estimate import estimate_energy, estimated_technologies, formulas
+from macsmith.model.cost.estimate import estimate_energy
 from macsmith.model.cost.features import FAMILIES
 from macsmith.model.cost.fit import fit_nonnegative, predict
+from macsmith.model.cost.fitted import estimated_technologies
+from macsmith.model.cost.formulas import formula_terms, formulas
+from macsmith.model.cost.longest import SHARPNESS
 from macsmith.model.cost.register_features import STAGES, register_bits
 from macsmith.model.cost.samples import read_samples
 from macsmith.model.cost.training import FOLDS, fold_of, train, trainings
@@ -284,6 +287,22 @@ def test_every_technology_has_estimates() -> None:
             figure = "lut" if target == "lut" else "area_um2"
             assert record[figure] > 0
             assert figure in formulas(name, target)
+
+
+@pytest.mark.parametrize("technology", ["asap7", "ice40"])
+def test_the_terms_of_a_formula_add_up(technology: str) -> None:
+    text = "e4m3:e6m9/64:stages2"
+    record = estimate(text, technology)
+    totals: dict[str, float] = {}
+    for term in formula_terms(text, technology):
+        totals[term.figure] = totals.get(term.figure, 0.0) + term.product
+    paths = [totals.pop(name) for name in list(totals) if name.startswith("delay_ps of ")]
+    for figure, total in totals.items():
+        assert total == pytest.approx(record[figure], rel=1e-3), figure
+    if technology == "asap7":
+        norm = sum(length**SHARPNESS for length in paths) ** (1 / SHARPNESS)
+        assert len(paths) > 1
+        assert norm == pytest.approx(record["delay_ps"], rel=1e-3)
 
 
 def test_what_cannot_be_estimated_is_told() -> None:
