@@ -38,12 +38,12 @@ PATHS = {cost_widths.COMPACT: "compact", cost_widths.DUAL: "dual", cost_widths.S
 PUBLISHED = {
     ("area", "area_um2", "integers"): (1.9, 10.5),
     ("area", "area_um2", "others"): (2.75, 13.0),
-    ("area", "delay_ps", "integers"): (5.3, 18.5),
-    ("area", "delay_ps", "others"): (5.3, 35.5),
+    ("area", "delay_ps", "integers"): (5.4, 21.5),
+    ("area", "delay_ps", "others"): (5.1, 35.0),
     ("speed", "area_um2", "integers"): (4.6, 23.5),
     ("speed", "area_um2", "others"): (4.1, 21.0),
-    ("speed", "delay_ps", "integers"): (4.1, 17.0),
-    ("speed", "delay_ps", "others"): (4.8, 31.5),
+    ("speed", "delay_ps", "integers"): (4.4, 18.5),
+    ("speed", "delay_ps", "others"): (4.7, 31.5),
 }
 PUBLISHED_ENERGY = {"area": 6.0, "speed": 5.0}
 
