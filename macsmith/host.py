@@ -169,12 +169,6 @@ class Accelerator:
             raise ValueError(f"a and b must be M x K and K x N, not {a.shape} and {b.shape}")
         if bias is not None:
             a, b = with_bias(self.config.design.mac, a, b, bias)
-        most = mac_widths(self.config.design.mac).max_terms
-        if most is not None and a.shape[1] > most:
-            raise ValueError(
-                f"K must be at most the {most} products that the accumulator of "
-                f"{self.config.design.text} is for, not {a.shape[1]}, a bias among them"
-            )
         schedule = make_schedule(self.config, a.shape[0], a.shape[1], b.shape[1])
         words = packet_words(schedule, a, b, a_scales, b_scales)
         for _ in range(10):

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 from macsmith.model.accelerator import AcceleratorConfig, Packet, RunFlag
+from macsmith.model.widths import mac_widths
 
 __all__ = ["Load", "Run", "Schedule", "make_schedule"]
 
@@ -90,11 +91,17 @@ def make_schedule(config: AcceleratorConfig, m: int, k: int, n: int) -> Schedule
     Raises
     ------
     ValueError
-        A dimension is not positive.
+        A dimension is not positive, or K is more than the accumulator's terms.
     """
     for name, size in (("M", m), ("K", k), ("N", n)):
         if size < 1:
             raise ValueError(f"{name} must be at least 1, not {size}")
+    most = mac_widths(config.design.mac).max_terms
+    if most is not None and k > most:
+        raise ValueError(
+            f"K must be at most the {most} products that the accumulator of {config.design.text} "
+            f"is for, not {k}, a bias among them: state terms{k}"
+        )
     schedule = Schedule(config, m, k, n, ())
     if config.is_weight_stationary:
         packets = _weight_stationary(schedule)

@@ -95,7 +95,7 @@ SIMULATED = [(1, 576, 19), (16, 64, 48), (9, 100, 33), (2, 256, 40), (5, 700, 11
     "text",
     [
         "e4m3:e6m9/16:2x3",
-        "int4:int16:lanes2:2x3:ws",
+        "int4:int20:lanes2:2x3:ws",
         pytest.param("int8:int32:lanes2:interleave3", marks=pytest.mark.slow),
     ],
 )

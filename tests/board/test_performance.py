@@ -38,3 +38,10 @@ def test_padding_is_no_use(k: int) -> None:
     assert found.useful_macs == 15 * k
     assert found.macs == 2 * 32 * -(-k // 2)
     assert 0 < found.utilisation < 1
+
+
+def test_sums_of_more_products_than_the_accumulator_has_terms() -> None:
+    config = AcceleratorConfig(parse_design("int4:int16:2x2"), 16, 16)
+    assert make_schedule(config, 1, 511, 1).k == 511
+    with pytest.raises(ValueError, match=r"K must be at most the 511 products .* state terms512"):
+        make_schedule(config, 1, 512, 1)
