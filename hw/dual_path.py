@@ -91,14 +91,13 @@ class DualPathAdd(LooseAdd):
             ]
         else:
             shifted = Signal(len(near_place), name="above_lowest_place")
+            # farther down bits are kept only of what ends at the smallest binade's last place
+            below = close - lowest_place
+            is_kept = (shifted >= below) | ~exponent[1:].any() if below > 0 else Const(1)
             m.d.comb += [
                 shifted.eq(near_place - lowest_place),
                 index.eq(shifted),
-                # farther down bits are kept only of what ends at the smallest binade's last place
-                is_close.eq(
-                    (shifted <= max_place)
-                    & ((shifted >= close - lowest_place) | ~exponent[1:].any())
-                ),
+                is_close.eq((shifted <= max_place) & is_kept),
             ]
         m.d.comb += [
             near.partial_sum.eq(significand),

@@ -147,9 +147,10 @@ class FarPath(Block):
             rounded.append(kept[at] ^ (ones & up))
         carry = up & (kept.all() if fraction_bits else Const(1))
         limit = self.largest_field
+        is_beyond = low > limit if limit + 1 < 1 << len(low) else Const(0)
         m.d.comb += [
             self.magnitude.eq(Cat(*rounded, Mux(carry, high, low))),
-            self.overflows.eq((low > limit) | (carry & (low >= limit))),
+            self.overflows.eq(is_beyond | (carry & (low >= limit))),
         ]
         return m
 

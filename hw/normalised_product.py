@@ -31,7 +31,7 @@ class NormaliseOperand(Block):
     code : In(fmt.bits)
     sign : Out(1)
     fraction : Out(fmt.fraction_bits)
-        Below the leading 1 of a number that is not 0.
+        Below the leading 1 of a number that is not 0; only where there are such bits.
     is_zero : Out(1)
     exponent : Out(signed)
         The exponent field, 0 and below for subnormals (1 less than their leading zeros ask for
@@ -53,10 +53,11 @@ class NormaliseOperand(Block):
         members = {
             "code": In(fmt.bits),
             "sign": Out(1),
-            "fraction": Out(fmt.fraction_bits),
             "is_zero": Out(1),
             "exponent": Out(exponent_shape(fmt)),
         }
+        if fmt.fraction_bits:
+            members["fraction"] = Out(fmt.fraction_bits)
         if fmt.has_nan:
             members["is_nan"] = Out(1)
         if fmt.has_infinity:
@@ -65,7 +66,8 @@ class NormaliseOperand(Block):
 
     def parts(self) -> dict[str, Signal]:
         """All that comes out, by name."""
-        names = ["sign", "fraction", "exponent", "is_zero"]
+        names = ["sign", "exponent", "is_zero"]
+        names += ["fraction"] * (self.format.fraction_bits > 0)
         names += ["is_nan"] * self.format.has_nan + ["is_infinity"] * self.format.has_infinity
         return {name: getattr(self, name) for name in names}
 
@@ -79,10 +81,11 @@ class NormaliseOperand(Block):
             self._normalise(m, fraction, field)
         else:
             m.d.comb += [
-                self.fraction.eq(fraction),
                 self.is_zero.eq(~self.code[: fmt.magnitude_bits].any()),
                 self.exponent.eq(Cat(field, Const(0, 1)).as_signed()),
             ]
+            if fmt.fraction_bits:
+                m.d.comb += self.fraction.eq(fraction)
         is_nan, is_infinity = special_flags(fmt, self.code)
         if fmt.has_nan:
             m.d.comb += self.is_nan.eq(is_nan)
@@ -117,11 +120,9 @@ class NormaliseOperand(Block):
                 if -zeros >> index & 1:
                     bit = bit | leads[zeros]
             exponent.append(bit)
-        m.d.comb += [
-            self.fraction.eq(Cat(*shifted)),
-            self.is_zero.eq(none),
-            self.exponent.eq(Cat(*exponent).as_signed()),
-        ]
+        m.d.comb += [self.is_zero.eq(none), self.exponent.eq(Cat(*exponent).as_signed())]
+        if shifted:
+            m.d.comb += self.fraction.eq(Cat(*shifted))
 
 
 class FloatProduct(Block):
@@ -168,8 +169,9 @@ class FloatProduct(Block):
             operands.append(operand.parts())
         a, b = operands
         a_is_zero, b_is_zero = a["is_zero"], b["is_zero"]
+        fractions = [operand.get("fraction", Const(0, 0)) for operand in operands]
         parts = {
-            "significand": self.multiply(m, platform, a["fraction"], b["fraction"]),
+            "significand": self.multiply(m, platform, *fractions),
             "sign": a["sign"] ^ b["sign"],
             "exponent_a": a["exponent"],
             "exponent_b": b["exponent"],

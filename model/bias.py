@@ -25,7 +25,7 @@ def _factor(config: MacConfig) -> tuple[int, int, int]:
     if (
         not isinstance(a, IntFormat)
         or not isinstance(b, IntFormat)
-        or last.format is not None
+        or last.code_format is not None
         or config.product is not None
     ):
         raise ValueError(

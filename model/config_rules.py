@@ -95,7 +95,7 @@ def _check_output(config: MacConfig, what: str, fmt: Format) -> None:
     check_rounding(fmt, config.rounding)
     if isinstance(fmt, IntFormat) and fmt.wraps:
         widths = mac_widths(config).last
-        if widths.format is not None or widths.integer_bits > MAX_WRAPPED_BITS:
+        if widths.code_format is not None or widths.integer_bits > MAX_WRAPPED_BITS:
             raise ValueError(
                 f"{what}: a result in {fmt.name}, which wraps, must come from a fixed-point "
                 f"accumulator of at most {MAX_WRAPPED_BITS} bits"
@@ -110,7 +110,7 @@ def _check_output_stage(config: MacConfig, what: str, stage: OutputStage) -> Non
             f"or wrapping, not {fmt.name if fmt else RAW}"
         )
     last = mac_widths(config).last
-    if last.format is not None or last.flag_bits or last.integer_bits > MAX_WRAPPED_BITS:
+    if last.code_format is not None or last.flag_bits or last.integer_bits > MAX_WRAPPED_BITS:
         raise ValueError(
             f"{what}: {stage} takes an integer sum: the last accumulator must be intN or exact "
             f"of at most {MAX_WRAPPED_BITS} bits, without NaN or infinity among the operands"

@@ -198,6 +198,8 @@ def test_one_rounding_only() -> None:
         parse_design("posit8:exact:rup")
     with pytest.raises(ValueError, match="which wraps, must come from a fixed-point"):
         parse_design("e4m3:fp32:outint8wrap")
+    with pytest.raises(ValueError, match="which wraps, must come from a fixed-point"):
+        parse_design("e4m3:posit8:outint8wrap")
 
 
 def test_posit_accumulators() -> None:

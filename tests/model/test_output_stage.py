@@ -88,6 +88,7 @@ def test_texts_lead_back() -> None:
         ("int8:int32:requant3s4", "requant3s4 gives integers: state outintN or outuintN"),
         ("int8:int32:oute4m3:requant3s4", "requant3s4 gives integers: state outintN"),
         ("e4m3:e6m9:outint8:requant3s4", "takes an integer sum: the last accumulator must be"),
+        ("int4:posit8:outint8:requant3s4", "takes an integer sum: the last accumulator must be"),
         ("e4m3:exact:outint8:requant3s4", "takes an integer sum: the last accumulator must be"),
         ("int8:int32:outint8:requant0s4", "multiplier must be 1 to 2**31 - 1, not 0"),
         ("int8:int32:outint8:requant3s63", "shift must be 0 to 62, not 63"),
