@@ -43,7 +43,7 @@ class Term:
     Attributes
     ----------
     figure
-        ``area_um2``, ``lut``, ``flip_flops``; of delay the path too: ``delay_ps of step``.
+        ``area_um2``, ``lut``, ``flip_flops``; of delay the path too: ``delay_ps of loop``.
     piece
         What is counted.
     count

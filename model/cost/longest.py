@@ -16,19 +16,21 @@ Numbers = NDArray[np.floating[Any]]
 
 Paths = Mapping[str, Mapping[str, Numbers]]
 
-SHARPNESS = 12
-"""Of several paths the delay is the norm of this order: two of one length count 6 % more, for the
+SHARPNESS = 16
+"""Of several paths the delay is the norm of this order: two of one length count 4 % more, for the
 cells of one cannot be chosen without the other's."""
 
 #: Orders of the norm in the rounds of a fit: paths that are not the longest yet are heard too.
 _ORDERS = (3.0, 6.0, *(float(SHARPNESS),) * 5)
+#: Least part of the way to a round's coefficients that is tried.
 _LEAST_STEP = 0.1
+#: Share of the first path at one of the starts, the others' being 1.
 _EMPHASIS = 8.0
-#: Weight of the pull toward the prior (or 0) of a feature that few samples have, in samples of
-#: which it makes all: so few do not decide it.
-_FEW = 0.1
+#: Weight of the pull toward 0, or a prior, of a feature that few samples have, in samples of which
+#: it makes all: so few do not decide it.
+_FEW, _FEW_WITH_PRIOR = 0.1, 0.3
 #: Samples above which a prior weighs no more than it does in so many.
-_PRIOR_SAMPLES = 15
+_PRIOR_SAMPLES = 8
 _TINY = 1e-9
 
 
@@ -112,8 +114,9 @@ def _fit(stacked: Numbers, weights: Numbers, wanted: Numbers, ridge: float) -> N
 
 def _solve(columns: Numbers, wanted: Numbers, ridge: float) -> Numbers:
     """Non-negative coefficients of features (rows) that sum to 1 for each sample."""
+    few = _FEW_WITH_PRIOR if wanted.any() else _FEW
     # so that a feature that few samples have counts too
-    size = np.sqrt((columns**2).sum(axis=1) + _FEW / ridge * (columns**2).max(axis=1))
+    size = np.sqrt((columns**2).sum(axis=1) + few / ridge * (columns**2).max(axis=1))
     there = size > 0
     scaled = columns[there] / size[there, None]
     pull = np.sqrt(ridge)
