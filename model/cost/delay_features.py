@@ -37,11 +37,10 @@ def delay_paths(w: Widths) -> dict[str, Features]:
     register = joined(end, start)
     scaling, outer = parts.scaling(w), parts.outer_addition(w)
     ahead = parts.own_sum(w, staged)
-    marks: Features = {"stage.ones": staged}
     # operands come from outside, but in an array, and but for what a pipeline divides
     is_inside = np.maximum(staged, (w["rows"] * w["columns"] > 1) * 1.0)
     behind = times(joined(scaling, outer), 1.0 - clocked)
-    first = joined(behind, end, times(start, is_inside), marks)
+    first = joined(behind, end, times(start, is_inside))
     product, keys, loop = _steps(w, ahead, staged)
     has_loop = np.where(w["kind"] == FIXED, staged, 1.0)
     has_outer = clocked * np.maximum(w["is_chunked"], w["is_block"])
@@ -53,7 +52,7 @@ def delay_paths(w: Widths) -> dict[str, Features]:
         "product": joined(times(product, share), first),
         "keys": times(joined(times(keys, share), first), is_kind(w, ALIGNED)),
         "loop": times(joined(loop, behind, register), has_loop),
-        "apart": times(joined(ahead, register, marks), staged),
+        "apart": times(joined(ahead, register), staged),
         "outer": times(joined(outer, register), has_outer),
         "chunk": times(joined(chunk, register), has_outer),
         "convert": times(convert, clocked * w["converts"]),
