@@ -94,7 +94,7 @@ class AlignedStep(StepBlock):
         place(m, platform, "largest_exponent", tree)
         m.d.comb += tree.exponents.eq(Cat(*keys))
         largest = tree.largest
-        if scale.least_key is not None:
+        if scale.least_key:  # no key lies below 0
             clamped = Signal(scale.key_bits, name="largest_or_least")
             m.d.comb += clamped.eq(Mux(largest < scale.least_key, scale.least_key, largest))
             largest = clamped

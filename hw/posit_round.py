@@ -74,7 +74,13 @@ class RoundPosit(Block):
         width = max(len(word), fmt.bits + 1)
         cut = shift_right_sticky(m, "shift", word, places[:-1], width)
         body_bits = fmt.bits - 1
-        ones = Cat(*(~negative & (places[:-1] > place) for place in reversed(range(body_bits))))
+        reached = range((1 << len(places[:-1])) - 1)  # more places than `places` can tell are none
+        ones = Cat(
+            *(
+                ~negative & (places[:-1] > place) if place in reached else Const(0, 1)
+                for place in reversed(range(body_bits))
+            )
+        )
         body = Signal(body_bits, name="body")
         round_bit, sticky = cut[-body_bits - 1], cut[: -body_bits - 1].any()
         m.d.comb += body.eq(cut[-body_bits:] | ones)

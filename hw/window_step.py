@@ -80,7 +80,8 @@ class Window:
         enough = fmt.precision + below
         self.is_cut = -self.lowest_place > enough
         self.low_bits = min(max(-self.lowest_place, 0), enough)
-        self.max_shift = self.highest_place - max(self.lowest_place, -self.low_bits)
+        # 0 too where every partial sum lies below the window
+        self.max_shift = max(self.highest_place - max(self.lowest_place, -self.low_bits), 0)
         largest = ((1 << fmt.precision) - 1) << max(self.highest_place + self.low_bits, 0)
         lanes = config.lanes * term.max_integer << self.low_bits
         self.width = signed_bits(largest + lanes)

@@ -105,7 +105,12 @@ def test_bench_runs_under_icarus(text: str, tmp_path: Path) -> None:
 
 
 #: Operands without a fraction; distances and fields that reach the ends of their signals.
-BARE = ["e4m0:e6m9:unit", "binary5p1se:e6m6fn:goal=speed:unit"]
+BARE = [
+    "e4m0:e6m9:unit",
+    "binary5p1se:e6m6fn:goal=speed:unit",
+    "e4m2:e4m1_aligned13:outposit10es2",
+    "e1m5ieeens:binary10p5sf_aligned7_emin10",
+]
 
 
 @pytest.mark.parametrize("text", [*TEXTS, *BARE])

@@ -63,6 +63,11 @@ def test_designs_of_all_kinds() -> None:
         assert wrong == [], wrong[:2]
 
 
+def test_partial_sums_far_below_all_products() -> None:
+    for text in ("uint8q5:e4m0b120", "e3m2bm6:e3m2b20:lanes3:rdn"):
+        assert wrong_steps(text, 300) == []
+
+
 # Every choice with formats of all kinds: no fraction, no subnormals, NaN of all sorts, infinities,
 # two formats, integers, rounded products.
 CHOSEN = """
