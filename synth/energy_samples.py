@@ -11,121 +11,84 @@ price, in steps of `STEPS_PER_PATH`.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from macsmith.hw.emit import design_verilog
-from macsmith.model import fast
-from macsmith.model.accuracy.quantise import Scaling, scale_matrix, target_magnitude
-from macsmith.model.accuracy.stimulus import capture_layer, operand_stream, parse_operands
-from macsmith.model.cost.activity import STATISTICS, operand_statistics
-from macsmith.model.cost.samples import ENERGY_FILE, write_table
+from macsmith.model.accuracy.stimulus import capture_layer, parse_operands
+from macsmith.model.cost.activity import STATISTICS, OperandStatistics, operand_statistics
+from macsmith.model.cost.samples import ENERGY_FILE, read_energy_rows, write_table
 from macsmith.model.design import Design, parse_design
-from macsmith.model.rounding import Overflow, Rounding
-from macsmith.model.widths import mac_widths
 from macsmith.sim.timed import TimedNetlist, time_netlist
-from macsmith.sim.vectors import port_waveforms
 from macsmith.synth.delays import output_delays
 from macsmith.synth.energy import EnergyModel
+from macsmith.synth.energy_streams import (
+    COUNT,
+    CYCLES,
+    STREAMS,
+    DrawnOperands,
+    draw_operands,
+    first_full_cycle,
+    has_stream,
+)
 from macsmith.synth.recipes import recipe
-from macsmith.synth.sample_designs import sample_designs
+from macsmith.synth.sample_designs import rough_gates, sample_designs
 from macsmith.synth.samples import TARGETS
 from macsmith.synth.synthesize import synthesize
 from macsmith.synth.technology import technology
 from macsmith.synth.wires import wires_of
 from macsmith.synth.yosys import tool_versions
-from numpy.typing import NDArray
 
-__all__ = ["STREAMS", "energy_designs"]
+__all__ = ["energy_designs"]
 
-#: Names of operand streams: of networks' layers, all codes alike, normally distributed numbers
-#: whose largest are that share of the format's largest, and those with so many activations 0.
-STREAMS = (
-    "smollm2/blk.0.attn_q",
-    "smollm2/blk.14.ffn_up",
-    "smollm2/blk.14.ffn_down",
-    "smollm2/blk.29.attn_output",
-    "g2p/dec_w_hh",
-    "g2p/enc_w_ih",
-    "uniform",
-    "gaussian 1",
-    "gaussian 0.25",
-    "gaussian 0.0625",
-    "zeros 0.5",
-    "zeros 0.9",
-    "held 4",
-)
 STEPS_PER_PATH = 512
-_CYCLES, _COUNT = 192, 64
-_SUM = 576
+#: Rough gates of a step above which a design is passed over, for each clock target: the time to map
+#: and simulate grows with it.
+LARGEST = 320
+LARGEST_ARRAY = 4
 
 
-def energy_designs(count: int) -> Iterator[tuple[Design, str]]:
-    """Designs and the clock target of each, in turns."""
+@dataclass(frozen=True)
+class Job:
+    """A design and the clock targets for which it is mapped."""
+
+    design: Design
+    targets: tuple[str, ...]
+
+
+def energy_designs(count: int) -> Iterator[Job]:
+    """Designs of the committed table, then newly drawn ones: each for `area`, every other one for
+    `speed` too."""
+    known: dict[str, list[str]] = {}
+    for row in read_energy_rows():
+        targets = known.setdefault(row["design"], [])
+        if row["target"] not in targets:
+            targets.append(row["target"])
+    for text, targets in known.items():
+        yield Job(parse_design(text), tuple(targets))
     found = 0
     for design in sample_designs(1000):
-        mac, shape = design.mac, design.implementation
-        is_left_out = bool(mac.scales) or shape.is_array or mac.random_bits
-        is_left_out |= not (mac.a.is_signed and mac.b.is_signed)  # no network's operands are
-        if is_left_out or max(mac.a.bits, mac.b.bits) > 16:
-            continue
-        yield design, tuple(TARGETS)[found % len(TARGETS)]
-        found += 1
         if found == count:
             return
-
-
-def _gaussian(
-    design: Design, rng: np.random.Generator, shape: tuple[int, ...], share: float, zeros: float
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Codes of normally distributed numbers in rows of `_SUM` that share a scale."""
-    codes = []
-    for side, fmt in enumerate((design.mac.a, design.mac.b)):
-        values = rng.standard_normal((int(np.prod(shape)) // _SUM, _SUM), dtype=np.float32)
-        values = scale_matrix(values, target_magnitude(fmt) * share, Scaling.ROW).values
-        if zeros and side == 0:
-            values = values * (rng.random(values.shape) >= zeros)
-        rounded = fast.encode(
-            fmt, values.astype(np.float32), Rounding.NEAREST_EVEN, Overflow.SATURATE
-        )
-        codes.append(rounded.reshape(shape))
-    return codes[0], codes[1]
-
-
-def operand_codes(
-    design: Design, name: str, products: int, seed: int = 0
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Codes ``[streams, products]`` of a stream by its name; `products` a multiple of 576."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    kind, _, number = name.partition(" ")
-    shape = (_COUNT, products)
-    if kind == "gaussian":
-        return _gaussian(design, rng, shape, float(number), 0.0)
-    if kind == "zeros":
-        return _gaussian(design, rng, shape, 1.0, float(number))
-    if kind == "held":  # each activation stays for so many steps, its weights change
-        a, b = _gaussian(design, rng, shape, 1.0, 0.0)
-        lanes, times = design.mac.lanes, int(number)
-        steps = np.arange(products) // (lanes * times) * lanes * times
-        return a[:, steps + np.arange(products) % lanes], b
-    a, b = operand_stream(name, design, _COUNT * products, seed)
-    return a.reshape(shape), b.reshape(shape)
-
-
-def _operands(design: Design, name: str) -> tuple[NDArray[Any], NDArray[Any], int]:
-    """Codes of a stream as long as is simulated, and the products of a sum."""
-    mac = design.mac
-    most = mac_widths(mac).max_terms or _SUM
-    whole = -(-_CYCLES * mac.lanes // _SUM) * _SUM
-    a, b = operand_codes(design, name, whole)
-    return a, b, min(_SUM, most) // mac.lanes * mac.lanes
+        mac = design.mac
+        if max(mac.a.bits, mac.b.bits) > 16 or rough_gates(design) > LARGEST:
+            continue
+        if "posit" in design.text:  # in no family of the area model
+            continue
+        if design.implementation.rows * design.implementation.columns > LARGEST_ARRAY:
+            continue
+        found += 1
+        if design.text not in known:
+            yield Job(design, tuple(TARGETS) if found % 2 else ("area",))
 
 
 class Mapped:
@@ -134,7 +97,9 @@ class Mapped:
     def __init__(self, design: Design, target: str, folder: Path) -> None:
         self.design, tech = design, technology("asap7")
         verilog = folder / f"{design.id}.v"
-        verilog.write_text(design_verilog(design), encoding="utf-8")
+        text = design_verilog(design)
+        self.verilog_sha256 = hashlib.sha256(text.encode()).hexdigest()[:12]
+        verilog.write_text(text, encoding="utf-8")
         name = TARGETS[target][0]
         found = synthesize(
             [verilog], design.id, tech, build_dir=folder / "map", recipes=[recipe(name)]
@@ -149,28 +114,44 @@ class Mapped:
         )
         self.model = EnergyModel(netlist, tech, wires=wires_of(tech))
 
-    def measure(self, name: str) -> dict[str, Any]:
-        """Energy with operands of a stream, and their statistics."""
-        mac, shape = self.design.mac, self.design.implementation
-        a, b, sum_products = _operands(self.design, name)
-        is_unit = shape.form == "unit"
-        first = 1 if is_unit else 3 + shape.stages
-        waves = port_waveforms(
-            self.design, a, b, sum_products=sum_products, reset_cycles=0 if is_unit else 2
+    def measure(self, name: str, drawn: DrawnOperands) -> dict[str, Any]:
+        """Energy with operands of a stream."""
+        shape = self.design.implementation
+        result = self.timed.simulate(
+            drawn.waveforms(self.design), first_counted_cycle=first_full_cycle(self.design)
         )
-        result = self.timed.simulate(waves, first_counted_cycle=first)
         period = self.mapped.delay_ps
-        energy = self.model.measure(result, period_ps=period, macs_per_cycle=mac.lanes)
-        settled = self.model.measure(result.settled(), period_ps=period, macs_per_cycle=mac.lanes)
-        statistics = operand_statistics(a, b, mac.a, mac.b, mac.lanes, sum_products)
+        macs = self.design.mac.lanes * shape.rows * shape.columns
+        energy = self.model.measure(result, period_ps=period, macs_per_cycle=macs)
+        settled = self.model.measure(result.settled(), period_ps=period, macs_per_cycle=macs)
         return {
             "operands": name,
             "energy_fj_per_mac": round(1000 * energy.energy_pj_per_mac, 4),
             "settled_energy_fj_per_mac": round(1000 * settled.energy_pj_per_mac, 4),
             "clock_energy_fj_per_mac": round(1000 * energy.clock_pj, 4),
             "leakage_energy_fj_per_mac": round(1000 * energy.leakage_pj, 5),
-            **{key: round(value, 5) for key, value in asdict(statistics).items()},
         }
+
+
+def _records(job: Job, target: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Some streams of a design mapped for a clock target."""
+    with tempfile.TemporaryDirectory(prefix="macsmith-") as folder:
+        mapped = Mapped(job.design, target, Path(folder))
+    records = []
+    for name in names:
+        drawn = draw_operands(job.design, name)
+        if drawn is not None:
+            records.append(mapped.measure(name, drawn))
+    common = {
+        "design": job.design.text,
+        "technology": "asap7",
+        "target": target,
+        "verilog_sha256": mapped.verilog_sha256,
+        "area_um2": round(mapped.mapped.area_um2, 4),
+        "delay_ps": round(mapped.mapped.delay_ps, 2),
+        "tools": tool_versions(),
+    }
+    return [common | record for record in records]
 
 
 def run(store: Path, count: int) -> None:
@@ -180,38 +161,32 @@ def run(store: Path, count: int) -> None:
     if store.exists():
         for line in store.read_text(encoding="utf-8").splitlines():
             record = json.loads(line)
-            kept.add((record["design"], record["target"]))
+            kept.add((record["design"], record["target"], record["operands"]))
     for name in STREAMS:  # the networks run once, not once for each design
         operands = None if " " in name else parse_operands(name)
         if operands is not None and not operands.is_synthetic:
             capture_layer(operands.source, operands.layer)
-    for index, (design, target) in enumerate(energy_designs(count)):
-        if (design.text, target) in kept:
-            continue
-        start = time.process_time()
-        try:
-            with tempfile.TemporaryDirectory(prefix="macsmith-") as folder:
-                mapped = Mapped(parse_design(design.text), target, Path(folder))
-                records = [mapped.measure(name) for name in STREAMS]
-        except RuntimeError as error:
-            print(f"{design.text}: {error}", file=sys.stderr, flush=True)
-            continue
-        common = {
-            "design": design.text,
-            "technology": "asap7",
-            "target": target,
-            "area_um2": round(mapped.mapped.area_um2, 4),
-            "delay_ps": round(mapped.mapped.delay_ps, 2),
-            "tools": tool_versions(),
-        }
-        with store.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(common | record) + "\n" for record in records))
-        energies = [record["energy_fj_per_mac"] for record in records]
-        print(
-            f"{index + 1}/{count} {design.text} {target}: {min(energies):.1f} to "
-            f"{max(energies):.1f} fJ ({time.process_time() - start:.1f} s)",
-            flush=True,
-        )
+    for index, job in enumerate(energy_designs(count)):
+        for target in job.targets:
+            text = job.design.text
+            names = [name for name in STREAMS if (text, target, name) not in kept]
+            names = [name for name in names if has_stream(job.design, name)]
+            if not names:
+                continue
+            start = time.process_time()
+            try:
+                records = _records(job, target, names)
+            except (RuntimeError, ValueError) as error:
+                print(f"{text}: {error}", file=sys.stderr, flush=True)
+                continue
+            with store.open("a", encoding="utf-8") as file:
+                file.write("".join(json.dumps(record) + "\n" for record in records))
+            energies = [record["energy_fj_per_mac"] for record in records]
+            print(
+                f"{index + 1} {text} {target}: {min(energies):.1f} to {max(energies):.1f} fJ "
+                f"({time.process_time() - start:.1f} s)",
+                flush=True,
+            )
 
 
 _COLUMNS = (
@@ -226,21 +201,33 @@ _COLUMNS = (
 )
 
 
+@cache
+def _statistics(text: str, name: str) -> OperandStatistics:
+    """Of the operands that `Mapped.measure` took; of an array's rows and columns in pairs."""
+    design = parse_design(text)
+    drawn = draw_operands(design, name)
+    assert drawn is not None
+    shape = design.implementation
+    pairs = max(shape.rows, shape.columns)
+    products = drawn.a.shape[-1]
+    a = drawn.a[:, np.arange(pairs) % shape.rows].reshape(-1, products)
+    b = drawn.b[:, np.arange(pairs) % shape.columns].reshape(-1, products)
+    scales = drawn.scales
+    return operand_statistics(design.mac, a, b, drawn.sum_products, scales)
+
+
 def write_energy(store: Path, path: Path) -> None:
     """Write the store as the committed table, with where it comes from."""
     rows = [json.loads(line) for line in store.read_text(encoding="utf-8").splitlines()]
-    for row in rows:  # those of the operands need no simulation
-        design = parse_design(row["design"])
-        a, b, products = _operands(design, row["operands"])
-        mac = design.mac
-        found = operand_statistics(a, b, mac.a, mac.b, mac.lanes, products)
-        row |= {name: round(value, 5) for name, value in asdict(found).items()}
+    for row in rows:  # statistics need no simulation
+        found = _statistics(row["design"], row["operands"])
+        row |= {name: float(f"{value:.5g}") for name, value in asdict(found).items()}
     tools = sorted({f"{k} {v}" for row in rows for k, v in row["tools"].items()})
     designs = len({row["design"] for row in rows})
     comments = [
         f"{len(rows)} simulations of {designs} designs; {', '.join(tools)}",
-        f"glitches included, {STEPS_PER_PATH} steps over the longest path, {_COUNT} streams of "
-        f"{_CYCLES} cycles or more, wires estimated, no clock tree, the period that of the netlist",
+        f"glitches included, {STEPS_PER_PATH} steps over the longest path, {COUNT} streams of "
+        f"{CYCLES} cycles or more, wires estimated, no clock tree, the period that of the netlist",
         "remade by: python -m macsmith.synth.energy_samples run; and again with table",
     ]
     chosen = [{name: row[name] for name in _COLUMNS} for row in rows]

@@ -1,18 +1,22 @@
 """Energy from structure and operand statistics.
 
 A group of logic takes energy in proportion to its area and to how busy the operands keep it; the
-areas are those of the fitted area model, so energy adds a few coefficients only.
+areas are those of the fitted area model, so energy adds a coefficient for each kind of activity of
+a group only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from macsmith.model.cost.features import Features
-from macsmith.model.cost.widths import Numbers, Widths
+from macsmith.model.cost.widths import COMPACT, DUAL, SINGLE, Numbers, Widths, log2
 
-__all__ = ["ENERGY", "GROUPS", "REFERENCE_STATISTICS", "energy_features", "group_areas"]
+__all__ = ["ENERGY", "GROUPS", "TERMS", "energy_features", "group_areas"]
+
+ENERGY = "energy_fj_per_mac"
+"""Name of the figure."""
 
 _OF_MULTIPLY = (
     "integer.partial_products",
@@ -25,62 +29,167 @@ _OF_MULTIPLY = (
     "lane.specials",
     "lane.subnormals",
     "lane.ones",
-    "float.partial_products",
-    "float.rows",
-    "float.subnormals",
-    "float.exponents",
-    "float.normalise",
+    "float.",
     "posit.decode",
 )
-_PREFIXES = {
+#: Names of area features by their beginnings, the first that fits.
+_PREFIXES: dict[str, tuple[str, ...]] = {
+    "multiply": _OF_MULTIPLY,
     "register": ("register.", "edge.", "array."),
     "stage": ("stage.",),
     "convert": ("convert.",),
-    "outer": ("outer.", "block."),
-    "place": ("lane.places", "lane.adders", "aligned.places", "aligned.adders", "aligned.keys"),
+    "outer": ("outer.",),
+    "block": ("block.",),
+    "place": ("lane.places", "lane.adders"),
+    "aligned place": ("aligned.places", "aligned.adders", "aligned.keys"),
+    "aligned": ("aligned.",),
+    "window": ("window.",),
+    "float": ("adder.", "dual.", "single."),
+    "sum": ("",),
 }
-GROUPS = ("multiply", "place", "sum", "outer", "convert", "register", "stage")
+GROUPS = tuple(_PREFIXES)
 """Groups of area features."""
 
-ENERGY = "energy_fj_per_mac"
-"""Name of the figure."""
-
-#: Statistics that are meant where none are given: those of normally distributed operands in E4M3.
-REFERENCE_STATISTICS: dict[str, float] = {
-    "a_toggles": 0.41,
-    "b_toggles": 0.41,
-    "a_changes": 0.99,
-    "b_changes": 0.99,
-    "product_zeros": 0.01,
-    "sign_changes": 0.5,
-    "exponent_spread": 2.2,
-    "product_toggles": 0.42,
-    "sum_toggles": 0.3,
+_PLACE = (
+    "a_toggles",
+    "b_toggles",
+    "exponent_toggles",
+    "moved_toggles",
+    "placed_toggles",
+    "product_toggles",
+    "product_mixed",
+    "ripple_toggles",
+    "product_changes",
+    "sign_changes",
+)
+_ADD = (
+    "product_changes",
+    "sign_changes",
+    "exponent_toggles",
+    "moved_toggles",
+    "significand_toggles",
+    "product_toggles",
+    "product_mixed",
+    "ripple_toggles",
+    "total_toggles",
+    "total_mixed",
+    "carry_toggles",
+    "sum_toggles",
+    "aligned_toggles",
+    "state_changes",
+    "state_toggles",
+    # glitches that come in: more of them, the longer the way, and none through a register
+    "sign_changes x levels",
+    "exponent_toggles x levels",
+    "ripple_toggles x levels",
+    "product_changes x levels",
+    "product_toggles x levels",
+    "total_toggles x levels",
+    "state_toggles x levels",
+)
+_ADD_FLOATS = (*_ADD, "distance_toggles", "normalise_toggles", "distance_toggles x levels")
+# a finished chunk waits in a register; a unit adds it on the spot
+_OUTER = (
+    "always x clocked",
+    "always x chunks",
+    "state_toggles x clocked",
+    "state_toggles x unit",
+    "sum_toggles x unit",
+    "product_changes x unit",
+    "sign_changes x unit",
+    "total_toggles x unit",
+    "exponent_toggles x unit",
+)
+_USED: dict[str, tuple[str, ...]] = {
+    "multiply": (
+        "a_toggles",
+        "b_toggles",
+        "product_changes",
+        "partial_toggles",
+        "partial_mixed",
+        "significand_toggles",
+        "significand_mixed",
+        # glitches of a tree: more of them, the more is added one behind the other
+        "partial_toggles x depth",
+        "partial_mixed x depth",
+        "significand_toggles x depth",
+        "significand_mixed x depth",
+    ),
+    "place": _PLACE,
+    "aligned place": _PLACE,
+    "sum": _ADD,
+    "float": _ADD_FLOATS,
+    "window": _ADD_FLOATS,
+    "aligned": _ADD_FLOATS,
+    "outer": _OUTER,
+    "block": _OUTER,
+    "convert": ("always", "state_toggles", "state_changes"),
+    "register": ("always", "state_toggles"),
+    "stage": ("always", "a_toggles", "b_toggles", "product_changes", "product_toggles"),
 }
+TERMS = tuple(f"{group} x {name}" for group, names in _USED.items() for name in names)
+"""All features: a group, what keeps it busy, and for some what of the design that grows with."""
 
 
 def _group(name: str) -> str:
-    if name in _OF_MULTIPLY:
-        return "multiply"
-    for group, prefixes in _PREFIXES.items():
-        if name.startswith(prefixes):
-            return group
-    return "sum"
+    return next(group for group, begins in _PREFIXES.items() if name.startswith(begins))
 
 
-def group_areas(coefficients: Mapping[str, float], features: Features) -> dict[str, Numbers]:
+def _step_adders(w: Widths) -> Features:
+    """What of the features named ``adder.`` is in steps, not in outer accumulators."""
+    kind, m = w["kind"], w["precision"]
+    is_step = (kind == COMPACT) | (kind == DUAL) | (kind == SINGLE)
+    adders = np.where(is_step, w["rows"] * w["columns"], 0.0)
+    width = np.maximum(m, w["product"])
+    return {
+        "adder.ones": adders,
+        "adder.precision": adders * m,
+        "adder.exponent": adders * w["exponent"],
+        "adder.width": adders * width,
+        "adder.shifts": adders * width * log2(width),
+    }
+
+
+def group_areas(
+    coefficients: Mapping[str, float], features: Features, w: Widths
+) -> dict[str, Numbers]:
     """Area of each group, um2."""
     zero = np.zeros_like(next(iter(features.values())))
     found: dict[str, Numbers] = dict.fromkeys(GROUPS, zero)
+    steps = _step_adders(w)
     for name, value in coefficients.items():
-        if name in features:
-            group = _group(name)
-            found[group] = found[group] + value * features[name]
+        if name not in features:
+            continue
+        area, group = value * features[name], _group(name)
+        if name in steps:
+            step = np.minimum(value * steps[name], area)
+            scaled = np.where(w["is_block"] > 0, area - step, 0.0)
+            found["block"] = found["block"] + scaled
+            found["outer"] = found["outer"] + (area - step - scaled)
+            area = step
+        found[group] = found[group] + area
     return found
 
 
+def _factors(w: Widths) -> Features:
+    """What of a design, beside areas, its activity grows with."""
+    product = np.log2(np.maximum(w["pa"] + w["pb"], 2.0))
+    levels = product + log2(w["lanes"]) + log2(w["range"] + 1)
+    beats = np.maximum(w["chunk"] / w["lanes"], 1.0)
+    return {
+        "depth": product,
+        "levels": levels / (1.0 + np.where(w["is_unit"] > 0, 0.0, w["stages"])),
+        "unit": w["is_unit"],
+        "clocked": 1.0 - w["is_unit"],
+        "chunks": (1.0 - w["is_unit"]) / beats,
+    }
+
+
 def energy_features(
-    areas: Mapping[str, Numbers], w: Widths, statistics: Mapping[str, Numbers]
+    areas: Mapping[str, Numbers],
+    w: Widths,
+    statistics: Mapping[str, Numbers],
+    terms: Iterable[str] = TERMS,
 ) -> Features:
     """Busy area of each group for one product, um2 times a statistic.
 
@@ -91,35 +200,16 @@ def energy_features(
     statistics
         A number for each design, or one for all, by the names of
         `macsmith.model.cost.activity.STATISTICS`.
+    terms
+        Those of `TERMS` that are asked for.
     """
     macs = w["lanes"] * w["rows"] * w["columns"]
-    busy = 1.0 - statistics["product_zeros"]
-    changes = np.maximum(statistics["a_changes"], statistics["b_changes"])
-    activities = {
-        "always": np.ones_like(macs),
-        "a_toggles": statistics["a_toggles"],
-        "b_toggles": statistics["b_toggles"],
-        "both": statistics["a_toggles"] * statistics["b_toggles"],
-        "products": busy * changes,
-        "signs": statistics["sign_changes"] * busy,
-        "spread": statistics["exponent_spread"] * busy,
-        "product_toggles": statistics["product_toggles"],
-        "sum_toggles": statistics["sum_toggles"],
-    }
-    used = {
-        "multiply": ("a_toggles", "b_toggles", "both", "products", "product_toggles"),
-        "place": ("a_toggles", "b_toggles", "products", "spread", "product_toggles"),
-        "sum": ("always", "products", "signs", "product_toggles", "sum_toggles"),
-        "outer": ("always", "products"),
-        "convert": ("always",),
-        "register": ("always", "products", "sum_toggles"),
-        "stage": ("always", "products", "product_toggles"),
-    }
+    busy = {"always": np.ones_like(macs)} | dict(statistics)
+    factors = _factors(w)
+    each = {group: area / macs for group, area in areas.items()}
     found: Features = {}
-    for group, names in used.items():
-        for name in names:
-            found[f"{group} x {name}"] = areas[group] / macs * activities[name]
-    # glitches of a deep tree: more of them, the more is added one behind the other
-    deep = np.log2(np.maximum(w["pa"] + w["pb"], 2.0))
-    found["multiply x products x depth"] = areas["multiply"] / macs * busy * deep
+    for term in terms:
+        group, name, *factor = term.split(" x ")
+        value = each[group] * busy[name]
+        found[term] = value * factors[factor[0]] if factor else value
     return found

@@ -24,6 +24,8 @@ __all__ = ["EnergySample", "EnergyTraining", "own_coefficients", "read_energy_sa
 Numbers = NDArray[np.floating[Any]]
 
 RIDGE = 0.003
+#: Whose statistics are meant where none are given.
+REFERENCE_OPERANDS = "gaussian 1"
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,11 @@ class EnergyTraining:
         widths = derive_widths(design_columns(designs))
         self.families = families(widths)
         pieces = area_features(widths, predict(stage_coefficients, stage_features(widths)))
-        statistics = {
+        self.statistics = {
             name: np.array([sample.statistics[name] for sample in samples]) for name in STATISTICS
         }
-        self.features = energy_features(group_areas(area_coefficients, pieces), widths, statistics)
+        self._areas, self._widths = group_areas(area_coefficients, pieces, widths), widths
+        self.features = energy_features(self._areas, widths, self.statistics)
         self.target = np.array([sample.energy_fj for sample in samples])
 
     def fit(self, used: NDArray[np.bool_] | None = None) -> dict[str, float]:
@@ -111,6 +114,40 @@ class EnergyTraining:
                 own = own_coefficients(common, self._rows(known), self.target[known])
                 predicted[held & same] = predict(own, self._rows(held & same))
         return np.asarray(predicted / self.target - 1.0)
+
+    def reference_statistics(self) -> dict[float, dict[str, float]]:
+        """Medians of each family's statistics with `REFERENCE_OPERANDS`."""
+        found = {}
+        chosen = np.array([sample.operands == REFERENCE_OPERANDS for sample in self.samples])
+        for family in np.unique(self.families).tolist():
+            rows = chosen & (self.families == family)
+            if rows.any():
+                found[family] = {
+                    name: float(f"{np.median(column[rows]):.4g}")
+                    for name, column in self.statistics.items()
+                }
+        return found
+
+    def errors_without_operands(self, fold: Callable[[EnergySample], Any]) -> Numbers:
+        """As `errors`, of networks' layers, told nothing but the family's statistics.
+
+        NaN of other operands.
+        """
+        errors = np.full_like(self.target, np.nan)
+        folds = np.array([fold(sample) for sample in self.samples])
+        is_layer = np.array(["/" in sample.operands for sample in self.samples])
+        reference = self.reference_statistics()
+        statistics = {
+            name: np.array([reference[family][name] for family in self.families.tolist()])
+            for name in self.statistics
+        }
+        features = energy_features(self._areas, self._widths, statistics)
+        for k in np.unique(folds):
+            held = folds == k
+            predicted = predict(self.fit(~held), features)
+            chosen = held & is_layer
+            errors[chosen] = predicted[chosen] / self.target[chosen] - 1.0
+        return errors
 
     def _rows(self, chosen: NDArray[np.bool_]) -> Features:
         return {name: column[chosen] for name, column in self.features.items()}

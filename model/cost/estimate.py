@@ -7,15 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from macsmith.model.cost.activity import OperandStatistics
+from macsmith.model.cost.activity import STATISTICS, OperandStatistics
 from macsmith.model.cost.columns import Columns, design_columns, table_columns
 from macsmith.model.cost.delay_features import delay_paths
-from macsmith.model.cost.energy import (
-    ENERGY,
-    REFERENCE_STATISTICS,
-    energy_features,
-    group_areas,
-)
+from macsmith.model.cost.energy import ENERGY, energy_features, group_areas
 from macsmith.model.cost.energy_training import own_coefficients
 from macsmith.model.cost.features import FAMILIES, Features, area_features, families
 from macsmith.model.cost.fit import predict
@@ -138,8 +133,8 @@ def estimate_table(
         ``area`` or ``speed`` of a cell library (the first by default); ``lut`` of an FPGA family.
     operands
         Statistics of the operands (`macsmith.model.cost.activity.operand_statistics`), each one
-        number or one for each design, for the energy; by default those of normally distributed
-        ones.
+        number or one for each design, for the energy; what is not given is that of normally
+        distributed ones in the samples of the design's family.
 
     Raises
     ------
@@ -152,16 +147,15 @@ def estimate_table(
     else:
         parsed = [parse_design(each) if isinstance(each, str) else each for each in designs]
         columns = design_columns(parsed)
-    statistics = dict(REFERENCE_STATISTICS)
+    statistics: dict[str, Any] = {}
     if operands is not None:
-        given = asdict(operands) if isinstance(operands, OperandStatistics) else dict(operands)
-        unknown = sorted(given.keys() - statistics.keys())
+        statistics = asdict(operands) if isinstance(operands, OperandStatistics) else dict(operands)
+        unknown = sorted(statistics.keys() - set(STATISTICS))
         if unknown:
             raise ValueError(
                 f"operand statistics {unknown[0]!r} are unknown; must be among "
-                f"{', '.join(statistics)}"
+                f"{', '.join(STATISTICS)}"
             )
-        statistics |= given
     return _estimated(columns, technology.strip().lower(), chosen, entry, statistics)
 
 
@@ -186,9 +180,11 @@ def _estimated(
             value = _doubles(predict_longest(trained["coefficients"], used))
         figures[metric] = value
         low, high = np.empty((2, len(FAMILIES)))
+        # without operands there is what is not known of them too
+        kind = "interval" if metric != ENERGY or statistics else "interval_without_operands"
         for number, name in enumerate(FAMILIES):
             found = trained["families"].get(name, trained)
-            low[number], high[number] = found["interval"]
+            low[number], high[number] = found[kind]
         figures[f"{metric}_low"] = value * low[family]
         figures[f"{metric}_high"] = value * high[family]
     figures["flip_flops"] = _doubles(register_bits(widths) + stage_bits)
@@ -217,9 +213,15 @@ def _energy(
     statistics: Mapping[str, Any],
 ) -> Numbers:
     """Energy for one product; NaN for families of which none was measured."""
+    known = entry[ENERGY]["families"]
     numbers = {name: np.asarray(value, dtype=np.float64) for name, value in statistics.items()}
-    areas = group_areas(entry["area_um2"]["coefficients"], pieces)
-    value = predict(entry[ENERGY]["coefficients"], energy_features(areas, widths, numbers))
+    for name in STATISTICS:
+        if name not in numbers:
+            of_family = [known[f]["statistics"][name] if f in known else 0.0 for f in FAMILIES]
+            numbers[name] = np.array(of_family)[family]
+    areas = group_areas(entry["area_um2"]["coefficients"], pieces, widths)
+    found = entry[ENERGY]["coefficients"]
+    value = predict(found, energy_features(areas, widths, numbers, found))
     measured = np.array([name in entry[ENERGY]["families"] for name in FAMILIES])
     return _doubles(np.where(measured[family], value, np.nan))
 
@@ -276,10 +278,12 @@ def estimate_energy(
         )
     streams = [*(found for found, _ in measured), *operands]
     rows = [asdict(stream) for stream in streams]
-    statistics = {name: np.array([row[name] for row in rows]) for name in REFERENCE_STATISTICS}
+    statistics = {name: np.array([row[name] for row in rows]) for name in STATISTICS}
     widths = derive_widths(design_columns([parsed] * len(rows)))
     stage_bits = predict(fitted_model()[STAGES]["coefficients"], stage_features(widths))
-    areas = group_areas(entry["area_um2"]["coefficients"], area_features(widths, stage_bits))
+    areas = group_areas(
+        entry["area_um2"]["coefficients"], area_features(widths, stage_bits), widths
+    )
     features = energy_features(areas, widths, statistics)
     known = {name: column[: len(measured)] for name, column in features.items()}
     own = own_coefficients(

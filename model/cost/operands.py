@@ -47,11 +47,9 @@ def operand_columns(
         most = mac_widths(mac).max_terms
         products = min(sum_products(chosen), most or length)
         found = operand_statistics(
+            mac,
             a.reshape(_STREAMS, length),
             b.reshape(_STREAMS, length),
-            mac.a,
-            mac.b,
-            mac.lanes,
             max(products, mac.lanes),
         )
         rows.append([getattr(found, name) for name in STATISTICS])

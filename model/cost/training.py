@@ -311,6 +311,8 @@ def trainings(samples: Sequence[Sample]) -> Iterator[tuple[str, str, str, Traini
 def _trained_energy(training: EnergyTraining) -> dict[str, Any]:
     unseen = training.errors(lambda sample: fold_of(sample.design))
     streams = training.errors(lambda sample: sample.operands)
+    blind = training.errors_without_operands(lambda sample: fold_of(sample.design))
+    is_known = ~np.isnan(blind)
     record: dict[str, Any] = {
         "coefficients": _rounded(training.fit()),
         "cross_validated": _summary(unseen),
@@ -318,13 +320,23 @@ def _trained_energy(training: EnergyTraining) -> dict[str, Any]:
         "streams_unseen_of_a_measured_design": _summary(
             training.errors(lambda sample: sample.operands, calibrated=True)
         ),
+        "without_operands": _summary(blind[is_known]),
         "interval": _interval(unseen),
+        "interval_without_operands": _interval(blind[is_known]),
         "families": {},
     }
-    for number, name in enumerate(FAMILIES):
+    for number, statistics in training.reference_statistics().items():
         chosen = training.families == number
-        if chosen.any():
-            record["families"][name] = _summary(unseen[chosen]) | {"interval": record["interval"]}
+        designs = {s.design for s, c in zip(training.samples, chosen, strict=True) if c}
+        few = len(designs) < 10  # then the interval is that of all
+        record["families"][FAMILIES[int(number)]] = _summary(unseen[chosen]) | {
+            "designs": len(designs),
+            "interval": record["interval"] if few else _interval(unseen[chosen]),
+            "interval_without_operands": record["interval_without_operands"]
+            if few
+            else _interval(blind[chosen & is_known]),
+            "statistics": statistics,
+        }
     return record
 
 
