@@ -49,24 +49,44 @@ def rows() -> Iterator[tuple[list[str], Training, Numbers]]:
         yield [*row, summary(unseen)], training, errors
 
 
-def energy_rows() -> Iterator[list[str]]:
-    """Errors of energy: streams never seen, with and without a figure of the design, designs."""
+def energy_trainings() -> Iterator[tuple[str, EnergyTraining]]:
+    """Clock targets of ASAP7, with the energies of each."""
     model = train(read_samples())
     samples = read_energy_samples()
     for target in sorted({sample.target for sample in samples}):
-        chosen = [sample for sample in samples if sample.target == target]
-        training = EnergyTraining(
-            chosen,
-            model["asap7"][target]["area_um2"]["coefficients"],
-            model["pipeline stages"]["coefficients"],
-        )
-        yield [
-            "asap7",
+        yield (
             target,
-            summary(training.errors(lambda sample: sample.operands, calibrated=True)),
-            summary(training.errors(lambda sample: sample.operands)),
-            summary(training.errors(lambda sample: fold_of(sample.design))),
+            EnergyTraining(
+                [sample for sample in samples if sample.target == target],
+                model["asap7"][target]["area_um2"]["coefficients"],
+                model["pipeline stages"]["coefficients"],
+            ),
+        )
+
+
+def energy_rows() -> Iterator[list[str]]:
+    """Errors of energy: streams never seen, with and without a figure of the design, designs."""
+    for target, training in energy_trainings():
+        errors = [
+            training.errors(lambda sample: sample.operands, calibrated=True),
+            training.errors(lambda sample: sample.operands),
+            training.errors(lambda sample: fold_of(sample.design)),
         ]
+        blind = training.errors_without_operands(lambda sample: fold_of(sample.design))
+        kinds = np.array([_kind_of(sample.operands) for sample in training.samples])
+        everything = np.ones(len(kinds), dtype=np.bool_)
+        parts = [("all", everything)]
+        parts += [(kind, kinds == kind) for kind in dict.fromkeys(kinds.tolist())]
+        parts += [(name, training.families == n) for n, name in enumerate(FAMILIES)]
+        for name, chosen in parts:
+            if chosen.any():
+                told = chosen & ~np.isnan(blind)
+                last = f"{100 * np.median(np.abs(blind[told])):.0f}" if told.any() else ""
+                yield [target, name, *(summary(found[chosen]) for found in errors), last]
+
+
+def _kind_of(operands: str) -> str:
+    return "layers of networks" if "/" in operands else operands.partition(" ")[0]
 
 
 def table(heads: list[str], body: list[list[str]]) -> str:
@@ -89,8 +109,9 @@ def main() -> None:
     print(f"\nasap7 by family: {'; '.join(by_family(found))}")
     stages = StageTraining(read_samples(), read_register_counts()).errors(fold_of)
     print(f"\nflip-flops of pipelined designs: {summary(stages)}\n")
-    heads = ["technology", "target", "streams unseen, design measured", "streams unseen"]
-    print(table([*heads, "designs unseen"], list(energy_rows())))
+    heads = ["target", "samples", "streams unseen, design measured", "streams unseen"]
+    heads += ["designs unseen", "the same without operands: median"]
+    print(table(heads, list(energy_rows())))
     if arguments.plot is not None:
         draw_errors(cross_validated(), arguments.plot)
 

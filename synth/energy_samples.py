@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ import numpy as np
 from macsmith.hw.emit import design_verilog
 from macsmith.model.accuracy.stimulus import capture_layer, parse_operands
 from macsmith.model.cost.activity import STATISTICS, OperandStatistics, operand_statistics
+from macsmith.model.cost.columns import design_columns
+from macsmith.model.cost.features import families
 from macsmith.model.cost.samples import ENERGY_FILE, read_energy_rows, write_table
+from macsmith.model.cost.widths import derive_widths
 from macsmith.model.design import Design, parse_design
 from macsmith.sim.timed import TimedNetlist, time_netlist
 from macsmith.synth.delays import output_delays
@@ -55,6 +59,8 @@ STEPS_PER_PATH = 512
 #: and simulate grows with it.
 LARGEST = 320
 LARGEST_ARRAY = 4
+#: Rounds of the families from which designs are drawn.
+ROUNDS = 12
 
 
 @dataclass(frozen=True)
@@ -75,20 +81,30 @@ def energy_designs(count: int) -> Iterator[Job]:
             targets.append(row["target"])
     for text, targets in known.items():
         yield Job(parse_design(text), tuple(targets))
-    found = 0
-    for design in sample_designs(1000):
-        if found == count:
-            return
-        mac = design.mac
-        if max(mac.a.bits, mac.b.bits) > 16 or rough_gates(design) > LARGEST:
-            continue
-        if "posit" in design.text:  # in no family of the area model
-            continue
-        if design.implementation.rows * design.implementation.columns > LARGEST_ARRAY:
-            continue
-        found += 1
-        if design.text not in known:
-            yield Job(design, tuple(TARGETS) if found % 2 else ("area",))
+    drawn: dict[int, list[Design]] = {}
+    for design in sample_designs(ROUNDS):
+        if _is_small(design) and design.text not in known:
+            family = int(families(derive_widths(design_columns([design])))[0])
+            drawn.setdefault(family, []).append(design)
+    # families in turn, those that have fewest first
+    turns = [
+        design
+        for turn in zip_longest(*sorted(drawn.values(), key=len))
+        for design in turn
+        if design is not None
+    ]
+    for index, design in enumerate(turns[:count]):
+        yield Job(design, tuple(TARGETS) if index % 2 == 0 else ("area",))
+
+
+def _is_small(design: Design) -> bool:
+    mac, shape = design.mac, design.implementation
+    return (
+        "posit" not in design.text  # in no family of the area model
+        and max(mac.a.bits, mac.b.bits) <= 16
+        and rough_gates(design) <= LARGEST
+        and shape.rows * shape.columns <= LARGEST_ARRAY
+    )
 
 
 class Mapped:
@@ -221,7 +237,9 @@ def write_energy(store: Path, path: Path) -> None:
     rows = [json.loads(line) for line in store.read_text(encoding="utf-8").splitlines()]
     for row in rows:  # statistics need no simulation
         found = _statistics(row["design"], row["operands"])
-        row |= {name: float(f"{value:.5g}") for name, value in asdict(found).items()}
+        row |= {name: float(f"{value:.4g}") for name, value in asdict(found).items()}
+    # operands that never change, as narrow numbers in two bits, show nothing
+    rows = [row for row in rows if min(row["a_toggles"], row["b_toggles"]) > 0]
     tools = sorted({f"{k} {v}" for row in rows for k, v in row["tools"].items()})
     designs = len({row["design"] for row in rows})
     comments = [

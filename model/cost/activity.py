@@ -39,28 +39,31 @@ Signs = NDArray[np.int64]
 class OperandStatistics:
     """Statistics of steps that come after each other, means over lanes.
 
-    Toggles are shares of a word's bits that change from one step to the next, 0 to 1.
+    Toggles are shares of a word's bits that change from one step to the next, 0 to 1; where a word
+    is *mixed*, as many of its bits rise as fall (both counted), so that carries meet.
 
     Attributes
     ----------
     a_toggles, b_toggles
         Of the operands' codes.
-    a_changes, b_changes
-        Share of operands that differ from the one before.
-    partial_toggles
+    partial_toggles, partial_mixed
         Of the partial products, one bit of a significand times one of the other.
-    significand_toggles
+    significand_toggles, significand_mixed
         Of the product of the significands.
-    exponent_toggles
-        Of the sum of the exponents, in as many bits as its range needs.
+    exponent_toggles, moved_toggles
+        Of the sum of the exponents, in as many bits as its range needs: all, and those in steps
+        before or after which the product is not 0.
     sign_changes
         Share of products whose sign differs from that of the last.
-    product_zeros, product_changes
-        Share of products that are 0, that differ from the one before.
-    placed_toggles, product_toggles
+    product_changes
+        Share of products that differ from the one before.
+    placed_toggles, product_toggles, product_mixed
         Of the product at its place in fixed point (with aligned accumulators: under the largest
-        exponent), its magnitude and in two's complement.
-    total_toggles
+        exponent), its magnitude, and that inverted where the product is negative (-0 too); of
+        integers the product in two's complement.
+    ripple_toggles
+        Of where the 1 is carried on that makes the inverted magnitude a negative number.
+    total_toggles, total_mixed
         Of the sum of all lanes' products, in two's complement.
     carry_toggles, sum_toggles
         Of the carries where that total meets the partial sum, and of what comes out.
@@ -74,8 +77,6 @@ class OperandStatistics:
 
     a_toggles: float
     b_toggles: float
-    a_changes: float
-    b_changes: float
     partial_toggles: float
     partial_mixed: float
     significand_toggles: float
@@ -83,7 +84,6 @@ class OperandStatistics:
     exponent_toggles: float
     moved_toggles: float
     sign_changes: float
-    product_zeros: float
     product_changes: float
     placed_toggles: float
     product_toggles: float
@@ -141,7 +141,7 @@ def operand_statistics(
     # [streams, steps, lanes]
     a, b = (codes.reshape(-1, a.shape[-1])[:, : steps * lanes] for codes in (a, b))
     a, b = (codes.reshape(len(codes), steps, lanes) for codes in (a, b))
-    length = steps if sum_products is None else max(sum_products // lanes, 2)
+    length = steps + 1 if sum_products is None else max(sum_products // lanes, 2)
     of_a, of_b = significands(mac.a, a), significands(mac.b, b)
     found = _of_operands(mac, a, b, of_a, of_b)
     states = run_states(mac, a, b, length, scales)
@@ -168,7 +168,6 @@ def _of_operands(
     found: dict[str, float] = {}
     for name, fmt, codes in (("a", mac.a, a), ("b", mac.b, b)):
         found[f"{name}_toggles"] = flipped(codes, fmt.bits)
-        found[f"{name}_changes"] = float((codes[:, 1:] != codes[:, :-1]).mean())
     # bits of the outer product that differ: those of the one, of the other, less both twice
     ones = [
         np.bitwise_count(word.astype(np.uint64)).astype(np.int64)
@@ -201,7 +200,6 @@ def _of_products(products: Reals, of_a: Significands, of_b: Significands) -> dic
         "significand_toggles": flipped(magnitudes, of_a.precision + of_b.precision),
         "significand_mixed": mixed(magnitudes, of_a.precision + of_b.precision),
         "sign_changes": float((signs[:, 1:] != signs[:, :-1]).mean()),
-        "product_zeros": float((products == 0).mean()),
         "product_changes": float((products[:, 1:] != products[:, :-1]).mean()),
     }
 

@@ -13,7 +13,7 @@ import numpy as np
 from macsmith.model.cost.features import Features
 from macsmith.model.cost.widths import COMPACT, DUAL, SINGLE, Numbers, Widths, log2
 
-__all__ = ["ENERGY", "GROUPS", "TERMS", "energy_features", "group_areas"]
+__all__ = ["ENERGY", "GROUPS", "TERMS", "energy_features", "group_areas", "pooled_term"]
 
 ENERGY = "energy_fj_per_mac"
 """Name of the figure."""
@@ -129,6 +129,18 @@ _USED: dict[str, tuple[str, ...]] = {
 }
 TERMS = tuple(f"{group} x {name}" for group, names in _USED.items() for name in names)
 """All features: a group, what keeps it busy, and for some what of the design that grows with."""
+
+
+_APART = ("multiply", "convert", "register", "stage")
+
+
+def pooled_term(term: str) -> str:
+    """A term of the model in which all groups that place and add are one."""
+    group, name, *factor = term.split(" x ")
+    if group in _APART:
+        return term
+    is_own = factor[:1] == ["levels"] or name == "always"
+    return " x ".join(("add", name, *factor)) if is_own else f"add x {name}"
 
 
 def _group(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from macsmith.model.cost.activity import STATISTICS
 from macsmith.model.cost.columns import design_columns
-from macsmith.model.cost.energy import energy_features, group_areas
+from macsmith.model.cost.energy import energy_features, group_areas, pooled_term
 from macsmith.model.cost.features import Features, area_features, families
 from macsmith.model.cost.fit import fit_nonnegative, predict
 from macsmith.model.cost.register_features import stage_features
@@ -23,7 +23,7 @@ __all__ = ["EnergySample", "EnergyTraining", "own_coefficients", "read_energy_sa
 
 Numbers = NDArray[np.floating[Any]]
 
-RIDGE = 0.003
+RIDGE, POOLED_RIDGE = 0.003, 0.03
 #: Whose statistics are meant where none are given.
 REFERENCE_OPERANDS = "gaussian 1"
 
@@ -93,7 +93,16 @@ class EnergyTraining:
     def fit(self, used: NDArray[np.bool_] | None = None) -> dict[str, float]:
         """Coefficients fitted to some of the samples, or to all."""
         chosen = np.ones(len(self.samples), dtype=np.bool_) if used is None else used
-        return fit_nonnegative(self._rows(chosen), self.target[chosen], ridge=RIDGE)
+        rows, target = self._rows(chosen), self.target[chosen]
+        # groups of few samples are drawn to what all ways to add have in common
+        pooled: Features = {}
+        for term, column in rows.items():
+            name = pooled_term(term)
+            pooled[name] = pooled[name] + column if name in pooled else column
+        common = fit_nonnegative(pooled, target, ridge=RIDGE)
+        names = {term: pooled_term(term) for term in rows}
+        prior = {term: common[name] for term, name in names.items() if name in common}
+        return fit_nonnegative(rows, target, prior=prior, ridge=POOLED_RIDGE)
 
     def errors(self, fold: Callable[[EnergySample], Any], *, calibrated: bool = False) -> Numbers:
         """Relative error of each sample, predicted by a fit without those of its fold.

@@ -320,7 +320,10 @@ def _trained_energy(training: EnergyTraining) -> dict[str, Any]:
         "streams_unseen_of_a_measured_design": _summary(
             training.errors(lambda sample: sample.operands, calibrated=True)
         ),
-        "without_operands": _summary(blind[is_known]),
+        "without_operands": {
+            "samples": int(is_known.sum()),
+            "median_percent": round(100 * float(np.median(np.abs(blind[is_known]))), 2),
+        },
         "interval": _interval(unseen),
         "interval_without_operands": _interval(blind[is_known]),
         "families": {},

@@ -42,7 +42,7 @@ def flipped(words: NDArray[np.integer[Any]], bits: int) -> float:
     ones = np.bitwise_count(changed).sum(dtype=np.float64)
     # several words of a state count together
     steps = changed.size // (changed.shape[-1] if bits > 64 else 1)
-    return float(ones) / max(steps, 1) / bits
+    return float(ones / max(steps, 1) / bits)
 
 
 def mixed(words: NDArray[np.integer[Any]], bits: int) -> float:

@@ -14,7 +14,8 @@ from macsmith.hw.window_step import Window
 from macsmith.model.cost import widths as cost_widths
 from macsmith.model.cost.activity import OperandStatistics
 from macsmith.model.cost.columns import design_columns, table_columns
-from macsmith.model.cost.energy_training import read_energy_samples
+from macsmith.model.cost.energy import ENERGY
+from macsmith.model.cost.energy_training import EnergyTraining, read_energy_samples
 from macsmith.model.cost.estimate import estimate_energy
 from macsmith.model.cost.features import FAMILIES
 from macsmith.model.cost.fit import fit_nonnegative, predict
@@ -45,7 +46,15 @@ PUBLISHED = {
     ("speed", "delay_ps", "integers"): (4.4, 18.5),
     ("speed", "delay_ps", "others"): (4.6, 31.5),
 }
-PUBLISHED_ENERGY = {"area": 6.0, "speed": 5.0}
+#: Energy in ASAP7: mean and worst error, percent, by clock target and what was held out.
+PUBLISHED_ENERGY = {
+    ("area", "streams_unseen_of_a_measured_design"): (3.5, 75.0),
+    ("area", "streams_unseen"): (11.2, 79.0),
+    ("area", "cross_validated"): (17.3, 114.0),
+    ("speed", "streams_unseen_of_a_measured_design"): (2.3, 69.0),
+    ("speed", "streams_unseen"): (8.7, 104.0),
+    ("speed", "cross_validated"): (21.5, 154.0),
+}
 
 
 @pytest.fixture(scope="module")
@@ -234,10 +243,27 @@ def test_errors_are_no_larger_than_published(model: dict[str, Any]) -> None:
         assert mean <= PUBLISHED[key][0], (key, mean)
         assert worst <= PUBLISHED[key][1], (key, worst)
     assert errors.keys() == PUBLISHED.keys()
-    for target, most in PUBLISHED_ENERGY.items():
-        trained = model["asap7"][target]["energy_fj_per_mac"]
-        found_percent = trained["streams_unseen_of_a_measured_design"]["mean_percent"]
-        assert found_percent <= most, (target, found_percent)
+
+
+def test_energy_errors_are_no_larger_than_published(model: dict[str, Any]) -> None:
+    for (target, kind), (mean, worst) in PUBLISHED_ENERGY.items():
+        found = model["asap7"][target][ENERGY][kind]
+        assert found["mean_percent"] <= mean, (target, kind, found)
+        assert found["worst_percent"] <= worst, (target, kind, found)
+
+
+def test_energies_of_other_streams_are_told(model: dict[str, Any]) -> None:
+    """A planted bug: each energy beside the statistics of another stream."""
+    chosen = [s for s in read_energy_samples() if s.target == "speed"]
+    area = model["asap7"]["speed"]["area_um2"]["coefficients"]
+    training = EnergyTraining(chosen, area, model[STAGES]["coefficients"])
+    rng = np.random.default_rng(1)
+    designs = np.array([sample.design for sample in chosen])
+    for design in np.unique(designs):
+        rows = np.flatnonzero(designs == design)
+        training.target[rows] = rng.permutation(training.target[rows])
+    errors = training.errors(lambda sample: sample.operands)
+    assert _mean_percent(errors) > 1.5 * PUBLISHED_ENERGY["speed", "streams_unseen"][0]
 
 
 def test_samples_of_something_else_are_told() -> None:
