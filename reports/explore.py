@@ -79,7 +79,13 @@ class ExploreResult:
             f"in {self.seconds:.0f} s, {kept} kept from before"
         ]
         if self.failed_points:
-            lines.append(f"{self.failed_points} points failed; their rows say why:")
+            is_one = self.failed_points == 1
+            words = (
+                "point failed; its rows say why:"
+                if is_one
+                else "points failed; their rows say why:"
+            )
+            lines.append(f"{self.failed_points} {words}")
             failures = {
                 str(row["design"]): str(row["failure"]) for row in self.rows if "failure" in row
             }

@@ -171,7 +171,9 @@ def _is_disk_full(error: Exception, folder: Path) -> bool:
         return True
     existing = next(part for part in (folder, *folder.absolute().parents) if part.exists())
     with contextlib.suppress(OSError):
-        return shutil.disk_usage(existing).free < _LEAST_FREE_BYTES
+        usage = shutil.disk_usage(existing)
+        # a file system that does not know its size says 0 of all
+        return usage.total > 0 and usage.free < _LEAST_FREE_BYTES
     return False
 
 
