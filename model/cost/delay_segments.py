@@ -56,7 +56,8 @@ def joined(*parts: Features) -> Features:
 
 def times(features: Features, factor: Numbers) -> Features:
     """A segment where a factor is 1, or a part of it."""
-    return {name: value * factor for name, value in features.items()}
+    # of a table's designs many features are 0
+    return {name: value * factor if value.any() else value for name, value in features.items()}
 
 
 def is_kind(w: Widths, kind: int) -> Numbers:

@@ -30,6 +30,9 @@ __all__ = [
 
 Numbers = NDArray[np.float64]
 
+#: Designs whose delays are estimated at a time.
+_ROWS = 4096
+
 
 @dataclass(frozen=True)
 class EstimateTable:
@@ -170,14 +173,14 @@ def _estimated(
     family = families(widths).astype(np.intp)
     stage_bits = predict(fitted_model()[STAGES]["coefficients"], stage_features(widths))
     pieces = {"all": area_features(widths, stage_bits)}
-    paths = delay_paths(widths) if "delay_ps" in entry else {}
     figures: dict[str, Numbers] = {}
     for metric, trained in entry.items():
         if metric == ENERGY:
             value = _energy(entry, pieces["all"], widths, family, statistics)
+        elif metric == "delay_ps":
+            value = _delays(trained["coefficients"], widths)
         else:
-            used = paths if metric == "delay_ps" else pieces
-            value = _doubles(predict_longest(trained["coefficients"], used))
+            value = _doubles(predict(trained["coefficients"], pieces["all"]))
         figures[metric] = value
         low, high = np.empty((2, len(FAMILIES)))
         # without operands there is what is not known of them too
@@ -203,6 +206,16 @@ def _estimated(
             inside &= ~rows | ((found >= least) & (found <= most))
     macs = _doubles(widths["lanes"] * widths["rows"] * widths["columns"])
     return EstimateTable(technology, target, figures, macs, family, inside, widths, unmodelled)
+
+
+def _delays(coefficients: Mapping[str, float], widths: Widths) -> Numbers:
+    """Delays, some rows at a time: their levels stay in the cache then."""
+    found = np.empty(len(widths["lanes"]))
+    for start in range(0, len(found), _ROWS):
+        rows = slice(start, start + _ROWS)
+        paths = delay_paths({name: column[rows] for name, column in widths.items()})
+        found[rows] = predict_longest(coefficients, paths)
+    return found
 
 
 def _energy(
