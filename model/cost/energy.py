@@ -12,8 +12,17 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from macsmith.model.cost.features import Features
 from macsmith.model.cost.widths import COMPACT, DUAL, SINGLE, Numbers, Widths, log2
+from numpy.typing import NDArray
 
-__all__ = ["ENERGY", "GROUPS", "TERMS", "energy_features", "group_areas", "pooled_term"]
+__all__ = [
+    "ENERGY",
+    "GROUPS",
+    "TERMS",
+    "energy_features",
+    "group_areas",
+    "pooled_term",
+    "predict_energy",
+]
 
 ENERGY = "energy_fj_per_mac"
 """Name of the figure."""
@@ -225,3 +234,33 @@ def energy_features(
         value = each[group] * busy[name]
         found[term] = value * factors[factor[0]] if factor else value
     return found
+
+
+def predict_energy(
+    coefficients: Mapping[str, float],
+    areas: Mapping[str, Numbers],
+    w: Widths,
+    statistics: Mapping[str, Numbers],
+    rows: NDArray[np.intp] | None = None,
+) -> Numbers:
+    """Sum of `energy_features` times their coefficients, in one pass for each group and factor.
+
+    Parameters
+    ----------
+    rows
+        For each design the place of its number in `statistics`; None: theirs or one for all.
+    """
+    activities: dict[tuple[str, ...], Numbers] = {}
+    for term, value in coefficients.items():
+        group, name, *factor = term.split(" x ")
+        busy = value * (statistics[name] if name != "always" else np.ones(1))
+        key = (group, *factor)
+        activities[key] = activities[key] + busy if key in activities else busy
+    factors = _factors(w)
+    total = np.zeros_like(w["lanes"])
+    for (group, *factor), activity in activities.items():
+        if rows is not None and activity.size > 1:
+            activity = activity[rows]
+        busy = areas[group] * activity
+        total = total + (busy * factors[factor[0]] if factor else busy)
+    return total / (w["lanes"] * w["rows"] * w["columns"])

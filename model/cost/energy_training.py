@@ -23,7 +23,7 @@ __all__ = ["EnergySample", "EnergyTraining", "own_coefficients", "read_energy_sa
 
 Numbers = NDArray[np.floating[Any]]
 
-RIDGE, POOLED_RIDGE = 0.003, 0.03
+RIDGE, POOLED_RIDGE = 0.003, 0.003
 #: Whose statistics are meant where none are given.
 REFERENCE_OPERANDS = "gaussian 1"
 

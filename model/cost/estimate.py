@@ -10,7 +10,7 @@ import numpy as np
 from macsmith.model.cost.activity import STATISTICS, OperandStatistics
 from macsmith.model.cost.columns import Columns, design_columns, table_columns
 from macsmith.model.cost.delay_features import delay_paths
-from macsmith.model.cost.energy import ENERGY, energy_features, group_areas
+from macsmith.model.cost.energy import ENERGY, energy_features, group_areas, predict_energy
 from macsmith.model.cost.energy_training import own_coefficients
 from macsmith.model.cost.features import FAMILIES, Features, area_features, families
 from macsmith.model.cost.fit import predict
@@ -227,14 +227,14 @@ def _energy(
 ) -> Numbers:
     """Energy for one product; NaN for families of which none was measured."""
     known = entry[ENERGY]["families"]
-    numbers = {name: np.asarray(value, dtype=np.float64) for name, value in statistics.items()}
+    given = {name: np.asarray(value, dtype=np.float64) for name, value in statistics.items()}
+    numbers, rows = dict(given), None if given else family
     for name in STATISTICS:
-        if name not in numbers:
+        if name not in given:
             of_family = [known[f]["statistics"][name] if f in known else 0.0 for f in FAMILIES]
-            numbers[name] = np.array(of_family)[family]
+            numbers[name] = np.array(of_family) if rows is not None else np.array(of_family)[family]
     areas = group_areas(entry["area_um2"]["coefficients"], pieces, widths)
-    found = entry[ENERGY]["coefficients"]
-    value = predict(found, energy_features(areas, widths, numbers, found))
+    value = predict_energy(entry[ENERGY]["coefficients"], areas, widths, numbers, rows)
     measured = np.array([name in entry[ENERGY]["families"] for name in FAMILIES])
     return _doubles(np.where(measured[family], value, np.nan))
 
