@@ -52,7 +52,7 @@ from macsmith.synth.technology import technology
 from macsmith.synth.wires import wires_of
 from macsmith.synth.yosys import tool_versions
 
-__all__ = ["energy_designs"]
+__all__ = ["Job", "Mapped", "energy_designs", "stream_statistics"]
 
 STEPS_PER_PATH = 512
 #: Rough gates of a step above which a design is passed over, for each clock target: the time to map
@@ -218,7 +218,7 @@ _COLUMNS = (
 
 
 @cache
-def _statistics(text: str, name: str) -> OperandStatistics:
+def stream_statistics(text: str, name: str) -> OperandStatistics:
     """Of the operands that `Mapped.measure` took; of an array's rows and columns in pairs."""
     design = parse_design(text)
     drawn = draw_operands(design, name)
@@ -236,7 +236,7 @@ def write_energy(store: Path, path: Path) -> None:
     """Write the store as the committed table, with where it comes from."""
     rows = [json.loads(line) for line in store.read_text(encoding="utf-8").splitlines()]
     for row in rows:  # statistics need no simulation
-        found = _statistics(row["design"], row["operands"])
+        found = stream_statistics(row["design"], row["operands"])
         row |= {name: float(f"{value:.4g}") for name, value in asdict(found).items()}
     # operands that never change, as narrow numbers in two bits, show nothing
     rows = [row for row in rows if min(row["a_toggles"], row["b_toggles"]) > 0]

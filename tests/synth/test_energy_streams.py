@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from macsmith.model import fast
+from macsmith.model.cost.activity import STATISTICS
 from macsmith.model.cost.samples import read_energy_rows
 from macsmith.model.design import parse_design
-from macsmith.synth.energy_samples import Mapped
+from macsmith.synth.energy_samples import Mapped, stream_statistics
 from macsmith.synth.energy_streams import COUNT, draw_operands, has_stream
 
 E4M3 = parse_design("e4m3:e6m9:unit")
@@ -68,3 +69,6 @@ def test_a_committed_sample_is_what_is_measured(tmp_path: Path) -> None:
     (row,) = (r for r in rows if (r["design"], r["target"], r["operands"]) == key)
     for name in ("energy_fj_per_mac", "settled_energy_fj_per_mac"):
         assert found[name] == pytest.approx(float(row[name]), rel=1e-3)
+    statistics = stream_statistics(design.text, "gaussian 1")
+    for name in STATISTICS:
+        assert getattr(statistics, name) == pytest.approx(float(row[name]), rel=1e-3), name
