@@ -284,12 +284,11 @@ def rounded_product_shape(config: MacConfig) -> TermShape:
 
 
 def _zero_exponent(fmt: Format) -> int:
-    """Exponent that 0 is decoded with: a posit's run is as long as its code, a power of four's
-    field is 0, both below those of numbers."""
-    shape = operand_shape(fmt)
-    if isinstance(fmt, PositFormat):
-        return shape.min_exponent - (1 << fmt.exponent_bits)
-    return 0 if isinstance(fmt, Radix4Format) else shape.min_exponent
+    """Least exponent that 0 is decoded with: a posit's run counts as far as its counter goes, a
+    power of four's field is 0, both below those of numbers."""
+    if isinstance(fmt, PositFormat | Radix4Format):
+        return 0
+    return operand_shape(fmt).min_exponent
 
 
 def least_exponent(config: MacConfig) -> int:

@@ -52,7 +52,9 @@ def test_steps() -> None:
 def test_zeros_below_all_numbers() -> None:
     """A zero's exponent lies in none of the places that numbers are put to: subtracted with a
     negative partial sum it must stay a zero."""
-    check_steps(["posit4es0:fp16:lanes2", "r4e2xposit4es0:e5m4:lanes2"], 400)
+    check_steps(
+        ["posit4es0:fp16:lanes2", "r4e2xposit4es0:e5m4:lanes2", "posit7es0:e6m9:lanes2"], 400
+    )
 
 
 def test_infinities_times_posits_keep_their_sign() -> None:
