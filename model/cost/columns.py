@@ -37,6 +37,7 @@ Columns = dict[str, NDArray[np.floating[Any]]]
 """A number for each design under each name."""
 
 ItemT = TypeVar("ItemT")
+PartT = TypeVar("PartT")
 
 #: Kinds of formats and accumulators, as numbers in a column; 0 is none.
 FLOAT, INTEGER, POSIT, OTHER = 1, 2, 3, 4
@@ -81,6 +82,8 @@ TABLE_DEFAULTS: dict[str, Any] = {
     "path": "auto",
     "fpga": "none",
 }
+#: Those that name formats and what is done with them.
+_WORDS = ("a", "b", "accumulator", "rounding", "output")
 
 
 @cache
@@ -277,8 +280,25 @@ def _mapped(items: Sequence[Any], parse: Callable[[Any], ItemT]) -> list[ItemT]:
     return list(map(known.__getitem__, items))
 
 
-def _numbers(items: Sequence[Any]) -> NDArray[np.float64]:
-    return np.array([0 if item is None else item for item in items], dtype=np.float64)
+def _each(items: Sequence[ItemT], function: Callable[[ItemT], PartT]) -> list[PartT]:
+    """What a function gives of each item, asked once for each object."""
+    keys = list(map(id, items))
+    known = {key: function(item) for key, item in dict(zip(keys, items, strict=True)).items()}
+    return list(map(known.__getitem__, keys))
+
+
+def _numbers(
+    table: Mapping[str, Any], name: str, rows: int, parse: Callable[[Any], float]
+) -> NDArray[np.float64]:
+    """A column of numbers."""
+    value = table.get(name, TABLE_DEFAULTS[name])
+    if value is None or isinstance(value, str | int):
+        return np.full(rows, float(parse(value)))
+    return np.array(_mapped(_column(table, name, rows), parse), dtype=np.float64)
+
+
+def _count(value: Any) -> float:
+    return 0.0 if value is None else float(value)
 
 
 def _parse_rounding(text: str) -> Rounding | StochasticRounding:
@@ -322,7 +342,7 @@ def table_columns(table: Mapping[str, Any]) -> Columns:
         if not (table[name] is None or isinstance(table[name], str | int))
     ]
     rows = lengths[0] if lengths else 1
-    get = {name: _column(table, name, rows) for name in TABLE_DEFAULTS}
+    get = {name: _column(table, name, rows) for name in _WORDS}
     a = _mapped(get["a"], parse_operand)
     stated_b = _mapped(get["b"], lambda name: None if name is None else parse_operand(name))
     b = [left if right is None else right for left, right in zip(a, stated_b, strict=True)]
@@ -330,19 +350,19 @@ def table_columns(table: Mapping[str, Any]) -> Columns:
     if BlockFormat in {*map(type, a), *map(type, b)}:
         accumulators = _block_accumulators(a, b, accumulators)
     columns = _arithmetic_columns(
-        [_element(fmt) for fmt in a],
-        [_element(fmt) for fmt in b],
-        ([_scale(fmt) for fmt in a], [_scale(fmt) for fmt in b]),
+        _each(a, _element),
+        _each(b, _element),
+        (_each(a, _scale), _each(b, _scale)),
         accumulators,
         _mapped(get["output"], _parse_output),
         _mapped(get["rounding"], _parse_rounding),
     )
     for name in ("lanes", "terms", "stages", "interleave", "rows", "columns"):
-        columns[name] = _numbers(get[name])
-    columns["unit"] = _numbers(_mapped(get["form"], ("stream", "unit").index))
-    columns["speed"] = _numbers(_mapped(get["goal"], ("area", "speed").index))
-    columns["path"] = _numbers(_mapped(get["path"], _PATHS.index))
-    columns["fpga"] = _numbers(_mapped(get["fpga"], _FAMILIES.index))
+        columns[name] = _numbers(table, name, rows, _count)
+    columns["unit"] = _numbers(table, "form", rows, ("stream", "unit").index)
+    columns["speed"] = _numbers(table, "goal", rows, ("area", "speed").index)
+    columns["path"] = _numbers(table, "path", rows, _PATHS.index)
+    columns["fpga"] = _numbers(table, "fpga", rows, _FAMILIES.index)
     columns["unmodelled"] = np.zeros(rows)
     return columns
 
