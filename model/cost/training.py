@@ -61,7 +61,7 @@ METRICS = {"area_um2": False, "delay_ps": True, "lut": False}
 #: Technology from which the others take what their fewer samples leave open.
 REFERENCE = "asap7"
 LEAST_SAMPLES, LEAST_OF_FAMILY = 10, 4
-REFERENCE_RIDGE, OTHER_RIDGE, LUT_RIDGE, STAGE_RIDGE = 0.003, 0.2, 0.01, 0.003
+REFERENCE_RIDGE, OTHER_RIDGE, LUT_RIDGE, STAGE_RIDGE = 0.003, 0.1, 0.05, 0.003
 
 #: Numbers between whose least and largest in a family's samples an estimate is inside the region.
 REGION = (

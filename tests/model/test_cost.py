@@ -35,21 +35,43 @@ from macsmith import estimate, estimate_table
 DESIGNS = list(sample_designs(12))
 PATHS = {cost_widths.COMPACT: "compact", cost_widths.DUAL: "dual", cost_widths.SINGLE: "single"}
 
-#: Mean and worst cross-validated error in ASAP7, percent, rounded up from docs/cost_model.md.
+#: Mean and worst cross-validated error, percent, a little above those of docs/cost_model.md.
 PUBLISHED = {
-    ("area", "area_um2", "integers"): (1.9, 10.5),
-    ("area", "area_um2", "others"): (2.75, 13.0),
-    ("area", "delay_ps", "integers"): (5.4, 21.5),
-    ("area", "delay_ps", "others"): (5.0, 35.0),
-    ("speed", "area_um2", "integers"): (4.6, 23.5),
-    ("speed", "area_um2", "others"): (4.1, 21.0),
-    ("speed", "delay_ps", "integers"): (4.4, 18.5),
-    ("speed", "delay_ps", "others"): (4.6, 31.5),
+    ("asap7", "area", "area_um2", "integers"): (1.8, 8.0),
+    ("asap7", "area", "area_um2", "others"): (2.7, 13.5),
+    ("asap7", "area", "delay_ps", "integers"): (5.4, 21.5),
+    ("asap7", "area", "delay_ps", "others"): (5.3, 29.5),
+    ("asap7", "speed", "area_um2", "integers"): (4.5, 23.5),
+    ("asap7", "speed", "area_um2", "others"): (4.1, 20.5),
+    ("asap7", "speed", "delay_ps", "integers"): (4.4, 19.0),
+    ("asap7", "speed", "delay_ps", "others"): (4.7, 30.5),
+    ("ecp5", "lut", "lut", "integers"): (16.9, 74.0),
+    ("ecp5", "lut", "lut", "others"): (7.3, 49.0),
+    ("ice40", "lut", "lut", "integers"): (8.4, 39.5),
+    ("ice40", "lut", "lut", "others"): (6.2, 36.0),
+    ("ihp-sg13g2", "area", "area_um2", "integers"): (4.0, 27.5),
+    ("ihp-sg13g2", "area", "area_um2", "others"): (2.9, 14.5),
+    ("ihp-sg13g2", "area", "delay_ps", "integers"): (4.6, 18.0),
+    ("ihp-sg13g2", "area", "delay_ps", "others"): (5.0, 37.0),
+    ("ihp-sg13g2", "speed", "area_um2", "integers"): (3.9, 27.5),
+    ("ihp-sg13g2", "speed", "area_um2", "others"): (3.2, 14.5),
+    ("ihp-sg13g2", "speed", "delay_ps", "integers"): (4.8, 19.5),
+    ("ihp-sg13g2", "speed", "delay_ps", "others"): (4.8, 37.0),
+    ("sky130", "area", "area_um2", "integers"): (2.2, 12.5),
+    ("sky130", "area", "area_um2", "others"): (3.2, 12.5),
+    ("sky130", "area", "delay_ps", "integers"): (3.7, 25.5),
+    ("sky130", "area", "delay_ps", "others"): (5.3, 27.0),
+    ("sky130", "speed", "area_um2", "integers"): (3.8, 17.0),
+    ("sky130", "speed", "area_um2", "others"): (3.8, 20.0),
+    ("sky130", "speed", "delay_ps", "integers"): (6.2, 20.5),
+    ("sky130", "speed", "delay_ps", "others"): (7.6, 97.0),
+    ("xilinx7", "lut", "lut", "integers"): (15.0, 27.5),
+    ("xilinx7", "lut", "lut", "others"): (15.3, 39.5),
 }
 #: Energy in ASAP7: mean and worst error, percent, by clock target and what was held out.
 PUBLISHED_ENERGY = {
     ("area", "streams_unseen_of_a_measured_design"): (3.6, 76.0),
-    ("area", "streams_unseen"): (10.7, 105.0),
+    ("area", "streams_unseen"): (10.7, 110.0),
     ("area", "cross_validated"): (17.7, 106.0),
     ("speed", "streams_unseen_of_a_measured_design"): (2.5, 72.0),
     ("speed", "streams_unseen"): (8.3, 105.0),
@@ -232,13 +254,13 @@ def _mean_percent(errors: Any) -> float:
 
 
 def test_errors_are_no_larger_than_published(model: dict[str, Any]) -> None:
-    errors: dict[tuple[str, str, str], tuple[float, float]] = {}
-    for technology, target, metric, training in trainings(read_samples()):
-        if technology == "asap7":
-            found = training.errors(fold_of)
-            is_integer = training.families == FAMILIES.index("integers")
-            errors[target, metric, "integers"] = _two(found[is_integer])
-            errors[target, metric, "others"] = _two(found[~is_integer])
+    errors: dict[tuple[str, str, str, str], tuple[float, float]] = {}
+    for *names, training in trainings(read_samples()):
+        technology, target, metric = names
+        found = training.errors(fold_of)
+        is_integer = training.families == FAMILIES.index("integers")
+        errors[technology, target, metric, "integers"] = _two(found[is_integer])
+        errors[technology, target, metric, "others"] = _two(found[~is_integer])
     for key, (mean, worst) in errors.items():
         assert mean <= PUBLISHED[key][0], (key, mean)
         assert worst <= PUBLISHED[key][1], (key, worst)
@@ -287,8 +309,8 @@ def test_samples_of_something_else_are_told() -> None:
     *_, training = next(trainings(read_samples()))
     training.target = np.roll(training.target, 1)
     mean, worst = _two(training.errors(fold_of))
-    assert mean > 4 * PUBLISHED["area", "area_um2", "others"][0]
-    assert worst > PUBLISHED["area", "area_um2", "others"][1]
+    assert mean > 4 * PUBLISHED["asap7", "area", "area_um2", "others"][0]
+    assert worst > PUBLISHED["asap7", "area", "area_um2", "others"][1]
 
 
 def _two(errors: Any) -> tuple[float, float]:
