@@ -158,6 +158,8 @@ def board(
                 raise ValueError(
                     "--fit searches a size: build that one then with --clock, load and run it"
                 )
+            if clock is not None and not 0 < clock < float("inf"):
+                raise ValueError(f"--clock must be a number of MHz above 0, not {clock}")
             if clock is not None and not build:
                 raise ValueError("--clock is the clock of what --build makes: state both")
             if not (build or run or fit):

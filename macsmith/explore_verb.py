@@ -137,9 +137,12 @@ def explore(
     from macsmith.console import only_results_on_stdout
     from macsmith.reports.executors import find_executor
     from macsmith.reports.sweep import default_sweep_path, load_sweep
+    from macsmith.synth.price import resolve_technology
 
     chosen = load_sweep(sweep or default_sweep_path())
     if tech:
+        for name in tech:
+            resolve_technology(name)
         chosen = replace(chosen, technologies=tuple(dict.fromkeys(tech)))
     if task:
         chosen = replace(chosen, tasks=tuple(dict.fromkeys(task)))

@@ -93,7 +93,12 @@ def mixed(
             write_mixed,
         )
 
-        # a wrong name is told before any work is done
+        # what is wrong is told before any work is done
+        if len(designs) < 2:
+            raise ValueError(
+                f"mixed {task}: must have two designs or more to choose from, not {len(designs)}; "
+                "`macsmith accuracy` runs a network in one"
+            )
         layer_groups(task, groups)
         try:
             check_scalings(scaling or ())

@@ -136,6 +136,10 @@ def _parse_aligned(text: str) -> AlignedAccumulator:
         )
     kept_bits = fmt.fraction_bits if match["keep"] is None else int(match["keep"])
     if match["keep"] is not None:
+        if not fmt.fraction_bits:
+            raise ValueError(
+                f"accumulator {text!r}: keep must be left out, {fmt.name} has no fraction bits"
+            )
         if not 1 <= kept_bits <= fmt.fraction_bits:
             raise ValueError(
                 f"accumulator {text!r}: keep must be 1 to the {fmt.fraction_bits} fraction bits "

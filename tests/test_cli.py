@@ -243,6 +243,12 @@ def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path) -> None:
         ),
         (["board", "sim", "int8:int32", "--run", "--samples", "3"], ["state --task"]),
         (
+            ["board", "icebreaker", "int4:int12:2x2", "--build", "--clock", "nan"],
+            ["--clock must be a number of MHz above 0, not nan"],
+        ),
+        (["mixed", "g2p", "e4m3:exact"], ["must have two designs or more to choose from, not 1"]),
+        (["explore", "--tech", "tsmc3"], ["macsmith: technology 'tsmc3' is unknown"]),
+        (
             ["board", "sim", "int8:int32", "--task", "g2p", "--interface", "spi"],
             ["the interface must be axi or uart, not 'spi'"],
         ),

@@ -161,6 +161,7 @@ def test_vectors_as_wide_integers(text: str, monkeypatch: pytest.MonkeyPatch) ->
         ("e4m3:fp32_aligned65", "must be aligned to 1 to 64 fraction bits, not 65"),
         ("e4m3:fp32_aligned9_keep24", "keep must be 1 to the 23 fraction bits of e8m23, not 24"),
         ("e4m3:e6m9ns_aligned9_keep4", "keep must be left out, e6m9ns has no subnormals"),
+        ("e4m3:e5m0_aligned9_keep2", "keep must be left out, e5m0 has no fraction bits"),
         ("e4m3:fp32_aligned9_early", "must be FORMAT_alignedBITS"),
         ("e4m3:int8_aligned9", "must have a float format, not int8"),
         ("e4m3:fp32/64/fp32_aligned9", "nothing to be aligned with"),
