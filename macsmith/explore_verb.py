@@ -13,6 +13,7 @@ from macsmith.verbs import (
     BuildDirOption,
     DesignArgument,
     JsonOption,
+    ScalingOption,
     app,
     finish,
     help_text,
@@ -107,15 +108,7 @@ def explore(
         list[str] | None,
         typer.Option("--task", metavar="TASK", help="Instead of the sweep's; may be repeated."),
     ] = None,
-    scaling: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scaling",
-            metavar="RULE",
-            help="How networks' operands are scaled, instead of the sweep's: row, tensor, ..., or "
-            "for blocks floor, ceil, ...; may be repeated.",
-        ),
-    ] = None,
+    scaling: ScalingOption = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at once.")] = 2,
     executor: Annotated[
         str | None,

@@ -11,6 +11,7 @@ from macsmith.verbs import (
     BUILD_DIR,
     BuildDirOption,
     JsonOption,
+    ScalingOption,
     SeedOption,
     app,
     finish,
@@ -59,15 +60,7 @@ def mixed(
     tokens: Annotated[
         int | None, typer.Option("--tokens", min=1, help="Size of the sample.")
     ] = None,
-    scaling: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scaling",
-            metavar="RULE",
-            help="How operands are scaled: row, tensor, ..., or for blocks floor, ceil, ...; may "
-            "be repeated.",
-        ),
-    ] = None,
+    scaling: ScalingOption = None,
     seed: SeedOption = 0,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at once.")] = 2,
     output: Annotated[

@@ -21,6 +21,7 @@ __all__ = [
     "BuildDirOption",
     "DesignArgument",
     "JsonOption",
+    "ScalingOption",
     "SeedOption",
     "app",
     "finish",
@@ -80,6 +81,15 @@ BuildDirOption = Annotated[
     typer.Option("--build-dir", metavar="DIR", help="Where artefacts go: DIR/<design id>/<verb>/."),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+ScalingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scaling",
+        metavar="RULE",
+        help="How networks' operands are scaled (a sweep's own otherwise): row, tensor, ..., or for "
+        "blocks floor, ceil, ...; may be repeated.",
+    ),
+]
 
 BUILD_DIR = Path("build")
 
