@@ -86,8 +86,8 @@ ScalingOption = Annotated[
     typer.Option(
         "--scaling",
         metavar="RULE",
-        help="How networks' operands are scaled (a sweep's own otherwise): row, tensor, ..., or for "
-        "blocks floor, ceil, ...; may be repeated.",
+        help="How networks' operands are scaled (a sweep's own otherwise): row, tensor, ..., or "
+        "for blocks floor, ceil, ...; may be repeated.",
     ),
 ]
 
