@@ -141,8 +141,8 @@ def test_wrong_input_is_told(tmp_path: Path) -> None:
 
 
 def test_costs_that_a_design_or_a_technology_has_not(tmp_path: Path) -> None:
-    both = ["e4m3:exact", "e4m3:e6m9/64"]
-    with pytest.raises(ValueError, match=r"e4m3:e6m9/64: energy_fj_per_mac is not estimated of"):
+    both = ["e4m3:exact", "posit8:exact"]  # posits have no energy samples
+    with pytest.raises(ValueError, match=r"posit8\S*:exact: energy_fj_per_mac is not estimated of"):
         estimated_costs(both, "asap7", "energy_fj_per_mac")
     as_priced = estimated_costs(both[:1], "asap7", "energy_pj_per_mac", "gaussian")
     (femtojoules,) = estimated_costs(both[:1], "asap7", "energy_fj_per_mac", "gaussian")
