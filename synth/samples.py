@@ -204,7 +204,8 @@ def write_samples(store: Path, path: Path) -> None:
         rows[row["technology"], row["target"], row["design"]] = row
     recipes = "; ".join(f"{target}: {' or '.join(names)}" for target, names in TARGETS.items())
     comments = [
-        f"{len(rows)} synthesised points, drawn with seed {SEED}; {', '.join(sorted(tools))}",
+        f"{len(rows)} synthesised points, most of them drawn with seed {SEED}; "
+        f"{', '.join(sorted(tools))}",
         f"recipes of the clock targets: {recipes}; of lut: Yosys' own flow without DSP blocks",
         "remade by: python -m macsmith.synth.samples run; python -m macsmith.synth.samples table",
     ]

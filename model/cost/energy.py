@@ -39,7 +39,9 @@ _OF_MULTIPLY = (
     "lane.subnormals",
     "lane.ones",
     "float.",
-    "posit.decode",
+    "dual.rows",
+    "aligned.partial_products",
+    "posit.",
 )
 #: Names of area features by their beginnings, the first that fits.
 _PREFIXES: dict[str, tuple[str, ...]] = {
